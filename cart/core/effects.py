@@ -1,0 +1,61 @@
+"""Everything the core can ask of the shell, in order: records are committed before any later effect is carried out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from cart.core.ledger import LedgerEvent
+from cart.core.receipt import Receipt
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Append to the journal. State is the fold of these; `t_ns` is when it was decided."""
+
+    t_ns: int
+    event: LedgerEvent
+
+
+class RequestPayment(msgspec.Struct, frozen=True):
+    """Send (or send again, same id) an attempt that a committed `attempt_opened` already names."""
+
+    attempt_id: str
+    trip_id: str
+    amount_minor: int
+    currency: str
+    basket_hash: str
+    method: str
+
+
+class QueryPayment(msgspec.Struct, frozen=True):
+    """Ask what became of an attempt; never starts one."""
+
+    attempt_id: str
+
+
+class CancelPayment(msgspec.Struct, frozen=True):
+    """Withdraw an attempt; a late approval is then voided by the till."""
+
+    attempt_id: str
+
+
+class SendReceipt(msgspec.Struct, frozen=True):
+    """Send the receipt to an address once. Never journalled, recorded or queued."""
+
+    to: str
+    receipt: Receipt
+
+
+class Indicate(msgspec.Struct, frozen=True):
+    """Light and buzzer of the cart."""
+
+    light: Literal["off", "green", "amber", "red"]
+    buzzer: Literal["none", "ok", "attention"] = "none"
+
+
+class DrawTripId(msgspec.Struct, frozen=True):
+    """The session used up its trip id; answer with `TripIdDrawn`."""
+
+
+Effect = Record | RequestPayment | QueryPayment | CancelPayment | SendReceipt | Indicate | DrawTripId

@@ -1,0 +1,37 @@
+"""What a store may set for the core: calibration of one cart's scale and the store's policy. Plain values, no files."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ScaleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table [scale] of cart.toml."""
+
+    counts_per_gram: float
+    tare_counts: int
+    capacity_g: float = 30000.0
+    samples_per_second: float = 80.0
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table [policy] of cart.toml: how patient, how strict. Times in seconds, money in minor units."""
+
+    hint_s: float = 10.0
+    not_placed_s: float = 15.0
+    payment_timeout_s: float = 30.0
+    payment_query_s: float = 5.0
+    cancel_grace_s: float = 10.0
+    abandon_s: float = 1800.0
+    own_thing_needs_staff: bool = False
+    light_items_max: int = 5
+    light_item_g: float = 5.0
+    bulky_items_max: int = 3
+    prior_weight_sd_fraction: float = 0.03
+    prior_weight_sd_min_g: float = 1.0
+    accuse_cost: float = 20.0
+    """Cost of accusing an honest shopper, in the same unit as `miss_cost`."""
+    miss_cost: float = 1.0
+    """Cost of missing a loss."""
+    verification_interval_e_g: float = 5.0
+    """Scale interval e (OIML R 76-1, 2.4.2); no price below 20 e."""

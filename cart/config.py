@@ -11,12 +11,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from cart.core.problem import Problem
 from cart.core.settings import Policy, ScaleSettings
 
 DEFAULT_PATH = Path("/etc/cart/cart.toml")
 
 
-class ConfigError(Exception):
+class ConfigError(Problem):
     """One line for a person: which file, which key, what to do next."""
 
 
@@ -46,7 +47,7 @@ class ScaleTable(ScaleSettings, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class GpioTable(Strict, frozen=True, kw_only=True):
-    """[gpio]: `module` is `RPi.GPIO` (rpi-lgpio on a Pi 5 answers to the same name) or `sim:FILE`, the simulated wires."""
+    """[gpio]: `module` is `RPi.GPIO` (on a Pi 5 rpi-lgpio has the same name) or `sim:FILE`, the simulated wires."""
 
     module: str = "RPi.GPIO"
     light_red_pin: int = 17

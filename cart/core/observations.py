@@ -1,4 +1,7 @@
-"""Everything the core can be told. Each observation carries `t_ns`, the shell's monotonic clock (recording time in replay)."""
+"""Everything the core can be told.
+
+Each observation carries `t_ns`, the shell's monotonic clock (recording time in replay).
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class ScaleSample(Observation, frozen=True, kw_only=True, tag="scale_sample"):
 
 
 class PartChanged(Observation, frozen=True, kw_only=True, tag="part_changed"):
-    """A driver lost its part, got it back, or reports one `fault` of it (field's word, for example `not_ready`, `desync`)."""
+    """A driver lost its part, got it back, or reports one `fault` of it (for example `not_ready`, `desync`)."""
 
     part: Part
     ok: bool
@@ -129,7 +132,7 @@ class PaymentAnswer(Observation, frozen=True, kw_only=True, tag="payment_answer"
 
 
 class PowerReturned(Observation, frozen=True, kw_only=True, tag="power_returned"):
-    """First observation after a restart. `off_s` is how long the power may have been off, None when the clock can't say."""
+    """First observation after a restart. `off_s`: how long the power may have been off, None when no clock can say."""
 
     off_s: float | None
 

@@ -1,4 +1,4 @@
-"""What the screen shows: one value, made from the session after each observation. Money in minor units, weights in grams."""
+"""What the screen shows: one value, made from the session after each observation."""
 
 from __future__ import annotations
 

@@ -1,0 +1,71 @@
+"""The entry point: registers the commands and turns every error meant for people into one line."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+import typer
+
+from cart.core.problem import Problem
+from drivers.errors import DriverError
+
+# name -> module; a module defines `run` (one command) or `app` (a group of commands).
+COMMANDS = {
+    "demo": "cart.commands.demo",
+    "run": "cart.commands.run",
+    "status": "cart.commands.status",
+    "diag": "cart.commands.diag",
+    "calibrate": "cart.commands.calibrate",
+    "record": "cart.commands.record",
+    "replay": "cart.commands.replay",
+    "score": "cart.commands.score",
+    "bench": "cart.commands.bench",
+    "catalog": "cart.commands.catalog",
+    "barcode": "cart.commands.barcode",
+    "audit": "cart.commands.audit",
+    "till": "cart.commands.till",
+}
+
+SUMMARY = (
+    "The smart cart: weighs, scans and sees what goes in, totals it on the cart, takes payment, hands over a receipt."
+)
+
+
+def build() -> typer.Typer:
+    """The whole command line, with every command's module loaded."""
+    app = typer.Typer(help=SUMMARY, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    for name, module_name in COMMANDS.items():
+        module = importlib.import_module(module_name)
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name)(module.run)
+    return app
+
+
+def main() -> None:
+    """Run the command line; exits 0, 1 or 2."""
+    command = typer.main.get_command(build())
+    try:
+        status = command.main(args=sys.argv[1:], prog_name="cart", standalone_mode=False)
+    except (Problem, DriverError) as error:
+        fail(str(error))
+    except click.UsageError as error:
+        fail(f"{error.format_message()} Try 'cart --help'.")
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def fail(message: str) -> None:
+    """Print one line and leave with status 2."""
+    print(f"cart: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

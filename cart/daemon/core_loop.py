@@ -1,0 +1,199 @@
+"""The one loop around the session: observations in, views out at once, effects out once the journal has committed.
+
+Two tasks. The first hands each observation to the session and shows the new view, so that a line is on the screen before the
+SD card has answered (`saving` until then). The second commits the records, in order, and only then carries out what else the
+session asked for: nothing leaves the cart, and no payment starts, before it is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from cart.core.effects import Effect, Record
+from cart.core.ledger import ItemAdded
+from cart.core.observations import AnyObservation, PartChanged, ScaleSample, Tick
+from cart.core.session import Session
+from cart.core.view import TripView
+from cart.daemon.clock import NS_PER_S, SessionClock
+
+log = logging.getLogger(__name__)
+
+SAMPLES_WAITING_MAX = 800
+"""Ten seconds at 80 samples/s. Older samples are dropped first: the weigher treats that as the gap it is."""
+LIVE_VIEW_NS = NS_PER_S // 5
+"""The live weight is redrawn five times a second; a person reads no faster, and each view costs a millisecond."""
+JOURNAL_RETRY_S = 1.0
+"""A full disk is tried again each second; scans are refused meanwhile, so what waits stays small."""
+
+
+class JournalProblem(Protocol):
+    """What `commit` raises when the disk refuses; its text is for the technician."""
+
+
+class CoreLoop:
+    """Owns the session. All methods run on the event loop's thread."""
+
+    def __init__(
+        self,
+        session: Session,
+        clock: SessionClock,
+        *,
+        commit: Callable[[Sequence[Record]], Awaitable[None]],
+        carry_out: Callable[[Effect], None],
+        on_view: Callable[[TripView], None],
+        on_committed: Callable[[Sequence[Record], TripView], None],
+        commit_errors: tuple[type[Exception], ...],
+    ) -> None:
+        self.session = session
+        self.view: TripView = session.view()
+        self.dropped_samples = 0
+        self.beat_ns = 0
+        """Monotonic proof of life for the watchdog: session time of the last turn of the loop."""
+        self.taps: list[Callable[[AnyObservation], None]] = []
+        """Recorders that listen to what goes in."""
+        self._clock = clock
+        self._commit = commit
+        self._carry_out = carry_out
+        self._on_view = on_view
+        self._on_committed = on_committed
+        self._commit_errors = commit_errors
+        self._waiting: deque[AnyObservation] = deque()
+        self._wake = asyncio.Event()
+        self._leaving: asyncio.Queue[list[Effect]] = asyncio.Queue()
+        self._uncommitted_lines: dict[int, int] = {}
+        self._last_ns = 0
+        self._shown_ns = 0
+        self._journal_ok = True
+
+    def submit(self, observation: AnyObservation) -> None:
+        """Queue one observation; scale samples are dropped, oldest first, when the loop can't keep up."""
+        if isinstance(observation, ScaleSample) and len(self._waiting) > SAMPLES_WAITING_MAX:
+            self._drop_oldest_sample()
+        self._waiting.append(observation)
+        self._wake.set()
+
+    def _drop_oldest_sample(self) -> None:
+        for index, waiting in enumerate(self._waiting):
+            if isinstance(waiting, ScaleSample):
+                del self._waiting[index]
+                self.dropped_samples += 1
+                return
+
+    async def run(self) -> None:
+        """Decide and commit until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._decide_for_ever(), name="decide")
+            tasks.create_task(self._commit_for_ever(), name="commit")
+
+    async def drain(self) -> None:
+        """Wait until everything decided so far is committed and carried out."""
+        await self._leaving.join()
+
+    async def _decide_for_ever(self) -> None:
+        while True:
+            self.beat_ns = self._clock.now_ns()
+            if not self._waiting:
+                await self._wait_for_work()
+            while self._waiting:
+                self.decide(self._waiting.popleft())
+            await asyncio.sleep(0)
+
+    async def _wait_for_work(self) -> None:
+        self._wake.clear()
+        deadline_ns = self.session.next_deadline_ns
+        # Woken at least twice a second, so that the watchdog's beat never depends on the scale.
+        timeout_s = 0.5
+        if deadline_ns is not None:
+            timeout_s = min(timeout_s, max(0.0, (deadline_ns - self._clock.now_ns()) / NS_PER_S))
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._wake.wait()
+        except TimeoutError:
+            if deadline_ns is not None and self._clock.now_ns() >= deadline_ns:
+                self._waiting.append(Tick(t_ns=self._clock.now_ns()))
+
+    def decide(self, observation: AnyObservation) -> list[Effect]:
+        """Hand one observation to the session and queue what comes of it. Returns its effects."""
+        if observation.t_ns < self._last_ns:
+            # Sources stamp their own moments and arrive out of turn by milliseconds; the session's time only goes on.
+            observation = msgspec.structs.replace(observation, t_ns=self._last_ns)
+        self._last_ns = observation.t_ns
+        for tap in self.taps:
+            tap(observation)
+        effects = self.session.handle(observation)
+        for effect in effects:
+            if isinstance(effect, Record) and isinstance(effect.event, ItemAdded):
+                line = effect.event.line_id
+                self._uncommitted_lines[line] = self._uncommitted_lines.get(line, 0) + 1
+        if effects:
+            self._leaving.put_nowait(effects)
+        if effects or not isinstance(observation, ScaleSample):
+            self._show()
+        elif observation.t_ns - self._shown_ns >= LIVE_VIEW_NS:
+            self._show()
+        return effects
+
+    def _show(self) -> None:
+        self._shown_ns = self._last_ns
+        view = self.session.view()
+        if self._uncommitted_lines:
+            lines = [
+                msgspec.structs.replace(line, saving=True) if line.line in self._uncommitted_lines else line
+                for line in view.lines
+            ]
+            view = msgspec.structs.replace(view, lines=lines)
+        if view != self.view:
+            self.view = view
+            self._on_view(view)
+
+    async def _commit_for_ever(self) -> None:
+        while True:
+            batches = [await self._leaving.get()]
+            while not self._leaving.empty():
+                batches.append(self._leaving.get_nowait())
+            effects = [effect for batch in batches for effect in batch]
+            records = [effect for effect in effects if isinstance(effect, Record)]
+            if records:
+                await self._commit_until_done(records)
+                self._committed(records)
+            for effect in effects:
+                if not isinstance(effect, Record):
+                    self._carry_out(effect)
+            for _ in batches:
+                self._leaving.task_done()
+
+    async def _commit_until_done(self, records: Sequence[Record]) -> None:
+        while True:
+            try:
+                await self._commit(records)
+            except self._commit_errors as error:
+                self._journal_state(ok=False, detail=str(error))
+                await asyncio.sleep(JOURNAL_RETRY_S)
+            else:
+                self._journal_state(ok=True, detail="")
+                return
+
+    def _journal_state(self, *, ok: bool, detail: str) -> None:
+        if ok == self._journal_ok:
+            return
+        self._journal_ok = ok
+        log.warning("journal: %s", "writes again" if ok else f"cannot write ({detail}); scans are refused until it can")
+        self.submit(
+            PartChanged(t_ns=self._clock.now_ns(), part="journal", ok=ok, fault="" if ok else "cannot_write", detail=detail)
+        )
+
+    def _committed(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if isinstance(record.event, ItemAdded):
+                line = record.event.line_id
+                left = self._uncommitted_lines.pop(line) - 1
+                if left:
+                    self._uncommitted_lines[line] = left
+        self._show()
+        self._on_committed(records, self.view)

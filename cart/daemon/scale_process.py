@@ -1,0 +1,102 @@
+"""The scale's own process: reads the converter and prints one line a conversion, with real-time priority where allowed.
+
+The bit clock must never wait for anyone else's Python: a high of more than 60 µs powers the HX711 down (data sheet, "reset and
+power-down"). So nothing but the reader runs here. Usage: python -m cart.daemon.scale_process CONFIG
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from cart.config import Config, load_config
+from cart.daemon.child_messages import Alive, ChildMessage, Conversion, DeviceState
+from drivers.errors import DeviceLost, DeviceMissing, DriverError
+from drivers.scale import open_scale_reader
+
+ALIVE_NS = 250_000_000
+REOPEN_S = 1.0
+"""A cell that is not there is looked for once a second: quick enough for a plug, no load on the machine."""
+PRIORITY = 50
+"""In the middle of SCHED_FIFO's 1–99, above ordinary work and below the kernel's own threads."""
+
+
+class LineWriter:
+    """Writes child messages to standard output, unbuffered: a reading in a buffer is a late reading."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._encoder = msgspec.json.Encoder()
+        self._alive_ns = 0
+
+    def say(self, message: ChildMessage) -> None:
+        """Write one line; raises BrokenPipeError when the daemon is gone."""
+        self._stream.write(self._encoder.encode(message) + b"\n")
+        self._stream.flush()
+
+    def alive(self, figures: dict[str, float]) -> None:
+        """Say `alive` if it is time to."""
+        now_ns = time.monotonic_ns()
+        if now_ns - self._alive_ns >= ALIVE_NS:
+            self._alive_ns = now_ns
+            self.say(Alive(now_ns, figures))
+
+
+def take_real_time_priority() -> bool:
+    """True if the kernel gave SCHED_FIFO (needs CAP_SYS_NICE, which cart.service grants)."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+    except (OSError, AttributeError):
+        return False
+    return True
+
+
+def read_until_lost(config: Config, writer: LineWriter, real_time: bool) -> None:
+    """Open the converter and read it until it is lost. Raises DriverError on opening or on loss."""
+    scale = config.scale
+    ok = False
+    with open_scale_reader(config.gpio.module, scale) as reader:
+        while True:
+            try:
+                reading = reader.read()
+            except (DeviceLost, DeviceMissing):
+                raise
+            except DriverError as error:
+                if ok or type(error).__name__ != "NotReady":
+                    writer.say(DeviceState(time.monotonic_ns(), ok=False, fault=error.fault, detail=str(error)))
+                ok = False
+            else:
+                if not ok:
+                    writer.say(DeviceState(time.monotonic_ns(), ok=True))
+                    ok = True
+                writer.say(Conversion(reading.t_ns, reading.counts))
+            writer.alive({**reader.figures(), "real_time": float(real_time)})
+
+
+def main() -> None:
+    """Read for ever; the daemon starts this again when it ends."""
+    config = load_config(Path(sys.argv[1]))
+    writer = LineWriter(sys.stdout.buffer)
+    real_time = take_real_time_priority()
+    try:
+        while True:
+            try:
+                read_until_lost(config, writer, real_time)
+            except DriverError as error:
+                writer.say(DeviceState(time.monotonic_ns(), ok=False, fault=error.fault, detail=str(error)))
+                wait_until = time.monotonic() + REOPEN_S
+                while time.monotonic() < wait_until:
+                    writer.alive({})
+                    time.sleep(0.2)
+    except (BrokenPipeError, KeyboardInterrupt):
+        # The daemon is gone or is stopping; standard output is closed, so leave without flushing it again.
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

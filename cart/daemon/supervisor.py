@@ -1,0 +1,103 @@
+"""Keeps one child process running: starts it, reads its lines, kills it when stuck, starts it again with growing pauses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from cart.daemon.child_messages import Alive, AnyChildMessage
+
+log = logging.getLogger(__name__)
+
+SILENCE_MAX_S = 3.0
+"""A healthy child says `alive` four times a second; twelve missing in a row is a stuck process, not a busy machine."""
+START_MAX_S = 15.0
+"""OpenCV's import and a camera's opening take seconds on a Pi before the first line."""
+PAUSE_FIRST_S = 0.5
+PAUSE_MAX_S = 10.0
+"""A part that dies at once every time is tried six times a minute: enough to recover, too little to cost a core."""
+STEADY_S = 30.0
+"""A child that ran this long starts the pauses anew."""
+LINE_MAX_BYTES = 65536
+
+
+class ChildProcess:
+    """One supervised child, `python -m module args`. `on_message` gets what it says, `on_lost` a line when it died."""
+
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        on_message: Callable[[AnyChildMessage], None],
+        on_lost: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self.restarts = 0
+        self.figures: dict[str, float] = {}
+        self._arguments = list(arguments)
+        self._on_message = on_message
+        self._on_lost = on_lost
+        self._decoder = msgspec.json.Decoder(AnyChildMessage)
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process else None
+
+    async def run(self) -> None:
+        """Run until cancelled; the child is gone when this returns."""
+        pause_s = PAUSE_FIRST_S
+        while True:
+            started = time.monotonic()
+            reason = await self._run_once()
+            log.warning("%s process: %s; starting it again in %.1f s", self.name, reason, pause_s)
+            self._on_lost(reason)
+            await asyncio.sleep(pause_s)
+            self.restarts += 1
+            steady = time.monotonic() - started > STEADY_S
+            pause_s = PAUSE_FIRST_S if steady else min(pause_s * 2, PAUSE_MAX_S)
+
+    async def _run_once(self) -> str:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *self._arguments, stdout=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
+            limit=LINE_MAX_BYTES,
+        )
+        self._process = process
+        try:
+            return await self._read_lines(process)
+        finally:
+            self._process = None
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def _read_lines(self, process: asyncio.subprocess.Process) -> str:
+        stdout = process.stdout
+        if stdout is None:
+            return "has no output"
+        patience_s = START_MAX_S
+        while True:
+            try:
+                line = await asyncio.wait_for(stdout.readline(), patience_s)
+            except TimeoutError:
+                return f"said nothing for {patience_s:.0f} s and was killed"
+            except ValueError:
+                return "sent a line that never ended"
+            if not line:
+                return f"ended with status {await process.wait()}"
+            patience_s = SILENCE_MAX_S
+            try:
+                message = self._decoder.decode(line)
+            except msgspec.MsgspecError:
+                return "sent a line that is no message"
+            if isinstance(message, Alive):
+                self.figures = message.figures
+            self._on_message(message)

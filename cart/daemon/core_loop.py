@@ -185,7 +185,9 @@ class CoreLoop:
         self._journal_ok = ok
         log.warning("journal: %s", "writes again" if ok else f"cannot write ({detail}); scans are refused until it can")
         self.submit(
-            PartChanged(t_ns=self._clock.now_ns(), part="journal", ok=ok, fault="" if ok else "cannot_write", detail=detail)
+            PartChanged(
+                t_ns=self._clock.now_ns(), part="journal", ok=ok, fault="" if ok else "cannot_write", detail=detail
+            )
         )
 
     def _committed(self, records: Sequence[Record]) -> None:

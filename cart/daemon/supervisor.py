@@ -67,7 +67,11 @@ class ChildProcess:
 
     async def _run_once(self) -> str:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *self._arguments, stdout=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL,
+            sys.executable,
+            "-m",
+            *self._arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.DEVNULL,
             limit=LINE_MAX_BYTES,
         )
         self._process = process

@@ -1,0 +1,120 @@
+"""The control socket: how `cart status` and `cart record` ask the running daemon. A Unix socket, one JSON object a line.
+
+Requests: {"do": "status"} answers one object and closes. {"do": "record"} streams {"topic", "t_ns", "body"} lines, the bodies as in
+a recording, until the client leaves. Frames are never streamed, and addresses typed for a receipt never leave the core's caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cart.core.observations import AnyObservation, Look, ScaleSample, Touch
+
+log = logging.getLogger(__name__)
+
+REQUEST_MAX_BYTES = 4096
+WAITING_MAX = 4000
+"""Fifty seconds of scale samples; a recorder that falls further behind is cut off rather than fed gaps."""
+REQUEST_TIMEOUT_S = 5.0
+
+
+def recorded(observation: AnyObservation) -> tuple[str, dict[str, Any]] | None:
+    """Topic and body of what a recording holds of an observation; None for what it doesn't hold. Scans are recorded as bytes."""
+    if isinstance(observation, ScaleSample):
+        return "/scale", {"counts": observation.counts}
+    if isinstance(observation, Touch):
+        fields = msgspec.to_builtins(observation)
+        for hidden in ("observed", "t_ns", "to"):
+            fields.pop(hidden, None)
+        return "/touch", {key: value for key, value in fields.items() if value is not None}
+    if isinstance(observation, Look):
+        return "/look", {
+            "frame_t_ns": observation.frame_t_ns,
+            "direction": observation.direction,
+            "scores": observation.scores,
+        }
+    return None
+
+
+class ControlServer:
+    """Serves `path`; `status` makes the answer to a status request."""
+
+    def __init__(self, path: Path, status: Callable[[], dict[str, Any]]) -> None:
+        self._path = path
+        self._status = status
+        self._recorders: set[asyncio.Queue[bytes | None]] = set()
+        self._server: asyncio.Server | None = None
+        self._encoder = msgspec.json.Encoder()
+
+    async def start(self) -> None:
+        """Bind the socket, for the cart's own user only."""
+        self._path.unlink(missing_ok=True)
+        umask = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, self._path, limit=REQUEST_MAX_BYTES)
+        finally:
+            os.umask(umask)
+
+    async def stop(self) -> None:
+        """Close the socket and end all recordings."""
+        for recorder in self._recorders:
+            with contextlib.suppress(asyncio.QueueFull):
+                recorder.put_nowait(None)
+        if self._server is not None:
+            self._server.close()
+        self._path.unlink(missing_ok=True)
+
+    def tap(self, observation: AnyObservation) -> None:
+        """Hand one observation to the recorders."""
+        if self._recorders and (what := recorded(observation)) is not None:
+            self._stream(what[0], observation.t_ns, what[1])
+
+    def tap_scanner(self, t_ns: int, data: bytes) -> None:
+        """Hand the scanner's bytes, as they came in, to the recorders."""
+        if self._recorders:
+            self._stream("/scanner", t_ns, {"data": base64.b64encode(data).decode()})
+
+    def _stream(self, topic: str, t_ns: int, body: dict[str, Any]) -> None:
+        line = self._encoder.encode({"topic": topic, "t_ns": t_ns, "body": body}) + b"\n"
+        for recorder in list(self._recorders):
+            try:
+                recorder.put_nowait(line)
+            except asyncio.QueueFull:
+                self._recorders.discard(recorder)
+                log.warning("a recorder fell behind and was cut off")
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                request = msgspec.json.decode(await reader.readline(), type=dict[str, Any])
+            if request.get("do") == "status":
+                writer.write(self._encoder.encode(self._status()) + b"\n")
+                await writer.drain()
+            elif request.get("do") == "record":
+                await self._record(writer)
+            else:
+                writer.write(b'{"error":"do must be status or record"}\n')
+                await writer.drain()
+        except (TimeoutError, ValueError, OSError):
+            pass  # the client left or spoke nonsense; nothing of the cart's depends on it
+        finally:
+            writer.close()
+
+    async def _record(self, writer: asyncio.StreamWriter) -> None:
+        lines: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_MAX)
+        self._recorders.add(lines)
+        try:
+            while (line := await lines.get()) is not None:
+                writer.write(line)
+                await writer.drain()
+        finally:
+            self._recorders.discard(lines)

@@ -79,9 +79,8 @@ def machine() -> str:
     model = ""
     info = Path("/proc/cpuinfo")
     if info.exists():
-        model = next(
-            (row.split(":", 1)[1].strip() for row in info.read_text().splitlines() if row.startswith("model name")), ""
-        )
+        rows = info.read_text().splitlines()
+        model = next((row.split(":", 1)[1].strip() for row in rows if row.startswith("model name")), "")
     return f"{model or platform.machine()}, Python {platform.python_version()}"
 
 

@@ -1,1 +1,1 @@
-"""`cart run`: the composition root. Drivers in their processes and threads, the core in one asyncio loop, the journal behind it."""
+"""`cart run`: drivers in their processes and threads, the core in one asyncio loop, the journal behind it."""

@@ -26,7 +26,7 @@ class DeviceState(ChildMessage, frozen=True, tag="device"):
 
 
 class Alive(ChildMessage, frozen=True, tag="alive"):
-    """Sent several times a second even when the device is silent, so that a stuck process is told from a quiet device."""
+    """Sent four times a second even when the device is silent: a stuck process is not a quiet device."""
 
     figures: dict[str, float] = {}
 

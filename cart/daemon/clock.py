@@ -1,7 +1,7 @@
 """The session's clock: monotonic inside, continued across a restart, never the wall clock.
 
-The kernel's monotonic clock starts anew at boot, and a ledger's times come from the boot before. So the session's time goes on
-from the last recorded event, plus the time the power was off where the wall clock can say that.
+The kernel's monotonic clock starts anew at boot, and a ledger's times come from the boot before. So the session's time
+goes on from the last recorded event, plus the time the power was off where the wall clock can say that.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The control socket: how `cart status` and `cart record` ask the running daemon. A Unix socket, one JSON object a line.
+"""The control socket: how `cart status` and `cart record` ask the running daemon. One JSON object a line.
 
-Requests: {"do": "status"} answers one object and closes. {"do": "record"} streams {"topic", "t_ns", "body"} lines, the bodies as in
-a recording, until the client leaves. Frames are never streamed, and addresses typed for a receipt never leave the core's caller.
+Requests: {"do": "status"} answers one object and closes. {"do": "record"} streams {"topic", "t_ns", "body"} lines, the
+bodies as in a recording, until the client leaves. Frames and addresses typed for a receipt are never streamed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REQUEST_TIMEOUT_S = 5.0
 
 
 def recorded(observation: AnyObservation) -> tuple[str, dict[str, Any]] | None:
-    """Topic and body of what a recording holds of an observation; None for what it doesn't hold. Scans are recorded as bytes."""
+    """Topic and body of what a recording holds of an observation, else None. Scans are recorded as bytes."""
     if isinstance(observation, ScaleSample):
         return "/scale", {"counts": observation.counts}
     if isinstance(observation, Touch):

@@ -1,8 +1,8 @@
 """The one loop around the session: observations in, views out at once, effects out once the journal has committed.
 
-Two tasks. The first hands each observation to the session and shows the new view, so that a line is on the screen before the
-SD card has answered (`saving` until then). The second commits the records, in order, and only then carries out what else the
-session asked for: nothing leaves the cart, and no payment starts, before it is on disk.
+Two tasks. The first hands each observation to the session and shows the new view, so that a line is on the screen
+before the SD card has answered (`saving` until then). The second commits the records, in order, and only then carries
+out what else the session asked for: nothing leaves the cart, and no payment starts, before it is on disk.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
 
 import msgspec
 
@@ -30,10 +29,6 @@ LIVE_VIEW_NS = NS_PER_S // 5
 """The live weight is redrawn five times a second; a person reads no faster, and each view costs a millisecond."""
 JOURNAL_RETRY_S = 1.0
 """A full disk is tried again each second; scans are refused meanwhile, so what waits stays small."""
-
-
-class JournalProblem(Protocol):
-    """What `commit` raises when the disk refuses; its text is for the technician."""
 
 
 class CoreLoop:
@@ -133,9 +128,8 @@ class CoreLoop:
                 self._uncommitted_lines[line] = self._uncommitted_lines.get(line, 0) + 1
         if effects:
             self._leaving.put_nowait(effects)
-        if effects or not isinstance(observation, ScaleSample):
-            self._show()
-        elif observation.t_ns - self._shown_ns >= LIVE_VIEW_NS:
+        live_only = not effects and isinstance(observation, ScaleSample)
+        if not live_only or observation.t_ns - self._shown_ns >= LIVE_VIEW_NS:
             self._show()
         return effects
 

@@ -1,7 +1,7 @@
 """The scale's own process: reads the converter and prints one line a conversion, with real-time priority where allowed.
 
-The bit clock must never wait for anyone else's Python: a high of more than 60 µs powers the HX711 down (data sheet, "reset and
-power-down"). So nothing but the reader runs here. Usage: python -m cart.daemon.scale_process CONFIG
+The bit clock must never wait for anyone else's Python: a high of more than 60 µs powers the HX711 down (data sheet,
+"reset and power-down"). So nothing but the reader runs here. Usage: python -m cart.daemon.scale_process CONFIG
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
+from drivers.scale import open_scale_reader
 
 from cart.config import Config, load_config
 from cart.daemon.child_messages import Alive, ChildMessage, Conversion, DeviceState
 from drivers.errors import DeviceLost, DeviceMissing, DriverError
-from drivers.scale import open_scale_reader
 
 ALIVE_NS = 250_000_000
 REOPEN_S = 1.0

@@ -1,4 +1,4 @@
-"""Keeps one child process running: starts it, reads its lines, kills it when stuck, starts it again with growing pauses."""
+"""Keeps one child process running: reads its lines, kills it when stuck, starts it again with growing pauses."""
 
 from __future__ import annotations
 

@@ -81,6 +81,8 @@ class ItemConfirmed(LedgerEventBase, frozen=True, kw_only=True, tag="item_confir
     weight_g: float | None
     proof: Proof
     step_ids: tuple[int, ...] = ()
+    sigma_g: float | None = None
+    """1 σ of `weight_g` as the scale knew it. With `units` 0 the event only says what accepted units weigh."""
 
 
 class ItemReopened(LedgerEventBase, frozen=True, kw_only=True, tag="item_reopened"):
@@ -112,6 +114,8 @@ class OwnThing(LedgerEventBase, frozen=True, kw_only=True, tag="own_thing"):
     in_basket: bool
     declared: bool
     step_ids: tuple[int, ...] = ()
+    sigma_g: float = 0.0
+    """Declared, not in the basket and of weight 0: the cart waits for it. Neither declared nor in: forgotten."""
 
 
 class Hypothesis(msgspec.Struct, frozen=True):
@@ -139,6 +143,10 @@ class StepExplained(LedgerEventBase, frozen=True, kw_only=True, tag="step_explai
     won: str
     margin: float
     considered: tuple[Hypothesis, ...]
+    open_g: float | None = None
+    """What of these steps is still unexplained, carried on under the last id; None: all of it is explained."""
+    absorbed_g: float = 0.0
+    """What was put down to the ground's slope, and comes back when the cart stands level again."""
 
 
 class InterventionRaised(LedgerEventBase, frozen=True, kw_only=True, tag="intervention_raised"):
@@ -198,6 +206,12 @@ class GrossNoted(LedgerEventBase, frozen=True, kw_only=True, tag="gross_noted"):
 
     gross_g: float
     sigma_g: float
+
+
+class Resumed(LedgerEventBase, frozen=True, kw_only=True, tag="resumed"):
+    """The cart came back after a power cut: times before it are moved so that the last one lies `off_s` before now."""
+
+    off_s: float | None
 
 
 class CouponEntered(LedgerEventBase, frozen=True, kw_only=True, tag="coupon_entered"):
@@ -271,6 +285,7 @@ LedgerEvent = (
     | FaultRaised
     | FaultCleared
     | GrossNoted
+    | Resumed
     | CouponEntered
     | AgeChecked
     | StaffActed

@@ -27,6 +27,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     light_items_max: int = 5
     light_item_g: float = 5.0
     bulky_items_max: int = 3
+    bulky_item_g: float = 3000.0
+    """From this catalogue weight on, a shopper may say that an item lies under the basket, never weighed."""
+    own_bag_max_g: float = 1500.0
+    """A heavier thing is not taken for a declared bag: it may be a bag with goods in it."""
+    empty_idle_s: float = 120.0
+    """An empty cart with no lines goes back to idle after this long; before, a put-back still brings its line back."""
     prior_weight_sd_fraction: float = 0.03
     prior_weight_sd_min_g: float = 1.0
     accuse_cost: float = 20.0

@@ -1,0 +1,373 @@
+"""Payment attempts: a shopper is charged once, for the frozen basket, or not at all.
+
+The theory. The cart makes the attempt's id and commits it before it asks for money. From then on only the till's own
+word ends the attempt. No answer in time makes it `unknown`, and an unknown attempt is only ever queried (or withdrawn);
+it is never sent again and never replaced: a new attempt needs a terminal answer to the old one. The till keeps the
+same promise from its side: one ledger row an attempt id, and a query or a withdrawal of an id that it has never seen
+makes it refuse that id for ever (`not_found`, `cancelled`), so that a request that is still on its way charges nobody.
+
+        open          sent                    approved
+    ( ) ────► opened ────► pending ──────────────────────────► approved ■
+                 │           │  │ ╲  declined
+                 │   timeout │  │  ╲─────────────────────────► declined ■
+                 │           ▼  │ cancel          cancelled
+                 └──────► unknown ──────► cancelling ────────► cancelled ■ ──┐ late approval:
+                             │ ▲ query      ▲  │   ╲ voided                   │ withdraw again
+                             └─┘            │  │    ╲────────► voided ■       │
+                                            └──┼──────────────────────────────┘
+                 any open state ─ hand_to_till ┴► handed_to_till ─ the till's answer ─► approved, declined, cancelled
+
+A word of the till is believed only if attempt, cart, amount, currency and basket hash are those that were asked for.
+Times are nanoseconds of the shell's monotonic clock. Nothing here reads a clock, draws a number or touches a wire.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from cart.core.effects import CancelPayment, Effect, QueryPayment, Record, RequestPayment
+from cart.core.frozen_basket import HashedLine, basket_hash, till_code
+from cart.core.ledger import AttemptChanged, AttemptOpened, AttemptState, LedgerEvent, SecurityNoted, TripStarted
+from cart.core.observations import PaymentAnswer
+from cart.core.problem import Problem
+from cart.core.settings import Policy
+
+__all__ = [
+    "TERMINAL",
+    "TRANSITIONS",
+    "Attempt",
+    "AttemptStillOpen",
+    "HashedLine",
+    "Payments",
+    "basket_hash",
+    "till_code",
+]
+
+Trigger = Literal[
+    "sent", "timeout", "restarted", "cancel", "hand_to_till",
+    "pending", "approved", "declined", "cancelled", "voided", "not_found",
+]  # fmt: skip
+"""What can happen to an attempt: five things on the cart, and the six words of the till."""
+
+TRANSITIONS: Final[dict[AttemptState, dict[Trigger, AttemptState]]] = {
+    "opened": {
+        "sent": "pending", "timeout": "unknown", "cancel": "cancelling", "hand_to_till": "handed_to_till",
+        "pending": "pending", "approved": "approved", "declined": "declined", "cancelled": "cancelled",
+        "voided": "voided", "not_found": "cancelled",
+    },
+    "pending": {
+        "timeout": "unknown", "restarted": "unknown", "cancel": "cancelling", "hand_to_till": "handed_to_till",
+        "pending": "pending", "approved": "approved", "declined": "declined", "cancelled": "cancelled",
+        "voided": "voided", "not_found": "cancelled",
+    },
+    "unknown": {
+        "cancel": "cancelling", "hand_to_till": "handed_to_till",
+        "pending": "unknown", "approved": "approved", "declined": "declined", "cancelled": "cancelled",
+        "voided": "voided", "not_found": "cancelled",
+    },
+    # An approval that crossed the withdrawal on its way changes nothing: the till has been told, and voids it.
+    "cancelling": {
+        "hand_to_till": "handed_to_till",
+        "pending": "cancelling", "approved": "cancelling", "declined": "declined", "cancelled": "cancelled",
+        "voided": "voided", "not_found": "cancelled",
+    },
+    # The code may already have been used at a till that this cart can't hear: only the till's word ends it.
+    "handed_to_till": {
+        "pending": "handed_to_till", "approved": "approved", "declined": "declined", "cancelled": "cancelled",
+        "voided": "voided",
+    },
+    "approved": {"approved": "approved"},
+    # Late approvals of what had ended without money are withdrawn again until the till says `voided`.
+    "declined": {"declined": "declined", "approved": "cancelling", "pending": "declined", "voided": "voided"},
+    "cancelled": {
+        "cancelled": "cancelled", "not_found": "cancelled", "declined": "cancelled", "pending": "cancelled",
+        "approved": "cancelling", "voided": "voided",
+    },
+    "voided": {
+        "voided": "voided", "approved": "voided", "cancelled": "voided", "declined": "voided", "pending": "voided",
+        "not_found": "voided",
+    },
+}  # fmt: skip
+"""state → what happened → next state. What stands in no row is no honest part's doing and changes nothing."""
+
+TERMINAL: Final[frozenset[AttemptState]] = frozenset({"approved", "declined", "cancelled", "voided"})
+
+QUERY_INTERVAL_MAX_S: Final = 60.0
+"""An unknown attempt is asked after for as long as it takes, at most once a minute: 50 carts ask less than once a
+second when the till is back."""
+
+ATTEMPTS_KEPT_MAX: Final = 32
+"""Attempts of the past that late answers are still matched with; a trip has one or two."""
+
+SECURITY_NOTES_MAX: Final = 64
+"""Unmatched answers journalled a trip, so that a flood of forged ones can't fill the card."""
+
+
+class AttemptStillOpen(Problem):
+    """A new attempt was asked for while an earlier one has no final answer, or has paid already."""
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt as the ledger tells it. `reason` and `reference` are the till's latest."""
+
+    attempt_id: str
+    trip_id: str
+    amount_minor: int
+    currency: str
+    basket_hash: str
+    method: str
+    state: AttemptState = "opened"
+    reference: str = ""
+    reason: str = ""
+
+    @property
+    def terminal(self) -> bool:
+        """True once nothing more can come of it but a late, wrong approval."""
+        return self.state in TERMINAL
+
+    @property
+    def code(self) -> str | None:
+        """The code to finish at a till, while it is handed over."""
+        if self.state != "handed_to_till":
+            return None
+        return till_code(self.attempt_id, self.amount_minor, self.currency, self.basket_hash)
+
+
+class Payments:
+    """All attempts of a trip. Methods return effects in order; state changes with the records that they return.
+
+    `apply` folds the ledger and may be given the same event twice. After a fold, `next_deadline_ns` is due at once and
+    the first `tick` takes up what was open: an attempt that was committed but perhaps never sent is sent again with its
+    own id, one that was sent is queried, one that was being withdrawn is withdrawn again.
+    """
+
+    def __init__(self, cart_id: str, policy: Policy | None = None) -> None:
+        self._cart_id = cart_id
+        self._policy = policy or Policy()
+        self._attempts: dict[str, Attempt] = {}
+        self._due_ns: dict[str, int] = {}
+        self._tries: dict[str, int] = {}
+        self._resume: set[str] = set()
+        self._trip_id = ""
+        self._noted: set[tuple[str, str]] = set()
+
+    @property
+    def current(self) -> Attempt | None:
+        """The latest attempt, open or not; None before the trip's first."""
+        return next(reversed(self._attempts.values()), None)
+
+    @property
+    def can_open(self) -> bool:
+        """True when every earlier attempt has ended."""
+        return all(attempt.terminal for attempt in self._attempts.values())
+
+    @property
+    def next_deadline_ns(self) -> int | None:
+        """When `tick` has something to do; None while it has not. 0 after a fold that left an attempt open."""
+        if self._resume:
+            return 0
+        return min(self._due_ns.values(), default=None)
+
+    def open(
+        self, t_ns: int, attempt_id: str, trip_id: str, amount_minor: int, currency: str, basket_hash: str, method: str
+    ) -> list[Effect]:
+        """Ask for the amount of a frozen basket. Raises AttemptStillOpen, and ValueError for an amount of 0 or less."""
+        if amount_minor <= 0:
+            raise ValueError(f"an attempt of {amount_minor} minor units; nothing to pay is not an attempt")
+        if trip_id != self._trip_id:
+            self._begin_trip(trip_id)
+        paid = any(made.state == "approved" and made.trip_id == trip_id for made in self._attempts.values())
+        if not self.can_open or paid or attempt_id in self._attempts:
+            raise AttemptStillOpen("the earlier payment has no final answer yet; wait for it, or withdraw it first")
+        opened = AttemptOpened(
+            attempt_id=attempt_id,
+            amount_minor=amount_minor,
+            currency=currency,
+            basket_hash=basket_hash,
+            method=method,
+        )
+        self._fold_opened(opened)
+        return [Record(t_ns, opened), *self._send(t_ns, self._attempts[attempt_id])]
+
+    def answer(self, t_ns: int, answer: PaymentAnswer) -> list[Effect]:
+        """What a word of the till changes: nothing if it was heard before; a security note if it doesn't match."""
+        attempt = self._attempts.get(answer.attempt_id)
+        wrong = self._mismatch(attempt, answer)
+        if attempt is None or wrong:
+            return self._note(t_ns, "payment_answer_mismatch", f"{wrong} of a {answer.status} for {answer.attempt_id}")
+        after = TRANSITIONS[attempt.state].get(answer.status)
+        if after is None:
+            return self._note(
+                t_ns, "payment_answer_contradicts", f"{answer.status} after {attempt.state}: {attempt.attempt_id}"
+            )
+        if answer.status == "approved" and after == "cancelling":
+            return self._void_late(t_ns, attempt, answer)
+        if after == attempt.state:
+            return []
+        reason = answer.reason or ("never_arrived" if answer.status == "not_found" else "")
+        if answer.status == "voided" and attempt.reason == "late_approval":
+            reason = "late_approval"
+        return self._change(t_ns, attempt, after, reason=reason, reference=answer.reference)
+
+    def cancel(self, t_ns: int) -> list[Effect]:
+        """Withdraw the current attempt; nothing where it has ended, or only a till can end it (`handed_to_till`)."""
+        attempt = self.current
+        if attempt is None or "cancel" not in TRANSITIONS[attempt.state]:
+            return []
+        effects = self._change(t_ns, attempt, "cancelling", reason="withdrawn")
+        return [*effects, CancelPayment(attempt.attempt_id)]
+
+    def hand_to_till(self, t_ns: int) -> list[Effect]:
+        """Turn the current attempt into a code to finish at a till; it then waits for the till's answer."""
+        attempt = self.current
+        if attempt is None or "hand_to_till" not in TRANSITIONS[attempt.state]:
+            return []
+        effects = self._change(t_ns, attempt, "handed_to_till", reason="handed_over")
+        return [*effects, _request(self._attempts[attempt.attempt_id])]
+
+    def tick(self, t_ns: int) -> list[Effect]:
+        """Whatever is due at `t_ns`: timeouts, queries, withdrawals repeated, and taking up again after a restart."""
+        effects: list[Effect] = []
+        for attempt_id in [*self._resume]:
+            effects += self._take_up(t_ns, self._attempts[attempt_id])
+        self._resume.clear()
+        for attempt_id in [due for due, due_ns in self._due_ns.items() if due_ns <= t_ns]:
+            effects += self._overdue(t_ns, self._attempts[attempt_id])
+        return effects
+
+    def apply(self, t_ns: int, event: LedgerEvent) -> None:  # noqa: ARG002  # the fold's signature; t_ns is another boot's
+        """Fold one event of the ledger; events of other kinds, and those already folded, change nothing."""
+        if isinstance(event, TripStarted):
+            self._begin_trip(event.trip_id)
+        elif isinstance(event, AttemptOpened) and event.attempt_id not in self._attempts:
+            self._fold_opened(event)
+            self._resume.add(event.attempt_id)
+        elif isinstance(event, AttemptChanged) and event.attempt_id in self._attempts:
+            before = self._attempts[event.attempt_id]
+            self._fold_changed(before, event)
+            if before.state != event.state and not self._attempts[event.attempt_id].terminal:
+                self._resume.add(event.attempt_id)
+            elif event.state in TERMINAL:
+                self._resume.discard(event.attempt_id)
+
+    def _begin_trip(self, trip_id: str) -> None:
+        if trip_id != self._trip_id:
+            self._trip_id = trip_id
+            self._noted.clear()
+
+    def _fold_opened(self, event: AttemptOpened) -> None:
+        self._attempts[event.attempt_id] = Attempt(
+            attempt_id=event.attempt_id,
+            trip_id=self._trip_id,
+            amount_minor=event.amount_minor,
+            currency=event.currency,
+            basket_hash=event.basket_hash,
+            method=event.method,
+        )
+        ended = [attempt.attempt_id for attempt in self._attempts.values() if attempt.terminal]
+        for attempt_id in ended[: max(0, len(self._attempts) - ATTEMPTS_KEPT_MAX)]:
+            del self._attempts[attempt_id]
+
+    def _fold_changed(self, attempt: Attempt, event: AttemptChanged) -> None:
+        self._attempts[attempt.attempt_id] = msgspec.structs.replace(
+            attempt, state=event.state, reason=event.reason, reference=event.reference or attempt.reference
+        )
+
+    def _mismatch(self, attempt: Attempt | None, answer: PaymentAnswer) -> str:
+        """The first field that is not as asked for, "" where all are."""
+        if attempt is None:
+            return "unknown attempt"
+        asked = (
+            ("cart", answer.cart_id == self._cart_id),
+            ("amount", answer.amount_minor == attempt.amount_minor),
+            ("currency", answer.currency == attempt.currency),
+            ("basket", answer.basket_hash == attempt.basket_hash),
+        )
+        return next((f"wrong {name}" for name, same in asked if not same), "")
+
+    def _note(self, t_ns: int, what: str, detail: str) -> list[Effect]:
+        if (what, detail) in self._noted or len(self._noted) >= SECURITY_NOTES_MAX:
+            return []
+        self._noted.add((what, detail))
+        return [Record(t_ns, SecurityNoted(what=what, detail=detail[:200]))]
+
+    def _change(
+        self, t_ns: int, attempt: Attempt, state: AttemptState, *, reason: str, reference: str = ""
+    ) -> list[Effect]:
+        changed = AttemptChanged(
+            attempt_id=attempt.attempt_id,
+            state=state,
+            amount_minor=attempt.amount_minor,
+            reference=reference,
+            reason=reason,
+        )
+        self._fold_changed(attempt, changed)
+        self._resume.discard(attempt.attempt_id)
+        self._tries[attempt.attempt_id] = 0
+        if state in TERMINAL:
+            self._due_ns.pop(attempt.attempt_id, None)
+            self._tries.pop(attempt.attempt_id, None)
+        else:
+            self._due_ns[attempt.attempt_id] = t_ns + _ns(self._patience_s(state))
+        return [Record(t_ns, changed)]
+
+    def _patience_s(self, state: AttemptState) -> float:
+        if state in {"opened", "pending"}:
+            return self._policy.payment_timeout_s
+        return self._policy.cancel_grace_s if state == "cancelling" else self._policy.payment_query_s
+
+    def _send(self, t_ns: int, attempt: Attempt) -> list[Effect]:
+        """The request, then the record that it went out: a cart that dies between the two sends the same id again."""
+        return [_request(attempt), *self._change(t_ns, attempt, "pending", reason="sent")]
+
+    def _void_late(self, t_ns: int, attempt: Attempt, answer: PaymentAnswer) -> list[Effect]:
+        if attempt.state == "cancelling" and attempt.reason == "late_approval":
+            return []
+        effects = self._change(t_ns, attempt, "cancelling", reason="late_approval", reference=answer.reference)
+        return [*effects, CancelPayment(attempt.attempt_id)]
+
+    def _take_up(self, t_ns: int, attempt: Attempt) -> list[Effect]:
+        if attempt.terminal:
+            return []
+        if attempt.state == "opened":
+            return self._send(t_ns, attempt)
+        if attempt.state == "pending":
+            return self._ask(t_ns, attempt, "restarted")
+        return self._repeat(t_ns, attempt)
+
+    def _overdue(self, t_ns: int, attempt: Attempt) -> list[Effect]:
+        if attempt.state in {"opened", "pending"}:
+            return self._ask(t_ns, attempt, "no_answer")
+        return self._repeat(t_ns, attempt)
+
+    def _ask(self, t_ns: int, attempt: Attempt, reason: str) -> list[Effect]:
+        return [*self._change(t_ns, attempt, "unknown", reason=reason), QueryPayment(attempt.attempt_id)]
+
+    def _repeat(self, t_ns: int, attempt: Attempt) -> list[Effect]:
+        """Say the state's one message again, and wait twice as long as the last time, up to a minute."""
+        tries = self._tries.get(attempt.attempt_id, 0)
+        self._tries[attempt.attempt_id] = tries + 1
+        wait_s = min(QUERY_INTERVAL_MAX_S, self._patience_s(attempt.state) * 2.0 ** min(tries, 10))
+        self._due_ns[attempt.attempt_id] = t_ns + _ns(wait_s)
+        if attempt.state == "cancelling":
+            return [CancelPayment(attempt.attempt_id)]
+        if attempt.state == "handed_to_till":
+            return [_request(attempt)]
+        return [QueryPayment(attempt.attempt_id)]
+
+
+def _request(attempt: Attempt) -> RequestPayment:
+    return RequestPayment(
+        attempt_id=attempt.attempt_id,
+        trip_id=attempt.trip_id,
+        amount_minor=attempt.amount_minor,
+        currency=attempt.currency,
+        basket_hash=attempt.basket_hash,
+        method="till" if attempt.state == "handed_to_till" else attempt.method,
+    )
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)

@@ -54,7 +54,7 @@ def main() -> int:
     arguments = parser.parse_args()
     parts = [
         "# Benchmarks\n",
-        f"Printed by `make bench` on {time.strftime('%Y-%m-%d', time.gmtime())}, {machine()}. Each table is one command.\n",
+        f"Printed by `make bench` on {time.strftime('%Y-%m-%d', time.gmtime())}, {machine()}; a table a command.\n",
     ]
     failed = False
     for name in arguments.only:

@@ -151,19 +151,27 @@ class CoreLoop:
             batches = [await self._leaving.get()]
             while not self._leaving.empty():
                 batches.append(self._leaving.get_nowait())
-            effects = [effect for batch in batches for effect in batch]
-            records = [effect for effect in effects if isinstance(effect, Record)]
-            if records:
-                await self._commit_until_done(records)
-                self._committed(records)
-            for effect in effects:
-                if not isinstance(effect, Record):
-                    self._carry_out(effect)
+            await self._commit_and_carry_out([effect for batch in batches for effect in batch])
             for _ in batches:
                 self._leaving.task_done()
 
+    async def _commit_and_carry_out(self, effects: Sequence[Effect]) -> None:
+        """In order: what precedes an effect is on disk before it leaves, what follows it is not yet.
+
+        So a cart that dies between a payment request and the record that it went out sends the same attempt again.
+        """
+        records: list[Record] = []
+        for effect in effects:
+            if isinstance(effect, Record):
+                records.append(effect)
+                continue
+            await self._commit_until_done(records)
+            records = []
+            self._carry_out(effect)
+        await self._commit_until_done(records)
+
     async def _commit_until_done(self, records: Sequence[Record]) -> None:
-        while True:
+        while records:
             try:
                 await self._commit(records)
             except self._commit_errors as error:
@@ -171,6 +179,7 @@ class CoreLoop:
                 await asyncio.sleep(JOURNAL_RETRY_S)
             else:
                 self._journal_state(ok=True, detail="")
+                self._committed(records)
                 return
 
     def _journal_state(self, *, ok: bool, detail: str) -> None:

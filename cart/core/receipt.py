@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
+
+from cart.core.catalog import Catalog, CatalogIndex
+from cart.core.rounding import whole_grams
+
+if TYPE_CHECKING:
+    from cart.core.pricing import PricedBasket, PricingLine
 
 
 class ReceiptLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,3 +57,70 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     staff_interventions: int
     remote_reviewers: int = 0
     training: bool = False
+
+
+class SoldLine(NamedTuple):
+    """A line that was paid for: what pricing knew of it, its plain name, and how it came to be believed."""
+
+    line: PricingLine
+    name: str
+    proof: Literal["weighed", "scanned_only", "shopper", "staff"]
+
+
+def make_receipt(
+    sold: Sequence[SoldLine],
+    basket: PricedBasket,
+    catalog: CatalogIndex | Catalog,
+    *,
+    trip_id: str,
+    attempt_id: str,
+    store_id: str,
+    cart_id: str,
+    language: str,
+    method: str,
+    reference: str,
+    staff_interventions: int,
+    training: bool = False,
+) -> Receipt:
+    """The receipt of a priced basket, lines in the order of `sold`, names in `language` where the catalogue has them.
+
+    `reference` is the acquirer's, `staff_interventions` how often a person was involved in this trip. Raises KeyError
+    where `basket` was not priced from the same lines.
+    """
+    index = catalog if isinstance(catalog, CatalogIndex) else CatalogIndex(catalog)
+    lines: list[ReceiptLine] = []
+    for line, name, proof in sold:
+        item = index.by_sku.get(line.sku)
+        priced = basket.lines[line.line_id]
+        lines.append(
+            ReceiptLine(
+                sku=line.sku,
+                name=item.names.get(language, name) if item is not None else name,
+                units=line.units,
+                unit=line.unit,
+                unit_price_minor=line.unit_price_minor,
+                weight_g=None if line.weight_g is None else float(whole_grams(line.weight_g)),
+                price_minor=priced.price_minor,
+                savings_minor=priced.savings_minor,
+                deposit_minor=priced.deposit_minor,
+                tax=item.tax if item is not None else "",
+                proof=proof,
+            )
+        )
+    return Receipt(
+        trip_id=trip_id,
+        attempt_id=attempt_id,
+        store_id=store_id,
+        cart_id=cart_id,
+        currency=index.catalog.currency,
+        locale=index.catalog.locale,
+        language=language,
+        lines=lines,
+        savings_minor=basket.savings_minor,
+        total_minor=basket.total_minor,
+        taxes=list(basket.taxes),
+        method=method,
+        reference=reference,
+        staff_interventions=staff_interventions,
+        training=training,
+    )

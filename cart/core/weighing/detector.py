@@ -1,0 +1,266 @@
+"""Sequential change-point detection: believable samples in, settled weight steps out.
+
+Three levels are kept apart. `_local` is where the samples are now; `reference_g` is the weight that has been accounted
+for by steps, and may follow the local level only as slowly as drift and creep can go, so that it can never eat an item;
+a step is the difference of the two once the basket is at rest again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Literal
+
+from cart.core.weighing.events import WeightStep
+from cart.core.weighing.evidence import Window, look, look_ringing
+from cart.core.weighing.ringing import RingModel, free_decay
+
+SETTLING = 4
+"""Conversions until the converter's output has settled (HX711 data sheet)."""
+STEP_MIN_G = 2.5
+STEP_MIN_SIGMAS = 4.5
+DRIFT_G_PER_S = 0.1
+"""The fastest the reference follows under load: 50 g in half an hour, with the slope of a sine."""
+DRIFT_SD_G_PER_S = 0.03
+CREEP_SHARE = 0.0006
+CREEP_S = 40.0
+"""OIML R 60 class C: 0.05 % of the load within 30 min; nearly all of it within the first minutes."""
+FIRST_SIGMA_G = 1.5
+SIGMA_MIN_G = 0.1
+SIGMA_MAX_G = 12.0
+QUIET_S = 0.1
+"""The shortest stretch that can be called quiet."""
+QUIET_MAX_S = 0.55
+EVIDENCE = 4.0
+"""Log likelihood ratio of rest against a hand at which a step is registered."""
+DWELL_S = 0.42
+"""A stretch this long and this quiet is believed whatever its evidence: light touches do not last."""
+BASELINE_S = 0.3
+REFINE_S = 0.6
+KEPT = 256
+"""Samples remembered: 3.2 s at 80/s."""
+
+State = Literal["starting", "rest", "moving"]
+
+
+class StepDetector:
+    """Finds the steps in a stream of believable samples. Constant memory."""
+
+    def __init__(self, reference_g: float | None, reference_sigma_g: float) -> None:
+        self.state: State = "starting"
+        self.sigma_g = FIRST_SIGMA_G
+        """Noise of one sample at rest, learned."""
+        self.reference_g = 0.0 if reference_g is None else reference_g
+        self.local_g = self.reference_g
+        self.local_sd_g = 0.0
+        self.drift_g = 0.0
+        """What the reference has followed since the start, never priced."""
+        self.rest_since_ns: int | None = None
+        self.ring = RingModel()
+        self._has_reference = reference_g is not None
+        self._reference_var = reference_sigma_g**2
+        self._xs: list[float] = []
+        self._ts: list[int] = []
+        self._n_rest = 0
+        self._refine_left = 0.0
+        self._began_ns = 0
+        self._left_ns = 0
+        self._since = 0
+        self._run = 0
+        self._creep_allowed = 0.0
+        self._last_ns = 0
+
+    def restart(self, sigma_growth_g: float) -> None:
+        """Samples were lost or not to be believed: look for rest anew and hold it against the old reference."""
+        self._has_reference = self._has_reference or self.state != "starting"
+        self._reference_var += sigma_growth_g**2
+        self.state = "starting"
+        self._xs.clear()
+        self._ts.clear()
+
+    def feed(self, t_ns: int, gross_g: float, period_s: float) -> WeightStep | None:
+        """Take one sample; returns the step it decided, if any."""
+        xs, ts = self._xs, self._ts
+        gap_s = (t_ns - self._last_ns) * 1e-9 if ts else period_s
+        self._last_ns = t_ns
+        xs.append(gross_g)
+        ts.append(t_ns)
+        if len(xs) >= 2 * KEPT:
+            del xs[:KEPT], ts[:KEPT]
+        if self.state == "rest":
+            if gap_s > 2.5 * period_s:
+                self._leave(t_ns, period_s)
+                return None
+            return self._at_rest(t_ns, gross_g, period_s)
+        if self.state == "moving":
+            if gap_s > 2.5 * period_s:
+                self._run = 0
+                self._since = 0
+            return self._moving(t_ns, period_s)
+        return self._starting(t_ns, period_s)
+
+    def glance(self) -> tuple[float, float]:
+        """Mean and spread of the last few samples, for a live display while nothing is settled."""
+        few = self._xs[-4:] or [self.local_g]
+        mean = sum(few) / len(few)
+        return mean, max(abs(v - mean) for v in few) + self.sigma_g
+
+    # -- starting ------------------------------------------------------------------------------------------------
+
+    def _starting(self, t_ns: int, period_s: float) -> WeightStep | None:
+        n = max(6, round(BASELINE_S / period_s))
+        if len(self._xs) < n:
+            return None
+        window = self._xs[-n:]
+        # Successive differences see noise but neither slope nor level (von Neumann 1941).
+        diff2 = sum((b - a) ** 2 for a, b in itertools.pairwise(window)) / (2 * (n - 1))
+        sigma = max(SIGMA_MIN_G, math.sqrt(diff2))
+        seen = look(window, sigma)
+        if sigma > SIGMA_MAX_G or not seen.quiet:
+            return None
+        self.sigma_g = max(SIGMA_MIN_G, 0.7 * sigma + 0.3 * min(sigma, FIRST_SIGMA_G))
+        step = None
+        if self._has_reference:
+            delta = seen.level_g - self.reference_g
+            sd = math.sqrt(seen.level_sd_g**2 + self._reference_var)
+            if abs(delta) > max(STEP_MIN_G, STEP_MIN_SIGMAS * sd):
+                start = self._ts[-n]
+                step = WeightStep(delta, sd, start, start, t_ns, seen.level_g)
+        self._has_reference = True
+        self.reference_g = seen.level_g
+        self._reference_var = seen.level_sd_g**2
+        self._settle(t_ns, seen.level_g, seen.level_sd_g, n, 0.0)
+        return step
+
+    # -- at rest -------------------------------------------------------------------------------------------------
+
+    def _at_rest(self, t_ns: int, x: float, period_s: float) -> WeightStep | None:
+        sigma = self.sigma_g
+        off = x - self.local_g
+        if abs(off) > 4.5 * sigma + 0.4:
+            self._leave(t_ns, period_s)
+            return None
+        few = max(3, min(8, round(0.1 / period_s)))
+        xs = self._xs
+        if abs(sum(xs[-few:]) / few - self.local_g) > 4.2 * sigma / math.sqrt(few) + 0.2 and self._n_rest >= few:
+            self._leave(t_ns, period_s)
+            return None
+        self._n_rest += 1
+        long = max(16, round(1.2 / period_s))
+        self.local_g += off / min(self._n_rest, long)
+        self.local_sd_g = sigma / math.sqrt(min(self._n_rest, long))
+        if self._n_rest > 16:
+            limited = min(off * off, 9 * sigma * sigma)
+            variance = sigma * sigma + (limited - sigma * sigma) / 256
+            self.sigma_g = min(SIGMA_MAX_G, max(SIGMA_MIN_G, math.sqrt(variance)))
+        self._follow(period_s)
+        if self._n_rest == round(0.4 / period_s):
+            self._learn_ringing(period_s)
+        return self._poured(t_ns, period_s)
+
+    def _follow(self, period_s: float) -> None:
+        """The reference follows the local level: freely while it is still being measured, then as drift can go."""
+        gap = self.local_g - self.reference_g
+        if self._refine_left > 0:
+            self._refine_left -= period_s
+            most = 0.5 * self.sigma_g
+        else:
+            self._creep_allowed *= 1 - period_s / CREEP_S
+            most = (DRIFT_G_PER_S + self._creep_allowed / CREEP_S) * period_s
+            self.drift_g += max(-most, min(most, gap))
+        self.reference_g += max(-most, min(most, gap))
+        self._reference_var = self.local_sd_g**2
+
+    def _poured(self, t_ns: int, period_s: float) -> WeightStep | None:
+        """Something added too slowly to disturb the rest shows as a gap no drift can explain."""
+        delta = self.local_g - self.reference_g
+        if abs(delta) < max(STEP_MIN_G + 0.5, STEP_MIN_SIGMAS * 1.4 * self.local_sd_g) or self._n_rest < 1.0 / period_s:
+            return None
+        half = max(4, round(0.4 / period_s))
+        late = sum(self._xs[-half:]) / half
+        if abs(late - self.local_g) > 3.0 * self.sigma_g / math.sqrt(half) + 0.1:
+            return None
+        sd = math.sqrt(self.local_sd_g**2 + self._reference_var + 0.25)
+        step = WeightStep(delta, sd, self._ts[-half], t_ns, t_ns, self.local_g)
+        self.reference_g = self.local_g
+        return step
+
+    def _leave(self, t_ns: int, period_s: float) -> None:
+        self.state = "moving"
+        self.rest_since_ns = None
+        self._began_ns = t_ns - round(1.5e9 * period_s)
+        self._left_ns = t_ns
+        self._since = 0
+        self._run = 0
+
+    # -- moving --------------------------------------------------------------------------------------------------
+
+    def _moving(self, t_ns: int, period_s: float) -> WeightStep | None:
+        self._since += 1
+        least = max(4, round(QUIET_S / period_s))
+        if self._since < least:
+            return None
+        ringing = self.ring.at(self._xs[-1], period_s)
+        seen = self._look(least, ringing)
+        if not seen.quiet:
+            self._run = 0
+            return None
+        self._run += 1
+        n = least + self._run - 1
+        while n > least:
+            n = min(n, round(QUIET_MAX_S / period_s))
+            n = n if n <= 16 else n - n % 4
+            longer = self._look(n, ringing)
+            if longer.quiet:
+                seen = longer
+                break
+            n = max(least, round(0.7 * n))
+            self._run = n - least + 1
+        return self._weigh(t_ns, period_s, seen, max(n, least))
+
+    def _look(self, n: int, ringing: tuple[float, float] | None) -> Window:
+        samples = self._xs[-n:]
+        seen = look(samples, self.sigma_g)
+        if not seen.quiet and ringing is not None and n >= 7:
+            return look_ringing(samples, self.sigma_g, *ringing)
+        return seen
+
+    def _weigh(self, t_ns: int, period_s: float, seen: Window, n: int) -> WeightStep | None:
+        """The basket looks quiet: back where it was, or a step if a hand can be ruled out."""
+        away_s = (t_ns - self._left_ns) * 1e-9
+        drift = DRIFT_SD_G_PER_S * away_s
+        delta = seen.level_g - self.reference_g
+        variance = seen.level_sd_g**2 + self._reference_var + drift * drift
+        quiet_s = n * period_s
+        if abs(delta) < max(STEP_MIN_G, STEP_MIN_SIGMAS * math.sqrt(variance)):
+            if quiet_s >= 0.15:
+                most = DRIFT_G_PER_S * away_s
+                self.reference_g += max(-most, min(most, 0.5 * delta))
+                self._settle(t_ns, seen.level_g, seen.level_sd_g, n, 0.0)
+            return None
+        if seen.level_sd_g > max(1.0, 0.001 * abs(delta)):
+            return None
+        evidence = seen.evidence(n, period_s, abs(delta), self.sigma_g)
+        if evidence < EVIDENCE and quiet_s < DWELL_S:
+            return None
+        sigma = math.sqrt(variance + 0.04 + (2e-4 * delta) ** 2)
+        rest_ns = self._ts[-n] - round((SETTLING - 0.5) * period_s * 1e9)
+        step = WeightStep(delta, sigma, self._began_ns, max(self._began_ns, rest_ns), t_ns, seen.level_g)
+        self.reference_g = seen.level_g
+        self._creep_allowed = min(30.0, self._creep_allowed + CREEP_SHARE * abs(delta))
+        self._settle(t_ns, seen.level_g, seen.level_sd_g, n, REFINE_S)
+        return step
+
+    def _settle(self, t_ns: int, level_g: float, level_sd_g: float, n: int, refine_s: float) -> None:
+        self.state = "rest"
+        self.rest_since_ns = t_ns
+        self.local_g = level_g
+        self.local_sd_g = level_sd_g
+        self._n_rest = n
+        self._refine_left = refine_s
+
+    def _learn_ringing(self, period_s: float) -> None:
+        half = round(0.1 / period_s) + 1
+        decay = free_decay(self._xs[-round(1.2 / period_s) :], self.local_g, self.sigma_g, half, SETTLING)
+        if decay:
+            self.ring.learn(decay, self.local_g, period_s)

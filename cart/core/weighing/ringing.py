@@ -1,0 +1,117 @@
+"""How the platform rings: learned from free decays, predicted for any load.
+
+A platform is a spring with the mass of tray and load on it, so 1/f² is a straight line over load.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+LOWEST_HZ = 4.0
+HIGHEST_HZ = 25.0
+FORGET = 0.9
+"""Weight that remains of older observations when a new one comes in: about ten count."""
+TRAY_PRIOR_G = 9000.0
+RATE_MIN = 40.0
+"""Below this many samples a second the converter's filter has swallowed the oscillation."""
+
+
+class RingModel:
+    """Oscillation of the platform, `turn` radians and `keep` of its amplitude a sample; None until one was seen."""
+
+    def __init__(self) -> None:
+        self._keep_a_second = 0.0
+        self._seen = 0
+        self._w = self._wx = self._wy = self._wxx = self._wxy = 0.0
+
+    def at(self, load_g: float, period_s: float) -> tuple[float, float] | None:
+        """Predicted (turn, keep) under `load_g`."""
+        if self._seen == 0 or period_s * RATE_MIN > 1:
+            return None
+        inverse = self._line(max(0.0, load_g))
+        if inverse <= 0:
+            return None
+        hz = min(HIGHEST_HZ, max(LOWEST_HZ, inverse**-0.5))
+        return 2 * math.pi * hz * period_s, math.exp(-self._keep_a_second * period_s)
+
+    def learn(self, decay: Sequence[float], load_g: float, period_s: float) -> None:
+        """Fit a free decay (deviations from the settled level, g, clearly above noise) by linear prediction."""
+        if len(decay) < 10 or period_s * RATE_MIN > 1:
+            return
+        now, one, two = decay[2:], decay[1:-1], decay[:-2]
+        r11 = sum(v * v for v in one)
+        r22 = sum(v * v for v in two)
+        r12 = sum(a * b for a, b in zip(one, two, strict=True))
+        r01 = sum(a * b for a, b in zip(now, one, strict=True))
+        r02 = sum(a * b for a, b in zip(now, two, strict=True))
+        determinant = r11 * r22 - r12 * r12
+        if determinant <= 1e-9 * r11 * r22:
+            return
+        a1 = (r01 * r22 - r02 * r12) / determinant
+        a2 = (r02 * r11 - r01 * r12) / determinant
+        if not -1.0 < a2 < -0.6:
+            return
+        keep = math.sqrt(-a2)
+        cosine = a1 / (2 * keep)
+        if not -1.0 < cosine < 1.0:
+            return
+        hz = math.acos(cosine) / (2 * math.pi * period_s)
+        if LOWEST_HZ <= hz <= HIGHEST_HZ:
+            self._observe(max(0.0, load_g), hz, -math.log(keep) / period_s)
+
+    def _observe(self, load_g: float, hz: float, decay_a_second: float) -> None:
+        x, y = load_g / TRAY_PRIOR_G, hz**-2
+        if self._seen == 0:
+            # As if a tray of TRAY_PRIOR_G had been seen at another load as well, with little weight.
+            base = y / (1 + x)
+            for other in (0.0, 2.0):
+                self._add(0.1, other, base * (1 + other))
+        self._w, self._wx, self._wy, self._wxx, self._wxy = (
+            FORGET * v for v in (self._w, self._wx, self._wy, self._wxx, self._wxy)
+        )
+        self._add(1.0, x, y)
+        share = 1.0 if self._seen == 0 else 0.3
+        self._keep_a_second += share * (decay_a_second - self._keep_a_second)
+        self._seen += 1
+
+    def _add(self, weight: float, x: float, y: float) -> None:
+        self._w += weight
+        self._wx += weight * x
+        self._wy += weight * y
+        self._wxx += weight * x * x
+        self._wxy += weight * x * y
+
+    def _line(self, load_g: float) -> float:
+        spread = self._w * self._wxx - self._wx**2
+        mean_x, mean_y = self._wx / self._w, self._wy / self._w
+        # Little spread in load says little about the slope: lean on a tray of the usual mass.
+        usual = mean_y / (1 + mean_x)
+        prior = 0.02 * self._w**2
+        slope = ((self._w * self._wxy - self._wx * self._wy) + prior * usual) / (spread + prior)
+        return mean_y + slope * (load_g / TRAY_PRIOR_G - mean_x)
+
+
+def free_decay(
+    samples: Sequence[float], level_g: float, sigma_g: float, longest_half: int, settling: int
+) -> list[float]:
+    """The stretch of `samples` that swings about `level_g` with nothing touching it; empty where it does not stand out.
+
+    Going back from the newest, it ends where the signal stays on one side longer than half a slow oscillation.
+    """
+    off = [v - level_g for v in samples]
+    side, run, start = 0, 0, 0
+    for i in range(len(off) - 1, -1, -1):
+        here = (off[i] > 2 * sigma_g) - (off[i] < -2 * sigma_g)
+        run = run + 1 if here != 0 and here == side else (1 if here != 0 else 0)
+        side = here
+        if run > longest_half:
+            start = i + run + settling
+            break
+    off = off[start:]
+    end = len(off)
+    while end > 0 and abs(off[end - 1]) < 3 * sigma_g:
+        end -= 1
+    off = off[:end]
+    loud = len(off) >= 10 and sum(v * v for v in off) > 12 * len(off) * sigma_g * sigma_g
+    return off if loud else []

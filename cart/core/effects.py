@@ -29,15 +29,21 @@ class RequestPayment(msgspec.Struct, frozen=True):
 
 
 class QueryPayment(msgspec.Struct, frozen=True):
-    """Ask what became of an attempt; never starts one."""
+    """Ask what became of an attempt; never starts one. The till refuses for ever an id that it has not seen."""
 
     attempt_id: str
+    amount_minor: int = 0
+    currency: str = ""
+    basket_hash: str = ""
 
 
 class CancelPayment(msgspec.Struct, frozen=True):
     """Withdraw an attempt; a late approval is then voided by the till."""
 
     attempt_id: str
+    amount_minor: int = 0
+    currency: str = ""
+    basket_hash: str = ""
 
 
 class SendReceipt(msgspec.Struct, frozen=True):

@@ -217,7 +217,7 @@ class Payments:
         if attempt is None or "cancel" not in TRANSITIONS[attempt.state]:
             return []
         effects = self._change(t_ns, attempt, "cancelling", reason="withdrawn")
-        return [*effects, CancelPayment(attempt.attempt_id)]
+        return [*effects, _withdraw(attempt)]
 
     def hand_to_till(self, t_ns: int) -> list[Effect]:
         """Turn the current attempt into a code to finish at a till; it then waits for the till's answer."""
@@ -326,7 +326,7 @@ class Payments:
         if attempt.state == "cancelling" and attempt.reason == "late_approval":
             return []
         effects = self._change(t_ns, attempt, "cancelling", reason="late_approval", reference=answer.reference)
-        return [*effects, CancelPayment(attempt.attempt_id)]
+        return [*effects, _withdraw(attempt)]
 
     def _take_up(self, t_ns: int, attempt: Attempt) -> list[Effect]:
         if attempt.terminal:
@@ -343,7 +343,7 @@ class Payments:
         return self._repeat(t_ns, attempt)
 
     def _ask(self, t_ns: int, attempt: Attempt, reason: str) -> list[Effect]:
-        return [*self._change(t_ns, attempt, "unknown", reason=reason), QueryPayment(attempt.attempt_id)]
+        return [*self._change(t_ns, attempt, "unknown", reason=reason), _query(attempt)]
 
     def _repeat(self, t_ns: int, attempt: Attempt) -> list[Effect]:
         """Say the state's one message again, and wait twice as long as the last time, up to a minute."""
@@ -352,10 +352,10 @@ class Payments:
         wait_s = min(QUERY_INTERVAL_MAX_S, self._patience_s(attempt.state) * 2.0 ** min(tries, 10))
         self._due_ns[attempt.attempt_id] = t_ns + _ns(wait_s)
         if attempt.state == "cancelling":
-            return [CancelPayment(attempt.attempt_id)]
+            return [_withdraw(attempt)]
         if attempt.state == "handed_to_till":
             return [_request(attempt)]
-        return [QueryPayment(attempt.attempt_id)]
+        return [_query(attempt)]
 
 
 def _request(attempt: Attempt) -> RequestPayment:
@@ -367,6 +367,14 @@ def _request(attempt: Attempt) -> RequestPayment:
         basket_hash=attempt.basket_hash,
         method="till" if attempt.state == "handed_to_till" else attempt.method,
     )
+
+
+def _query(attempt: Attempt) -> QueryPayment:
+    return QueryPayment(attempt.attempt_id, attempt.amount_minor, attempt.currency, attempt.basket_hash)
+
+
+def _withdraw(attempt: Attempt) -> CancelPayment:
+    return CancelPayment(attempt.attempt_id, attempt.amount_minor, attempt.currency, attempt.basket_hash)
 
 
 def _ns(seconds: float) -> int:

@@ -15,6 +15,8 @@ from cart.core.settings import Policy
 
 S = 1_000_000_000
 HASH = basket_hash("T", "EUR", 500, [HashedLine(1, "0001", 2, None, 500)])
+QUERY = QueryPayment("T.1", 500, "EUR", HASH)
+WITHDRAWAL = CancelPayment("T.1", 500, "EUR", HASH)
 Status = Literal["pending", "approved", "declined", "cancelled", "voided", "not_found"]
 
 
@@ -93,12 +95,12 @@ def test_silence_makes_the_attempt_unknown_and_unknown_is_only_queried_ever_more
     assert payments.tick(30 * S - 1) == []
     first = payments.tick(30 * S)
     assert state(payments) == "unknown"
-    assert first[-1] == QueryPayment("T.1")
+    assert first[-1] == QUERY
     gaps = []
     for _ in range(12):
         due = payments.next_deadline_ns
         assert due is not None
-        assert payments.tick(due) == [QueryPayment("T.1")]
+        assert payments.tick(due) == [QUERY]
         following = payments.next_deadline_ns
         assert following is not None
         gaps.append((following - due) // S)
@@ -128,9 +130,9 @@ def test_a_query_for_what_never_arrived_ends_the_attempt_unpaid() -> None:
 
 def test_an_approval_that_crosses_the_withdrawal_is_voided_and_said_so() -> None:
     payments, _ = opened()
-    assert payments.cancel(S)[-1] == CancelPayment("T.1")
+    assert payments.cancel(S)[-1] == WITHDRAWAL
     crossed = payments.answer(2 * S, answer("approved", reference="R1"))
-    assert crossed[-1] == CancelPayment("T.1")
+    assert crossed[-1] == WITHDRAWAL
     assert state(payments) == "cancelling"
     assert payments.answer(2 * S, answer("approved", reference="R1")) == []
     said = records(payments.answer(3 * S, answer("voided")))
@@ -142,7 +144,7 @@ def test_an_approval_after_the_cancellation_is_withdrawn_again_and_blocks_a_new_
     payments.cancel(S)
     payments.answer(2 * S, answer("cancelled"))
     free = [payments.can_open]
-    assert payments.answer(3 * S, answer("approved"))[-1] == CancelPayment("T.1")
+    assert payments.answer(3 * S, answer("approved"))[-1] == WITHDRAWAL
     free.append(payments.can_open)
     payments.answer(4 * S, answer("voided"))
     assert [*free, payments.can_open] == [True, False, True]
@@ -152,9 +154,9 @@ def test_a_withdrawal_is_repeated_until_the_till_has_spoken() -> None:
     payments, _ = opened()
     payments.cancel(0)
     assert payments.cancel(0) == []
-    assert payments.tick(10 * S) == [CancelPayment("T.1")]
+    assert payments.tick(10 * S) == [WITHDRAWAL]
     assert payments.answer(11 * S, answer("pending")) == []
-    assert payments.tick(20 * S) == [CancelPayment("T.1")]
+    assert payments.tick(20 * S) == [WITHDRAWAL]
 
 
 def test_handed_to_a_till_it_waits_for_the_till_and_cannot_be_withdrawn_here() -> None:
@@ -182,7 +184,7 @@ def test_after_a_restart_what_was_sent_is_queried_not_sent() -> None:
     _, effects = opened()
     back = restarted(records(effects))
     taken_up = back.tick(7 * S)
-    assert taken_up[-1] == QueryPayment("T.1")
+    assert taken_up[-1] == QUERY
     assert not [effect for effect in taken_up if isinstance(effect, RequestPayment)]
     assert state(back) == "unknown"
 
@@ -190,7 +192,7 @@ def test_after_a_restart_what_was_sent_is_queried_not_sent() -> None:
 def test_after_a_restart_a_withdrawal_goes_on_and_an_ended_attempt_rests() -> None:
     payments, effects = opened()
     cancelling = effects + payments.cancel(S)
-    assert restarted(records(cancelling)).tick(0) == [CancelPayment("T.1")]
+    assert restarted(records(cancelling)).tick(0) == [WITHDRAWAL]
     ended = cancelling + payments.answer(2 * S, answer("cancelled"))
     assert restarted(records(ended)).next_deadline_ns is None
 

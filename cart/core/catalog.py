@@ -13,6 +13,7 @@ from cart.core.barcodes import ScannedCode, read_barcode
 from cart.core.promotions import Coupon, Minor, Promotion, departments_of, skus_of
 from cart.core.rcn_layouts import RcnLayout, layouts_for
 
+Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
 Gtin14 = Annotated[str, msgspec.Meta(pattern="^[0-9]{14}$")]
 
 
@@ -59,8 +60,8 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     outside taxes (as in Ireland).
     """
 
-    version: int
-    currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+    version: Annotated[int, msgspec.Meta(ge=0)]
+    currency: Currency
     locale: str
     taxes: dict[str, Tax]
     items: tuple[Item, ...]

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
-from drivers.scale import open_scale_reader
 
 from cart.config import Config, load_config
 from cart.daemon.child_messages import Alive, ChildMessage, Conversion, DeviceState
 from drivers.errors import DeviceLost, DeviceMissing, DriverError
+from drivers.scale import open_scale_reader
 
 ALIVE_NS = 250_000_000
+READ_TIMEOUT_S = 0.9
+"""A lost cell must be a fault within a second; real streams have gaps of 0.7 s."""
 REOPEN_S = 1.0
 """A cell that is not there is looked for once a second: quick enough for a plug, no load on the machine."""
 PRIORITY = 50
@@ -58,22 +60,21 @@ def take_real_time_priority() -> bool:
 
 def read_until_lost(config: Config, writer: LineWriter, real_time: bool) -> None:
     """Open the converter and read it until it is lost. Raises DriverError on opening or on loss."""
-    scale = config.scale
-    ok = False
-    with open_scale_reader(config.gpio.module, scale) as reader:
+    said = None
+    with open_scale_reader(config.gpio.module, config.scale) as reader:
         while True:
             try:
-                reading = reader.read()
+                reading = reader.read(READ_TIMEOUT_S)
             except (DeviceLost, DeviceMissing):
                 raise
             except DriverError as error:
-                if ok or type(error).__name__ != "NotReady":
+                if said != error.fault:
+                    said = error.fault
                     writer.say(DeviceState(time.monotonic_ns(), ok=False, fault=error.fault, detail=str(error)))
-                ok = False
             else:
-                if not ok:
+                if said != "":
+                    said = ""
                     writer.say(DeviceState(time.monotonic_ns(), ok=True))
-                    ok = True
                 writer.say(Conversion(reading.t_ns, reading.counts))
             writer.alive({**reader.figures(), "real_time": float(real_time)})
 

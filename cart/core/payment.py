@@ -67,9 +67,9 @@ TRANSITIONS: Final[dict[AttemptState, dict[Trigger, AttemptState]]] = {
         "pending": "unknown", "approved": "approved", "declined": "declined", "cancelled": "cancelled",
         "voided": "voided", "not_found": "cancelled",
     },
-    # An approval that crossed the withdrawal on its way changes nothing: the till has been told, and voids it.
+    # An approval that crossed the withdrawal on its way changes nothing: the till has been told, and voids it. So no way
+    # leads from here to `approved`, not even by a code: the withdrawal may still be on its way.
     "cancelling": {
-        "hand_to_till": "handed_to_till",
         "pending": "cancelling", "approved": "cancelling", "declined": "declined", "cancelled": "cancelled",
         "voided": "voided", "not_found": "cancelled",
     },

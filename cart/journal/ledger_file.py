@@ -17,7 +17,7 @@ import msgspec
 from cart.core.chain import GENESIS, ChainReport, LedgerRow, Tombstone, check_chain, row_hash
 from cart.core.effects import Record
 from cart.core.ledger import PhaseChanged, TripStarted
-from cart.journal.migrate import migrate
+from cart.migrate import migrate
 from cart.journal.problems import JournalProblem, state_of
 from cart.journal.redaction import redact
 
@@ -63,7 +63,7 @@ class LedgerFile:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA mmap_size = 0")
             connection.execute("PRAGMA foreign_keys = ON")
-            migrate(connection)
+            migrate(connection, "cart.journal")
             self._connection = connection
             self._learn_identity()
             self._learn_head()

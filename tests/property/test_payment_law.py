@@ -66,6 +66,10 @@ class PaymentLaw(RuleBasedStateMachine):
     def cancel(self) -> None:
         self.carry_out(self.payments.cancel(self.now_ns))
 
+    @rule()
+    def hand_to_a_till(self) -> None:
+        self.carry_out(self.payments.hand_to_till(self.now_ns))
+
     @rule(die_after=SELDOM_DIES)
     def wait_for_the_next_deadline(self, die_after: int | None) -> None:
         due_ns = self.payments.next_deadline_ns

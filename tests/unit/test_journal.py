@@ -25,7 +25,7 @@ from cart.core.ledger import (
 )
 from cart.journal import Journal, JournalProblem
 from cart.journal.ledger_file import NAME
-from cart.journal.migrate import SchemaTooNew, migrate, scripts
+from cart.migrate import SchemaTooNew, migrate, scripts
 from cart.journal.quarantine import SnapshotProblem, snapshot
 
 DAY_MS = 86_400_000
@@ -333,14 +333,14 @@ def test_catalogues_are_kept_by_version_a_few_of_them(tmp_path: Path) -> None:
 
 def test_migrations_run_once_and_a_newer_schema_is_refused() -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    latest = max(scripts())
-    assert migrate(connection) == latest
+    latest = max(scripts("cart.journal"))
+    assert migrate(connection, "cart.journal") == latest
     tables = connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
-    assert migrate(connection) == latest
+    assert migrate(connection, "cart.journal") == latest
     assert connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall() == tables
     connection.execute(f"PRAGMA user_version = {latest + 1}")
     with pytest.raises(SchemaTooNew, match="newer release"):
-        migrate(connection)
+        migrate(connection, "cart.journal")
     connection.close()
 
 

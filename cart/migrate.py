@@ -16,8 +16,8 @@ class SchemaTooNew(Problem):
     """A later release wrote this database."""
 
 
-def scripts(package: str = "cart.journal") -> dict[int, str]:
-    """version → SQL, in order of version."""
+def scripts(package: str) -> dict[int, str]:
+    """version → SQL, in order of version, from the folder `migrations` of a package."""
     found = {}
     for entry in (resources.files(package) / "migrations").iterdir():
         match = _NAME.match(entry.name)
@@ -26,7 +26,7 @@ def scripts(package: str = "cart.journal") -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-def migrate(connection: sqlite3.Connection, package: str = "cart.journal") -> int:
+def migrate(connection: sqlite3.Connection, package: str) -> int:
     """Apply what is missing and answer the version reached; opening a current database changes nothing.
 
     Raises SchemaTooNew where the database is of a later release, sqlite3.Error where a step fails (and is undone).

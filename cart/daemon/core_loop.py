@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from cart.core.effects import Effect, Record
-from cart.core.ledger import ItemAdded
-from cart.core.observations import AnyObservation, PartChanged, ScaleSample, Tick
+from cart.core.ledger import CouponEntered, ItemAdded
+from cart.core.observations import AnyObservation, PartChanged, ScaleSample, Tick, Touch
 from cart.core.session import Session
 from cart.core.view import TripView
 from cart.daemon.clock import NS_PER_S, SessionClock
@@ -79,6 +79,14 @@ class CoreLoop:
                 del self._waiting[index]
                 self.dropped_samples += 1
                 return
+
+    def touch(self, touch: Touch) -> str:
+        """Decide about a touch at once; the short name of why it came to nothing, "" where it did not."""
+        effects = self.decide(touch)
+        coupons = [e.event for e in effects if isinstance(e, Record) and isinstance(e.event, CouponEntered)]
+        if any(not coupon.accepted for coupon in coupons):
+            return "coupon_refused"
+        return "" if effects or touch.action == "language" else "not_now"
 
     async def run(self) -> None:
         """Decide and commit until cancelled."""

@@ -10,43 +10,19 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import BinaryIO
-
-import msgspec
 
 from cart.config import Config, load_config
-from cart.daemon.child_messages import Alive, ChildMessage, Conversion, DeviceState
+from cart.daemon.child_messages import Conversion, DeviceState
+from cart.daemon.line_writer import LineWriter
 from drivers.errors import DeviceLost, DeviceMissing, DriverError
 from drivers.scale import open_scale_reader
 
-ALIVE_NS = 250_000_000
 READ_TIMEOUT_S = 0.9
 """A lost cell must be a fault within a second; real streams have gaps of 0.7 s."""
 REOPEN_S = 1.0
 """A cell that is not there is looked for once a second: quick enough for a plug, no load on the machine."""
 PRIORITY = 50
 """In the middle of SCHED_FIFO's 1–99, above ordinary work and below the kernel's own threads."""
-
-
-class LineWriter:
-    """Writes child messages to standard output, unbuffered: a reading in a buffer is a late reading."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._encoder = msgspec.json.Encoder()
-        self._alive_ns = 0
-
-    def say(self, message: ChildMessage) -> None:
-        """Write one line; raises BrokenPipeError when the daemon is gone."""
-        self._stream.write(self._encoder.encode(message) + b"\n")
-        self._stream.flush()
-
-    def alive(self, figures: dict[str, float]) -> None:
-        """Say `alive` if it is time to."""
-        now_ns = time.monotonic_ns()
-        if now_ns - self._alive_ns >= ALIVE_NS:
-            self._alive_ns = now_ns
-            self.say(Alive(now_ns, figures))
 
 
 def take_real_time_priority() -> bool:

@@ -1,0 +1,172 @@
+"""The daemon's side of the store: the link, the outbox, and what arrives, handed to the core in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from cart.config import Config
+from cart.core.catalog import Catalog
+from cart.core.effects import CancelPayment, Effect, QueryPayment, RequestPayment, SendReceipt
+from cart.core.observations import AnyObservation, CatalogArrived, PartChanged
+from cart.core.view import TripView
+from cart.daemon.clock import SessionClock
+from cart.journal import Head, Journal
+from cart.sync.link import Heard, StoreLink
+from cart.sync.messages import LedgerAckMessage
+from cart.sync.outbox import OutboxSender
+
+log = logging.getLogger(__name__)
+
+HEALTH_S = 30.0
+"""The store sees a lost part within half a minute; 500 carts are then 17 messages a second."""
+
+
+class StorePart:
+    """Speaks to the store where one is configured, and says so plainly where none is."""
+
+    def __init__(
+        self,
+        config: Config,
+        journal: Journal,
+        clock: SessionClock,
+        *,
+        decide: Callable[[AnyObservation], object],
+        committed: Callable[[], Awaitable[None]],
+        on_catalog: Callable[[Catalog], None],
+        health: Callable[[], tuple[dict[str, str], dict[str, float]]],
+    ) -> None:
+        """`decide` hands one observation to the core at once, `committed` waits until what came of it is on disk."""
+        self.catalog_version: int | None = None
+        self._config = config
+        self._journal = journal
+        self._clock = clock
+        self._decide = decide
+        self._wait_committed = committed
+        self._on_catalog = on_catalog
+        self._health = health
+        self._last_total: object = None
+        self._last_help: object = None
+        self._link: StoreLink | None = None
+        if config.broker.host:
+            self._link = StoreLink(
+                config.broker,
+                config.cart.id,
+                config.store.id,
+                self._heard,
+                self._link_changed,
+                on_ack=self._acknowledged,
+                now_ns=clock.now_ns,
+            )
+        self._outbox = OutboxSender(
+            journal,
+            lambda row: self._link is not None and self._link.send_ledger(journal.head.chain, row),
+            on_cut_back=self._cut_back,
+        )
+
+    @property
+    def linked(self) -> bool:
+        return self._link is not None and self._link.linked
+
+    @property
+    def protocol(self) -> str:
+        return self._link.protocol if self._link is not None else ""
+
+    async def run(self) -> None:
+        """Until cancelled; hangs up on the way out."""
+        if self._link is None:
+            self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=False, fault="no_store"))
+            return
+        self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=False, fault="offline"))
+        self._set_status()
+        self._link.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._outbox.run(), name="outbox")
+                tasks.create_task(self._tell_health(), name="health")
+        finally:
+            await self._link.stop()
+
+    def carry_out(self, effect: Effect) -> None:
+        """Payments and receipts. What can't go out now is the attempt's own timeout's business."""
+        if self._link is None:
+            return
+        if isinstance(effect, RequestPayment):
+            self._link.request_payment(effect)
+        elif isinstance(effect, QueryPayment):
+            self._link.query_payment(effect)
+        elif isinstance(effect, CancelPayment):
+            self._link.cancel_payment(effect)
+        elif isinstance(effect, SendReceipt) and not self._link.send_receipt(effect):
+            log.warning("a receipt could not be sent: no link; the shopper has to ask again")
+
+    def committed(self, view: TripView) -> None:
+        """Records are on disk: the total may be told, and the outbox has work."""
+        self._outbox.committed()
+        if self._link is None:
+            return
+        total = (view.trip_id, view.phase, view.units, view.total_minor, view.savings_minor, view.lines)
+        if total != self._last_total:
+            self._last_total = total
+            self._link.set_total(view, self._journal.head.seq)
+        calls = [asked for asked in view.interventions if asked.stage == "staff"]
+        if calls != self._last_help:
+            self._last_help = calls
+            self._link.set_help(view)
+
+    async def _heard(self, heard: Heard) -> None:
+        if isinstance(heard, CatalogArrived):
+            await self._catalog_arrived(heard)
+            return
+        self._decide(heard)
+        # Only then is the message received: a payment result must outlive a power cut.
+        await self._wait_committed()
+
+    async def _catalog_arrived(self, heard: CatalogArrived) -> None:
+        catalog = heard.catalog
+        if self.catalog_version is not None and catalog.version <= self.catalog_version:
+            if catalog.version < self.catalog_version:
+                log.warning("catalogue %d is older than %d; refused", catalog.version, self.catalog_version)
+            return
+        if catalog.currency != self._config.store.currency:
+            log.warning("a catalogue in %s on a cart in %s; refused", catalog.currency, self._config.store.currency)
+            return
+        await self._journal.store_catalog(catalog)
+        self.catalog_version = catalog.version
+        self._decide(heard)
+        self._on_catalog(catalog)
+        self._set_status()
+
+    def _link_changed(self, up: bool) -> None:
+        self._outbox.link_changed(up)
+        self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=up, fault="" if up else "offline"))
+
+    def _acknowledged(self, ack: LedgerAckMessage) -> None:
+        self._outbox.acknowledged(ack)
+
+    def _cut_back(self) -> None:
+        self._decide(
+            PartChanged(
+                t_ns=self._clock.now_ns(),
+                part="payment",
+                ok=False,
+                fault="ledger_cut_back",
+                detail=self._journal.locked,
+            )
+        )
+
+    def _set_status(self) -> None:
+        if self._link is not None:
+            head: Head = self._journal.head
+            self._link.set_status(
+                boot=head.chain[:8], chain=head.chain, head_seq=head.seq, head_hash=head.hash,
+                catalog_version=self.catalog_version,
+            )  # fmt: skip
+
+    async def _tell_health(self) -> None:
+        while True:
+            parts, figures = self._health()
+            if self._link is not None:
+                self._link.set_health(parts, figures)
+            await asyncio.sleep(HEALTH_S)

@@ -1,8 +1,8 @@
 """Forces that hands, wheels and kerbs put on a platform, as generators of grams on a fixed time grid.
 
-Human force is never as quiet as a mass. Held force wanders slowly (below 3 Hz, 2–5 % of the force at low effort) and
-carries physiological tremor at 8–12 Hz (Slifkin & Newell 1999, J. Exp. Psychol. 25:837; Elble 1996). Every hand here
-does both, so that nothing that leans is a mass.
+Human force is never as quiet as a mass. Held force wanders slowly (below 3 Hz, 2–5 % of the force, and not below some
+2 g for a light touch) and carries physiological tremor at 8–12 Hz (Slifkin & Newell 1999, J. Exp. Psychol. 25:837;
+Jones, Hamilton & Wolpert 2002, J. Neurophysiol. 88:1533). Every hand here does both: nothing that leans is a mass.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from collections.abc import Iterator, Sequence
 
 STEP_S = 1 / 320
 """Grid of the analogue world: 16 points in a cycle of the stiffest platform (20 Hz)."""
+
+LIGHT_TOUCH_G = 65.0
+"""Below this the wander of a hand no longer shrinks with its force."""
 
 Segment = tuple[float, float, float]
 """(target force in g, seconds to get there, seconds to hold it there)."""
@@ -50,10 +53,16 @@ def held(rng: random.Random, segments: Sequence[Segment], *, fraction: float, st
         ramp = max(1, round(ramp_s / STEP_S))
         for i in range(1, ramp + 1):
             base = here + (target_g - here) * 0.5 * (1 - math.cos(math.pi * i / ramp))
-            yield base * (1 + tremor.next())
+            yield base + _lively(base) * tremor.next()
         for _ in range(round(hold_s / STEP_S)):
-            yield target_g * (1 + tremor.next())
+            yield target_g + _lively(target_g) * tremor.next()
         here = target_g
+
+
+def _lively(force_g: float) -> float:
+    """The force that a hand's relative wander applies to; nothing while the hand is away."""
+    size = abs(force_g)
+    return math.hypot(size, LIGHT_TOUCH_G) * size / (size + 5.0)
 
 
 def release(from_g: float, to_g: float, release_s: float) -> Iterator[float]:

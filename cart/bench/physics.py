@@ -137,9 +137,22 @@ class Platform:
         elif chosen == "plain":
             segments = [(mass_g, rng.uniform(0.03, 0.15), 0.0)]
         else:
-            return self._drop(t_ns, mass_g)
+            return self.drop(t_ns, mass_g)
         force = gestures.placing(rng, mass_g, segments, release_s, fraction=self.physics.tremor)
         return self._schedule(t_ns, list(force), mass_g)
+
+    def preload(self, mass_g: float) -> None:
+        """Begin with this in the basket, long at rest; only before the first conversion."""
+        self.load_g = self._x = mass_g
+        self._creep_g = self.physics.creep * mass_g
+        self._window.extend([mass_g] * len(self._kernel))
+        self._stiffen()
+
+    def drop(self, t_ns: int, mass_g: float) -> int:
+        """Let fall from a few centimetres: a pulse of several times the weight, which then simply lies there."""
+        rng = self._rng
+        pulse = gestures.impact(rng, mass_g * rng.uniform(1.0, 4.0), rng.uniform(0.015, 0.04))
+        return self._schedule(t_ns, [mass_g + g for g in pulse], mass_g)
 
     def take(self, t_ns: int, mass_g: float) -> int:
         """Take an item out: a hand presses or pulls, lifts. Returns the moment the item leaves the platform."""
@@ -260,12 +273,6 @@ class Platform:
                 ideal += rng.uniform(0.3, 0.7) * 1e9
 
     # -- inside --------------------------------------------------------------------------------------------------
-
-    def _drop(self, t_ns: int, mass_g: float) -> int:
-        """Let fall from a few centimetres: a pulse of several times the weight, which then simply lies there."""
-        rng = self._rng
-        pulse = gestures.impact(rng, mass_g * rng.uniform(1.0, 4.0), rng.uniform(0.015, 0.04))
-        return self._schedule(t_ns, [mass_g + g for g in pulse], mass_g)
 
     def _schedule(self, t_ns: int, force: list[float] | _Timed, mass_g: float) -> int:
         start_ns = max(t_ns, self._now_ns)

@@ -12,7 +12,7 @@ import math
 from typing import Literal
 
 from cart.core.weighing.events import WeightStep
-from cart.core.weighing.evidence import Window, look, look_ringing
+from cart.core.weighing.evidence import RINGING_SAMPLES, Window, look, look_ringing
 from cart.core.weighing.ringing import RingModel, free_decay
 
 SETTLING = 4
@@ -115,7 +115,7 @@ class StepDetector:
         # Successive differences see noise but neither slope nor level (von Neumann 1941).
         diff2 = sum((b - a) ** 2 for a, b in itertools.pairwise(window)) / (2 * (n - 1))
         sigma = max(SIGMA_MIN_G, math.sqrt(diff2))
-        seen = look(window, sigma)
+        seen = look(window, sigma, _us(period_s))
         if sigma > SIGMA_MAX_G or not seen.quiet:
             return None
         self.sigma_g = max(SIGMA_MIN_G, 0.7 * sigma + 0.3 * min(sigma, FIRST_SIGMA_G))
@@ -198,31 +198,31 @@ class StepDetector:
     def _moving(self, t_ns: int, period_s: float) -> WeightStep | None:
         self._since += 1
         least = max(4, round(QUIET_S / period_s))
-        if self._since < least:
-            return None
         ringing = self.ring.at(self._xs[-1], period_s)
-        seen = self._look(least, ringing)
-        if not seen.quiet:
-            self._run = 0
-            return None
-        self._run += 1
-        n = least + self._run - 1
+        most = min(self._since, round(QUIET_MAX_S / period_s))
+        n = min(self._run + 1, most)
         while n > least:
-            n = min(n, round(QUIET_MAX_S / period_s))
+            # Longer windows in coarser lengths, so that few sets of regressors are needed.
             n = n if n <= 16 else n - n % 4
-            longer = self._look(n, ringing)
-            if longer.quiet:
-                seen = longer
-                break
-            n = max(least, round(0.7 * n))
-            self._run = n - least + 1
-        return self._weigh(t_ns, period_s, seen, max(n, least))
+            seen = self._look(n, _us(period_s), ringing)
+            if seen.quiet:
+                self._run = max(n, min(self._run + 1, most))
+                return self._weigh(t_ns, period_s, seen, n)
+            self._run = n = RINGING_SAMPLES if n > RINGING_SAMPLES + 4 else least
+        self._run = 0
+        for n in (least, RINGING_SAMPLES) if ringing else (least,):
+            if n <= most:
+                seen = self._look(n, _us(period_s), ringing)
+                if seen.quiet:
+                    self._run = n
+                    return self._weigh(t_ns, period_s, seen, n)
+        return None
 
-    def _look(self, n: int, ringing: tuple[float, float] | None) -> Window:
+    def _look(self, n: int, period_us: int, ringing: tuple[float, float] | None) -> Window:
         samples = self._xs[-n:]
-        seen = look(samples, self.sigma_g)
-        if not seen.quiet and ringing is not None and n >= 7:
-            return look_ringing(samples, self.sigma_g, *ringing)
+        seen = look(samples, self.sigma_g, period_us)
+        if ringing is not None and n >= RINGING_SAMPLES and not seen.quiet:
+            return look_ringing(samples, self.sigma_g, period_us, *ringing)
         return seen
 
     def _weigh(self, t_ns: int, period_s: float, seen: Window, n: int) -> WeightStep | None:
@@ -240,7 +240,7 @@ class StepDetector:
             return None
         if seen.level_sd_g > max(1.0, 0.001 * abs(delta)):
             return None
-        evidence = seen.evidence(n, period_s, abs(delta), self.sigma_g)
+        evidence = seen.evidence(abs(delta), self.sigma_g)
         if evidence < EVIDENCE and quiet_s < DWELL_S:
             return None
         sigma = math.sqrt(variance + 0.04 + (2e-4 * delta) ** 2)
@@ -263,4 +263,9 @@ class StepDetector:
         half = round(0.1 / period_s) + 1
         decay = free_decay(self._xs[-round(1.2 / period_s) :], self.local_g, self.sigma_g, half, SETTLING)
         if decay:
-            self.ring.learn(decay, self.local_g, period_s)
+            self.ring.learn(decay, self.sigma_g, self.local_g, period_s)
+
+
+def _us(period_s: float) -> int:
+    """The period rounded to 2 %, so that regressors are reused while the clock wanders."""
+    return round(50 * period_s) * 20_000 if period_s > 1 else int(1e6 * period_s / 250) * 250

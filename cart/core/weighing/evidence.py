@@ -2,7 +2,7 @@
 
 Under rest a window is a constant, a decaying platform oscillation and white noise. Under a hand it also wanders: a
 held force drifts by some percent within a few tenths of a second and trembles at 8–12 Hz. The log likelihood ratio of
-the two is summed over the window's slope, its bend and its scatter, so that a kilogram's hand is told from a kilogram's
+the two is summed over the window's slow modes and its scatter, so that a kilogram's hand is told from a kilogram's
 mass within a few samples and a light touch only after it would have had to wander.
 """
 
@@ -16,13 +16,28 @@ import msgspec
 
 HAND_WANDER = 0.02
 """Slow wander of a held force relative to it, a low estimate (2–5 %: Slifkin & Newell 1999)."""
-HAND_WANDER_MIN_G = 0.6
+HAND_WANDER_MIN_G = 1.2
 HAND_TREMOR = 0.004
 """Tremor relative to the force, rms, a low estimate."""
-HAND_S = 0.35
+HAND_S = 0.3
 """Correlation time of the wander."""
+HAND_HZ = 4.5
+"""Wander is below this."""
+MODES_MAX = 6
+RINGING_SAMPLES = 14
+"""An oscillation fitted to fewer samples would also fit a tremor."""
+
+RATE_ERROR = 0.05
+"""How wrong the learned frequency (rad a sample) and decay (a sample) may be together."""
 
 Vector = tuple[float, ...]
+
+
+class Modes(msgspec.Struct, frozen=True):
+    """Slow modes of a window (cosines, unit norm) and the variance that a wander of unit size has along each."""
+
+    shapes: tuple[Vector, ...]
+    variances: tuple[float, ...]
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -31,43 +46,46 @@ class Window(msgspec.Struct, frozen=True):
     level_g: float
     level_sd_g: float
     scatter: float
-    """Sum of squares left after level, oscillation, slope and bend, in units of the noise variance."""
+    """Sum of squares left after level, oscillation and slow modes, in units of the noise variance."""
     freedom: int
-    slope: float
-    """Slope and bend along unit-norm regressors, in units of the noise."""
-    bend: float
+    slow: list[float]
+    """Amplitudes of the slow modes in units of the noise."""
+    variances: tuple[float, ...]
     rings: bool
+    strange: float = 0.0
+    """How far the oscillation is from a free decay at the platform's own frequency, in units of the noise."""
 
     @property
     def quiet(self) -> bool:
-        """Consistent with rest: scatter within 2.6 standard deviations of its χ² distribution, no slope or bend."""
+        """Consistent with rest: scatter within 2.6 standard deviations of its χ² distribution, no slow mode."""
         limit = self.freedom + 2.6 * math.sqrt(2 * self.freedom) + 1.0
-        return self.scatter < limit and abs(self.slope) < 3.2 and abs(self.bend) < 3.4
+        return self.strange < 3.0 and self.scatter < limit and max(self.slow) < 3.3 and min(self.slow) > -3.3
 
-    def evidence(self, n: int, period_s: float, force_g: float, sigma_g: float) -> float:
+    def evidence(self, force_g: float, sigma_g: float) -> float:
         """Log likelihood ratio of rest against a hand that holds `force_g`."""
-        wander = max(HAND_WANDER_MIN_G, HAND_WANDER * force_g) / sigma_g
-        span = n * period_s / HAND_S
-        slope_sd = min(span * math.sqrt(n / 12), 0.7 * math.sqrt(n)) * wander
-        bend_sd = min(0.87 * span * span * math.sqrt(n / 180), 0.5 * math.sqrt(n)) * wander
+        wander = (max(HAND_WANDER_MIN_G, HAND_WANDER * force_g) / sigma_g) ** 2
         total = 0.0
-        for value, sd in ((self.slope, slope_sd), (self.bend, bend_sd)):
-            share = sd * sd / (1 + sd * sd)
-            total += 0.5 * (math.log1p(sd * sd) - value * value * share)
+        for value, unit in zip(self.slow, self.variances, strict=True):
+            variance = wander * unit
+            total += math.log1p(variance) - value * value * variance / (1 + variance)
+        if self.rings:
+            # What looks like the platform ringing may be the hand's tremor: no credit for its absence.
+            return 0.5 * total
         tremor = (HAND_TREMOR * force_g / sigma_g) ** 2
-        share = tremor / (1 + tremor)
-        return total + 0.5 * (self.freedom * math.log1p(tremor) - self.scatter * share)
+        return 0.5 * (total + self.freedom * math.log1p(tremor) - self.scatter * tremor / (1 + tremor))
 
 
-@lru_cache(maxsize=256)
-def _trend(n: int) -> tuple[Vector, Vector]:
-    """Orthonormal slope and bend over n samples."""
-    mid = (n - 1) / 2
-    line = [i - mid for i in range(n)]
-    bow = [v * v for v in line]
-    mean = sum(bow) / n
-    bow = [v - mean for v in bow]
-    return _unit(line), _unit(bow)
+@lru_cache(maxsize=128)
+def modes(n: int, period_us: int) -> Modes:
+    """The slow modes of n samples, `period_us` apart."""
+    span_s = n * period_us * 1e-6
+    count = max(1, min(MODES_MAX, n - 2, max(2, int(2 * HAND_HZ * span_s))))
+    shapes = tuple(_unit([math.cos(math.pi * k * (i + 0.5) / n) for i in range(n)]) for k in range(1, count + 1))
+    kernel = [math.exp(-0.5 * (lag * period_us * 1e-6 / HAND_S) ** 2) for lag in range(n)]
+    variances = tuple(
+        sum(shape[i] * sum(kernel[abs(i - j)] * shape[j] for j in range(n)) for i in range(n)) for shape in shapes
+    )
+    return Modes(shapes, variances)
 
 
 def _unit(values: list[float]) -> Vector:
@@ -76,36 +94,39 @@ def _unit(values: list[float]) -> Vector:
 
 
 class _Ringing(msgspec.Struct, frozen=True):
-    basis: tuple[Vector, Vector, Vector, Vector]
-    """Orthonormal: oscillation (two), slope, bend; all without the constant."""
+    swings: tuple[Vector, ...]
+    """Orthonormal oscillation and its change with frequency and decay, free of the constant."""
+    slow: tuple[Vector, ...]
+    """Slow modes, free of constant and oscillation."""
+    growth: float
+    """How much larger the change with frequency and decay is than the oscillation, by norm."""
     level: Vector
     """Least-squares weights of the constant beside the oscillation."""
     level_norm: float
 
 
-@lru_cache(maxsize=256)
-def _ringing(n: int, turn_milli: int, decay_milli: int) -> _Ringing:
-    """Regressors for an oscillation of `turn` rad and a decay of `decay` a sample, both in thousandths."""
-    turn, keep = turn_milli / 1000, decay_milli / 1000
-    columns = [
-        [keep**i * math.cos(turn * i) for i in range(n)],
-        [keep**i * math.sin(turn * i) for i in range(n)],
-        list(_trend(n)[0]),
-        list(_trend(n)[1]),
-    ]
+@lru_cache(maxsize=128)
+def _ringing(n: int, period_us: int, turn_milli: int, keep_milli: int) -> _Ringing:
+    """Regressors for an oscillation of `turn` rad that keeps `keep` of itself a sample, both in thousandths."""
+    turn, keep = turn_milli / 1000, keep_milli / 1000
+    wave = [[keep**i * math.cos(turn * i) for i in range(n)], [keep**i * math.sin(turn * i) for i in range(n)]]
+    # To first order, a wrong frequency or decay adds the same oscillation growing in proportion to time.
+    wave += [[i * v for i, v in enumerate(column)] for column in wave]
     ones = [1.0] * n
-    basis: list[Vector] = []
-    for column in columns:
-        left = _without(column, [_unit(ones), *basis])
+    basis: list[Vector] = [_unit(ones)]
+    norms: list[float] = []
+    for column in [*wave, *map(list, modes(n, period_us).shapes)]:
+        left = _without(column, basis)
+        norms.append(math.sqrt(sum(map(mul, left, left))))
         basis.append(_unit(left))
+    growth = math.hypot(norms[2], norms[3]) / math.hypot(norms[0], norms[1])
     # The constant's own part that no oscillation can imitate gives its least-squares weights.
     swings: list[Vector] = []
-    for column in columns[:2]:
+    for column in wave:
         swings.append(_unit(_without(column, swings)))
     own = _without(ones, swings)
     norm2 = sum(map(mul, own, own))
-    level = tuple(v / norm2 for v in own)
-    return _Ringing((basis[0], basis[1], basis[2], basis[3]), level, math.sqrt(1 / norm2))
+    return _Ringing(tuple(basis[1:5]), tuple(basis[5:]), growth, tuple(v / norm2 for v in own), math.sqrt(1 / norm2))
 
 
 def _without(column: list[float], basis: list[Vector]) -> list[float]:
@@ -116,39 +137,32 @@ def _without(column: list[float], basis: list[Vector]) -> list[float]:
     return left
 
 
-def look(samples: list[float], sigma_g: float) -> Window:
+def look(samples: list[float], sigma_g: float, period_us: int) -> Window:
     """Judge `samples` (g, oldest first, at least 3) as a constant in white noise of `sigma_g`."""
     n = len(samples)
-    line, bow = _trend(n)
+    shape = modes(n, period_us)
     mean = sum(samples) / n
-    left = [v - mean for v in samples]
-    slope = sum(map(mul, left, line))
-    bend = sum(map(mul, left, bow)) if n > 3 else 0.0
     inverse = 1 / sigma_g
-    scatter = (sum(map(mul, left, left)) - slope * slope - bend * bend) * inverse * inverse
-    return Window(
-        mean, sigma_g / math.sqrt(n), max(0.0, scatter), max(1, n - 3), slope * inverse, bend * inverse, False
-    )
+    left = [(v - mean) * inverse for v in samples]
+    slow = [sum(map(mul, left, s)) for s in shape.shapes]
+    scatter = sum(map(mul, left, left)) - sum(map(mul, slow, slow))
+    freedom = max(1, n - 1 - len(slow))
+    return Window(mean, sigma_g / math.sqrt(n), max(0.0, scatter), freedom, slow, shape.variances, False)
 
 
-def look_ringing(samples: list[float], sigma_g: float, turn: float, keep: float) -> Window:
+def look_ringing(samples: list[float], sigma_g: float, period_us: int, turn: float, keep: float) -> Window:
     """Judge `samples` as a constant and an oscillation of `turn` rad a sample that keeps `keep` of itself a sample."""
     n = len(samples)
-    ringing = _ringing(n, round(turn * 50) * 20, round(keep * 100) * 10)
+    # Coarse steps keep the number of different regressors small; the fit forgives them.
+    ringing = _ringing(n, period_us, round(turn * 20) * 50, round(keep * 50) * 20)
     mean = sum(samples) / n
-    left = [v - mean for v in samples]
-    swing_a, swing_b, line, bow = ringing.basis
-    a, b = sum(map(mul, left, swing_a)), sum(map(mul, left, swing_b))
-    slope, bend = sum(map(mul, left, line)), sum(map(mul, left, bow))
     inverse = 1 / sigma_g
-    scatter = (sum(map(mul, left, left)) - a * a - b * b - slope * slope - bend * bend) * inverse * inverse
-    level = mean + sum(map(mul, left, ringing.level))
-    return Window(
-        level,
-        sigma_g * ringing.level_norm,
-        max(0.0, scatter),
-        max(1, n - 5),
-        slope * inverse,
-        bend * inverse,
-        True,
-    )
+    left = [(v - mean) * inverse for v in samples]
+    swings = [sum(map(mul, left, s)) for s in ringing.swings]
+    slow = [sum(map(mul, left, s)) for s in ringing.slow]
+    scatter = sum(map(mul, left, left)) - sum(map(mul, swings, swings)) - sum(map(mul, slow, slow))
+    level = mean + sigma_g * sum(map(mul, left, ringing.level))
+    freedom = max(1, n - 5 - len(slow))
+    variances = modes(n, period_us).variances
+    off = math.hypot(swings[2], swings[3]) - RATE_ERROR * ringing.growth * math.hypot(swings[0], swings[1])
+    return Window(level, sigma_g * ringing.level_norm, max(0.0, scatter), freedom, slow, variances, True, off)

@@ -35,13 +35,15 @@ class RingModel:
         hz = min(HIGHEST_HZ, max(LOWEST_HZ, inverse**-0.5))
         return 2 * math.pi * hz * period_s, math.exp(-self._keep_a_second * period_s)
 
-    def learn(self, decay: Sequence[float], load_g: float, period_s: float) -> None:
+    def learn(self, decay: Sequence[float], sigma_g: float, load_g: float, period_s: float) -> None:
         """Fit a free decay (deviations from the settled level, g, clearly above noise) by linear prediction."""
         if len(decay) < 10 or period_s * RATE_MIN > 1:
             return
         now, one, two = decay[2:], decay[1:-1], decay[:-2]
-        r11 = sum(v * v for v in one)
-        r22 = sum(v * v for v in two)
+        # Noise adds its variance to the squares, which would pass for faster decay.
+        noise = len(now) * sigma_g * sigma_g
+        r11 = sum(v * v for v in one) - noise
+        r22 = sum(v * v for v in two) - noise
         r12 = sum(a * b for a, b in zip(one, two, strict=True))
         r01 = sum(a * b for a, b in zip(now, one, strict=True))
         r02 = sum(a * b for a, b in zip(now, two, strict=True))

@@ -137,6 +137,15 @@ class PowerReturned(Observation, frozen=True, kw_only=True, tag="power_returned"
     off_s: float | None
 
 
+class DayTold(Observation, frozen=True, kw_only=True, tag="day_told"):
+    """The store's calendar day, ISO 8601 (`2026-11-22`), at boot and at midnight: expiry dates are judged by it.
+
+    Without it the cart judges none: an old day would block what may be sold.
+    """
+
+    day: str
+
+
 class Tick(Observation, frozen=True, kw_only=True, tag="tick"):
     """Time has passed; sent when `Session.next_deadline_ns` is due."""
 
@@ -153,5 +162,6 @@ AnyObservation = (
     | TripIdDrawn
     | PaymentAnswer
     | PowerReturned
+    | DayTold
     | Tick
 )

@@ -1,0 +1,173 @@
+"""Sets of moves that hands can make between two rests, each with its weight and its prior."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from cart.core.reconciliation import priors
+from cart.core.reconciliation.window import Inside, Waiting, Window
+
+MoveKind = Literal["place", "return", "own_in", "own_declared", "light", "take", "own_out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """`key` is a line's id, a thing's id, or for a return the index in `Basket.removed`. What goes out is negative."""
+
+    kind: MoveKind
+    key: int
+    sku: str
+    name: str
+    units: int
+    mean_g: float
+    variance_g2: float
+
+    @property
+    def label(self) -> str:
+        words = {
+            "place": "put in",
+            "return": "put back",
+            "own_in": "own thing put back",
+            "own_declared": "the declared bag",
+            "light": "light item seen",
+            "take": "taken out",
+            "own_out": "own thing taken out",
+        }[self.kind]
+        count = f"{self.units} × " if self.units > 1 else ""
+        return f"{words}: {count}{self.name}" if self.name else words
+
+
+@dataclass(frozen=True, slots=True)
+class MoveSet:
+    """Moves made at once. With `range_g` one of them, the last, weighs anything within it, evenly in the logarithm."""
+
+    moves: tuple[Move, ...]
+    mean_g: float
+    variance_g2: float
+    log_prior: float
+    range_g: tuple[float, float] | None = None
+
+    @property
+    def label(self) -> str:
+        return " and ".join(m.label for m in self.moves)
+
+    @property
+    def effect(self) -> frozenset[tuple[str, str, int]]:
+        """What it does to the basket, by product: two sets of the same effect need no telling apart."""
+        return frozenset((m.kind, m.sku or str(m.key), m.units) for m in self.moves)
+
+
+def units_variance(units: int, sd_g: float) -> float:
+    """Variance in g² of the sum of `units` of one product, a tenth of the spread shared by its batch."""
+    return sd_g * sd_g * (units + 0.1 * units * (units - 1))
+
+
+def _place(waiting: Waiting, units: int) -> Move:
+    mean_g = 0.0 if waiting.mean_g is None else waiting.mean_g
+    variance_g2 = units_variance(units, waiting.sd_g)
+    return Move("place", waiting.line_id, waiting.sku, waiting.name, units, units * mean_g, variance_g2)
+
+
+def _placements(window: Window) -> list[MoveSet]:
+    """Every combination of waiting units of known weight, the likeliest first, the empty one included; bounded."""
+    sets = [MoveSet((), 0.0, 0.0, 0.0)]
+    for rank, waiting in enumerate(window.waiting[: priors.PENDING_LINES_MAX]):
+        if waiting.mean_g is None:
+            continue
+        more: list[MoveSet] = []
+        for units in range(1, waiting.units + 1):
+            move = _place(waiting, units)
+            for known in sets:
+                if len(sets) + len(more) >= priors.IN_SETS_MAX:
+                    break
+                own = priors.PLACE + (units - 1) * priors.PLACE_SAME_TOO
+                # Of several scanned things the first to go in is any of them; together is what costs.
+                own += priors.PLACE_OTHER_TOO if known.moves else rank * priors.PLACE_RANK
+                more.append(
+                    MoveSet(
+                        (*known.moves, move),
+                        known.mean_g + move.mean_g,
+                        known.variance_g2 + move.variance_g2,
+                        known.log_prior + own,
+                    )
+                )
+        sets += more
+    return sets
+
+
+def _ranged(window: Window) -> list[MoveSet]:
+    """Waiting things of which only a range is known: produce, a declared bag, items without catalogue weight."""
+    sets = []
+    for rank, waiting in enumerate(window.waiting[: priors.PENDING_LINES_MAX]):
+        if waiting.mean_g is None:
+            low_g, high_g = waiting.low_g * waiting.units, waiting.high_g * waiting.units
+            log_prior = priors.PLACE + rank * priors.PLACE_RANK
+            sets.append(MoveSet((_place(waiting, waiting.units),), 0.0, 0.0, log_prior, (low_g, high_g)))
+            if waiting.units > 1:
+                log_prior += math.log(0.5)
+                sets.append(MoveSet((_place(waiting, 1),), 0.0, 0.0, log_prior, (waiting.low_g, waiting.high_g)))
+    for own in window.own:
+        if own.awaited:
+            move = Move("own_declared", own.thing_id, "", "", 1, 0.0, 0.0)
+            sets.append(MoveSet((move,), 0.0, 0.0, priors.OWN_DECLARED, (20.0, own.high_g)))
+    return sets
+
+
+def _returns(window: Window) -> list[MoveSet]:
+    sets = []
+    for gone in window.gone:
+        age_s = max(0.0, (window.now_ns - gone.at_ns) / 1e9)
+        log_prior = priors.RETURN + priors.RETURN_PER_S * age_s
+        move = Move("return", gone.index, gone.sku, gone.name, gone.units, gone.weight_g, gone.variance_g2)
+        sets.append(MoveSet((move,), gone.weight_g, gone.variance_g2, log_prior))
+    for own in window.own:
+        if not own.in_basket and not own.awaited:
+            move = Move("own_in", own.thing_id, "", "", 1, own.weight_g, own.variance_g2)
+            sets.append(MoveSet((move,), own.weight_g, own.variance_g2, priors.OWN_IN))
+    for inside in window.inside:
+        if inside.unseen:
+            move = Move("light", inside.line_id, inside.sku, inside.name, 0, inside.total_g, inside.total_variance_g2)
+            sets.append(MoveSet((move,), inside.total_g, inside.total_variance_g2, priors.LIGHT_SEEN))
+    return sets
+
+
+def in_sets(window: Window) -> tuple[list[MoveSet], list[MoveSet]]:
+    """What may have gone in: sets of known weight sorted by it, and sets of which only a range is known."""
+    known = _placements(window) + _returns(window)
+    known.sort(key=lambda s: s.mean_g)
+    return known, _ranged(window)
+
+
+def _take(inside: Inside, units: int) -> Move:
+    share = units / inside.units
+    variance_g2 = (
+        units_variance(units, 1.0) * inside.unit_variance_g2 * (1.0 - share) + share * share * inside.total_variance_g2
+    )
+    return Move("take", inside.line_id, inside.sku, inside.name, units, -share * inside.total_g, variance_g2)
+
+
+def out_sets(window: Window) -> tuple[list[MoveSet], list[MoveSet]]:
+    """What one movement may have taken out, heaviest first; and apart from these, all of the basket."""
+    units_inside = max(1, sum(i.units for i in window.inside))
+    sets = []
+    for inside in window.inside:
+        if inside.unseen:
+            continue
+        for units in sorted({*range(1, min(inside.units, priors.TAKEN_UNITS_MAX) + 1), inside.units}):
+            move = _take(inside, units)
+            # Any of the units may be the one; after it the others of its line come along easily.
+            log_prior = priors.TAKE + math.log(inside.units / units_inside) + (units > 1) * priors.TAKE_MORE
+            sets.append(MoveSet((move,), move.mean_g, move.variance_g2, log_prior))
+    for own in window.own:
+        if own.in_basket:
+            move = Move("own_out", own.thing_id, "", "", 1, -own.weight_g, own.variance_g2)
+            sets.append(MoveSet((move,), move.mean_g, move.variance_g2, priors.OWN_OUT))
+    sets.sort(key=lambda s: s.mean_g)
+    return sets, [_everything(window)] if len(window.inside) > 2 else []
+
+
+def _everything(window: Window) -> MoveSet:
+    moves = tuple(_take(i, i.units) for i in window.inside)
+    return MoveSet(moves, sum(m.mean_g for m in moves), sum(m.variance_g2 for m in moves), priors.EVERYTHING)

@@ -1,0 +1,94 @@
+"""What a reconciliation looks at: frozen values, made from the trip by `cart.core.session_weight`.
+
+Weights in grams, variances in g², times in ns of the session's clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An open weight step, or what is left of it."""
+
+    step_id: int
+    delta_g: float
+    variance_g2: float
+    began_ns: int
+    rest_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Pending units of a line. `mean_g` None: nothing is known of its weight, which then lies in `low_g`…`high_g`."""
+
+    line_id: int
+    sku: str
+    name: str
+    units: int
+    mean_g: float | None
+    sd_g: float
+    since_ns: int
+    low_g: float = 3.0
+    high_g: float = 15000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """Units of a line that went in together: their sum as weighed, and what one of them is believed to weigh."""
+
+    line_id: int
+    sku: str
+    name: str
+    units: int
+    total_g: float
+    total_variance_g2: float
+    unit_variance_g2: float
+    since_ns: int
+    unseen: bool = False
+    """Accepted by scan alone: the scale has not seen it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Units taken out a while ago that may come back; `index` counts in `Basket.removed`."""
+
+    index: int
+    line_id: int
+    sku: str
+    name: str
+    units: int
+    weight_g: float
+    variance_g2: float
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A thing of the shopper's own. `awaited`: declared and not weighed yet."""
+
+    thing_id: int
+    weight_g: float
+    variance_g2: float
+    in_basket: bool
+    awaited: bool = False
+    high_g: float = 1500.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    steps: tuple[Step, ...]
+    waiting: tuple[Waiting, ...] = ()
+    """Newest scan first."""
+    inside: tuple[Inside, ...] = ()
+    gone: tuple[Gone, ...] = ()
+    own: tuple[Own, ...] = ()
+    gross_g: float = 0.0
+    slope_g: float = 0.0
+    light_g: float = 5.0
+    now_ns: int = 0
+    unit_means_g: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """Line id → mean and sd of one unit, for lines a further unit of which may come unscanned; newest first."""
+    names: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """Line id → sku and name, of the same lines."""

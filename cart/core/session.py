@@ -1,0 +1,201 @@
+"""A trip's brain: `Session.handle(observation)` decides, writes what it decided, and says what the shell has to do.
+
+The theory. The ledger is the only memory. An observation is turned into ledger events, each folded as it is written, so
+the state after a restart (`restore`) is the state before it; only the live weight is measured anew. Time enters with
+observations: timers that are due are run before the observation that shows that they are, so a recording that is cut
+short decides the same things up to the cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from cart.core import session_answers, session_payment, session_scans, session_timers, session_touches, session_weight
+from cart.core.catalog import Catalog
+from cart.core.effects import Effect
+from cart.core.ledger import FaultCleared, FaultRaised, LedgerEvent, Resumed
+from cart.core.observations import (
+    AnyObservation,
+    CatalogArrived,
+    DayTold,
+    Look,
+    PartChanged,
+    PaymentAnswer,
+    PowerReturned,
+    ScaleSample,
+    Scan,
+    ScanRefused,
+    StaffCommand,
+    Touch,
+    TripIdDrawn,
+)
+from cart.core.session_desk import Desk
+from cart.core.session_view import trip_view
+from cart.core.settings import Policy, ScaleSettings
+from cart.core.view import TripView
+from cart.core.weighing import ScaleFault, Weigher, WeighingEvent, WeightStep
+
+_WANDER_G_PER_S = 0.01
+_WANDER_MAX_G = 40.0
+_UNKNOWN_OFF_S = 3600.0
+"""1 σ of what zero may have wandered while the power was off: 50 g in half an hour is the worst seen on real rigs."""
+
+
+class Session:
+    """One cart's trips, one after the other. Pure: no clock, no I/O; equal observations give equal effects."""
+
+    def __init__(
+        self,
+        *,
+        cart_id: str,
+        store_id: str,
+        catalog: Catalog,
+        scale: ScaleSettings,
+        policy: Policy,
+        languages: Sequence[str],
+        training: bool = False,
+    ) -> None:
+        self._desk = Desk(
+            cart_id=cart_id,
+            store_id=store_id,
+            catalog=catalog,
+            scale=scale,
+            policy=policy,
+            languages=languages,
+            training=training,
+        )
+        self._scale = scale
+        self._weigher: Weigher | None = None
+        self._revision = 0
+        self._next_catalog: Catalog | None = None
+        self._due: tuple[tuple[int, bool], int | None] | None = None
+
+    def restore(self, events: Iterable[tuple[int, LedgerEvent]]) -> None:
+        """Fold what the journal holds of the open trip, before the first observation. Infers nothing."""
+        for t_ns, event in events:
+            self._desk.state.apply(t_ns, event)
+            self._desk.payments.apply(t_ns, event)
+        self._due = None
+
+    def handle(self, obs: AnyObservation) -> list[Effect]:
+        """Decide. Effects are in order: records first committed, then whatever follows them. Never raises."""
+        desk = self._desk
+        desk.t_ns = obs.t_ns
+        desk.effects = []
+        if isinstance(obs, PowerReturned):
+            self._power_returned(obs)
+            return self._finish()
+        due_ns = self._trip_due_ns
+        if due_ns is not None and due_ns <= obs.t_ns:
+            session_timers.run_due(desk)
+        if isinstance(obs, ScaleSample):
+            self._weigh(self._weighing.feed(obs.t_ns, obs.counts))
+        else:
+            weigher_due = self._weigher.next_deadline_ns if self._weigher is not None else None
+            if weigher_due is not None and weigher_due <= obs.t_ns:
+                self._weigh(self._weighing.tick(obs.t_ns))
+            self._dispatch(obs)
+        return self._finish()
+
+    @property
+    def next_deadline_ns(self) -> int | None:
+        """When a `Tick` is due; None while nothing waits for time."""
+        due = [self._trip_due_ns, self._weigher.next_deadline_ns if self._weigher is not None else None]
+        return min((d for d in due if d is not None), default=None)
+
+    def view(self) -> TripView:
+        """What the screen shows now."""
+        return trip_view(self._desk, self._revision)
+
+    def _finish(self) -> list[Effect]:
+        effects, self._desk.effects = self._desk.effects, []
+        if effects:
+            self._revision += 1
+        if self._next_catalog is not None and self._desk.state.phase not in ("paying", "paid"):
+            self._desk.new_catalog(self._next_catalog)
+            self._next_catalog = None
+            self._revision += 1
+        return effects
+
+    @property
+    def _trip_due_ns(self) -> int | None:
+        """The next timer of trip or payment; kept until the ledger moves."""
+        desk = self._desk
+        key = (desk.state.revision, desk.live.stable)
+        if self._due is None or self._due[0] != key:
+            trip_ns = session_timers.next_due_ns(desk)
+            unloaded_ns = session_payment.unloaded_due_ns(desk)
+            self._due = (key, min((d for d in (trip_ns, unloaded_ns) if d is not None), default=None))
+        payment_ns = desk.payments.next_deadline_ns
+        return min((d for d in (self._due[1], payment_ns) if d is not None), default=None)
+
+    @property
+    def _weighing(self) -> Weigher:
+        return self._weigher or self._start_weighing(0.0)
+
+    def _start_weighing(self, off_s: float) -> Weigher:
+        state = self._desk.state
+        wander_g = min(_WANDER_MAX_G, _WANDER_G_PER_S * off_s)
+        sigma_g = (state.gross_sigma_g**2 + wander_g**2) ** 0.5
+        self._weigher = Weigher(self._scale, reference_g=state.gross_g, reference_sigma_g=sigma_g)
+        return self._weigher
+
+    def _power_returned(self, obs: PowerReturned) -> None:
+        if self._desk.state.last_ns or self._desk.state.revision:
+            self._desk.emit(Resumed(off_s=obs.off_s))
+        self._start_weighing(_UNKNOWN_OFF_S if obs.off_s is None else obs.off_s)
+
+    def _weigh(self, events: Sequence[WeighingEvent]) -> None:
+        desk = self._desk
+        desk.live = self._weighing.live
+        desk.cause = "basket"
+        for event in events:
+            if isinstance(event, WeightStep):
+                session_weight.see_step(desk, event)
+                session_touches.after_step(desk)
+            elif isinstance(event, ScaleFault) and event.fault != "over_capacity":
+                self._fault("scale", event.raised, event.fault, event.detail, latched=event.latched)
+        session_touches.watch_weight(desk)
+
+    def _fault(self, part: str, raised: bool, fault: str, detail: str, *, latched: bool = False) -> None:
+        known = self._desk.state.faults
+        key = (part, fault)
+        if raised and key not in known:
+            self._desk.emit(FaultRaised(part=part, fault=fault, detail=detail, latched=latched))  # type: ignore[arg-type]
+        elif not raised and key in known:
+            self._desk.emit(FaultCleared(part=part, fault=fault))  # type: ignore[arg-type]
+
+    def _dispatch(self, obs: AnyObservation) -> None:
+        desk = self._desk
+        match obs:
+            case Scan():
+                session_scans.scan(desk, obs)
+            case ScanRefused():
+                session_scans.refused(desk, obs)
+            case Touch():
+                session_touches.touch(desk, obs)
+            case StaffCommand():
+                session_answers.staff(desk, obs)
+            case PaymentAnswer():
+                session_payment.answered(desk, obs)
+            case PartChanged():
+                self._part_changed(obs)
+            case Look():
+                desk.look = obs
+            case CatalogArrived():
+                self._next_catalog = obs.catalog
+            case TripIdDrawn():
+                desk.spare_trip_id = obs.trip_id
+            case DayTold():
+                desk.today = date.fromisoformat(obs.day)
+            case _:
+                pass
+
+    def _part_changed(self, obs: PartChanged) -> None:
+        if not obs.ok:
+            self._fault(obs.part, True, obs.fault, obs.detail)
+            return
+        for part, fault in [key for key, raised in self._desk.state.faults.items() if not raised.latched]:
+            if part == obs.part:
+                self._fault(part, False, fault, "")

@@ -1,0 +1,187 @@
+"""The desk that the session's rooms share: the trip's state, what it is decided by, and the effects so far.
+
+Every change goes through `emit`, which records an event and folds it at once, so that state and ledger can't differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Literal
+
+from cart.core.catalog import Catalog, CatalogIndex, Item
+from cart.core.effects import Effect, Indicate, Record
+from cart.core.interventions import OPEN_MAX, TABLE, Open, changed, cleared
+from cart.core.ledger import (
+    FaultRaised,
+    InterventionKind,
+    InterventionRaised,
+    LedgerEvent,
+    Phase,
+    PhaseChanged,
+    Stage,
+)
+from cart.core.observations import Look
+from cart.core.payment import Payments
+from cart.core.pricing import PricedBasket, PricingLine, price_basket
+from cart.core.session_state import TripState
+from cart.core.settings import Policy, ScaleSettings
+from cart.core.weighing.events import LiveWeight
+
+Cause = Literal["basket", "scan", "shopper", "staff", "void"]
+
+_NO_WEIGHT = LiveWeight(gross_g=None, sigma_g=0.0, stable=False, over_capacity=False)
+
+
+class Desk:
+    """`t_ns` and `cause` are those of the observation in hand; `live` is the weigher's latest word."""
+
+    def __init__(
+        self,
+        *,
+        cart_id: str,
+        store_id: str,
+        catalog: Catalog,
+        scale: ScaleSettings,
+        policy: Policy,
+        languages: Sequence[str],
+        training: bool,
+    ) -> None:
+        self.cart_id, self.store_id = cart_id, store_id
+        self.scale, self.policy, self.languages = scale, policy, tuple(languages)
+        self.always_training = training
+        self.index = CatalogIndex(catalog)
+        self._by_class: dict[str, list[str]] | None = None
+        self.state = TripState(language=self.languages[0] if self.languages else "en")
+        self.payments = Payments(cart_id, policy)
+        self.effects: list[Effect] = []
+        self.t_ns = 0
+        self.cause: Cause = "basket"
+        self.live = _NO_WEIGHT
+        self.spare_trip_id: str | None = None
+        self.today: date | None = None
+        self.look: Look | None = None
+        self._priced: tuple[int, PricedBasket] | None = None
+        self.catalog_revision = 0
+        self.refused_notes = 0
+
+    def emit(self, event: LedgerEvent) -> None:
+        """Record one decision and fold it."""
+        self.effects.append(Record(self.t_ns, event))
+        self.state.apply(self.t_ns, event)
+        self.payments.apply(self.t_ns, event)
+
+    def carry(self, effects: Iterable[Effect]) -> None:
+        """Pass on what `Payments` decided; it has folded its own records already."""
+        for effect in effects:
+            self.effects.append(effect)
+            if isinstance(effect, Record):
+                self.state.apply(effect.t_ns, effect.event)
+
+    def indicate(
+        self, light: Literal["off", "green", "amber", "red"], buzzer: Literal["none", "ok", "attention"]
+    ) -> None:
+        self.effects.append(Indicate(light, buzzer))
+
+    def item(self, sku: str) -> Item | None:
+        return self.index.by_sku.get(sku)
+
+    def new_catalog(self, catalog: Catalog) -> None:
+        """Look products up in this catalogue from now on; open lines keep their prices."""
+        self.index = CatalogIndex(catalog)
+        self._by_class = None
+        self.catalog_revision += 1
+
+    def skus_of_class(self, vision_class: str) -> list[str]:
+        """Products that the camera knows by this class."""
+        if self._by_class is None:
+            self._by_class = {}
+            for item in self.index.catalog.items:
+                if item.vision_class is not None:
+                    self._by_class.setdefault(item.vision_class, []).append(item.sku)
+        return self._by_class.get(vision_class, [])
+
+    def change_phase(self, phase: Phase, reason: str) -> None:
+        if self.state.phase != phase:
+            self.emit(PhaseChanged(phase=phase, reason=reason))
+
+    def raise_(
+        self,
+        kind: InterventionKind,
+        *,
+        stage: Stage | None = None,
+        sku: str | None = None,
+        line_id: int | None = None,
+        candidates: tuple[str, ...] = (),
+        choices: tuple[str, ...] | None = None,
+        delta_g: float | None = None,
+        reason: str = "",
+        step_ids: tuple[int, ...] = (),
+    ) -> None:
+        """Ask something, unless too much is asked already: then the oldest questions hold checkout anyway."""
+        if len(self.state.interventions) >= OPEN_MAX:
+            return
+        row = TABLE[kind]
+        self.emit(
+            InterventionRaised(
+                id=self.state.last_intervention_id + 1,
+                intervention=kind,
+                stage=row.first if stage is None else stage,
+                sku=sku,
+                line_id=line_id,
+                candidates=candidates,
+                choices=row.choices if choices is None else choices,
+                delta_g=delta_g,
+                reason=reason,
+                step_ids=step_ids,
+            )
+        )
+
+    def clear(
+        self, open_: Open, *, answer: str = "", role: str = "", reason: str = "", how: Cause | None = None
+    ) -> None:
+        self.emit(cleared(open_, self.cause if how is None else how, answer=answer, role=role, reason=reason))
+
+    def restage(self, open_: Open, stage: Stage, reason: str | None = None) -> None:
+        if open_.stage != stage:
+            self.emit(changed(open_, stage=stage, reason=reason))
+
+    def open_of(self, *kinds: InterventionKind) -> list[Open]:
+        return [o for o in self.state.interventions.values() if o.kind in kinds]
+
+    @property
+    def scale_fault(self) -> FaultRaised | None:
+        """What keeps the scale from weighing at all; being over capacity is no such thing."""
+        return next(
+            (f for (part, fault), f in self.state.faults.items() if part == "scale" and fault != "over_capacity"), None
+        )
+
+    @property
+    def over_capacity(self) -> bool:
+        return self.live.over_capacity or bool(self.open_of("over_capacity"))
+
+    @property
+    def training(self) -> bool:
+        return self.state.training or self.always_training
+
+    def priced(self) -> PricedBasket:
+        """The basket's prices; kept until the ledger or the catalogue moves."""
+        key = self.state.basket_revision * 1_000_003 + self.catalog_revision
+        if self._priced is None or self._priced[0] != key:
+            self._priced = (key, price_basket(self.pricing_lines(), self.index, coupons=frozenset(self.state.coupons)))
+        return self._priced[1]
+
+    def pricing_lines(self) -> list[PricingLine]:
+        """The basket as pricing sees it, in the order of its lines."""
+        return [
+            PricingLine(
+                line_id=line.line_id,
+                sku=line.sku,
+                units=line.units,
+                unit=line.unit,
+                unit_price_minor=line.unit_price_minor,
+                weight_g=line.priced_g,
+                code_price_minor=line.code_price_minor,
+            )
+            for line in self.state.basket.lines.values()
+        ]

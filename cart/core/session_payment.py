@@ -1,0 +1,211 @@
+"""Paying and what follows: the frozen basket, the till's answers, the receipt, unloading."""
+
+from __future__ import annotations
+
+import math
+
+from cart.core.frozen_basket import HashedLine, basket_hash
+from cart.core.ledger import ReceiptIssued, StepExplained
+from cart.core.observations import PaymentAnswer
+from cart.core.receipt import SoldLine, make_receipt
+from cart.core.session_desk import Desk
+from cart.core.session_phases import emptied, end_trip, go, waits_for
+from cart.core.session_weight import reconcile, required_age, settle_by, tidy
+
+TILL_METHOD = "till"
+_UNLOAD_SIGMAS = 4.0
+_UNLOAD_G = 2.0
+_UNLOADED_QUIET_S = 3.0
+_NOTHING_TO_UNLOAD_S = 60.0
+"""A basket of things too light to see: the receipt stays this long."""
+_BLIND_IDLE_S = 300.0
+"""Without a scale nobody sees the basket emptied."""
+
+
+def methods(desk: Desk) -> list[str]:
+    """How this cart lets people pay now; nothing in training and while the network is gone but the code for a till."""
+    if desk.training:
+        return []
+    if not online(desk):
+        return [TILL_METHOD]
+    return ["wallet", "card", TILL_METHOD]
+
+
+def online(desk: Desk) -> bool:
+    return not any(part in ("network", "payment") for part, _ in desk.state.faults)
+
+
+def pay_waits_for(desk: Desk) -> list[str]:
+    """What keeps checkout from asking for money."""
+    waiting = waits_for(desk)
+    if required_age(desk) > desk.state.age_ok:
+        waiting.append("age_check")
+    if any(part == "journal" for part, _ in desk.state.faults):
+        waiting.append("journal")
+    if desk.scale_fault is None and desk.live.gross_g is not None and not desk.live.stable:
+        waiting.append("settling")
+    return waiting
+
+
+def frozen_hash(desk: Desk) -> str:
+    """The hash of the basket as it is now."""
+    priced = desk.priced()
+    lines = [
+        HashedLine(line.line_id, line.sku, line.units, line.weight_g, priced.lines[line.line_id].price_minor)
+        for line in desk.state.basket.lines.values()
+    ]
+    currency = desk.index.catalog.currency
+    return basket_hash(desk.state.trip_id or "", currency, priced.total_minor, lines)
+
+
+def pay(desk: Desk, method: str) -> None:
+    """Ask for the money, or turn an attempt that gets no answer into a code for a till."""
+    state = desk.state
+    if state.phase == "paying":
+        if method == TILL_METHOD:
+            desk.carry(desk.payments.hand_to_till(desk.t_ns))
+        return
+    if state.phase != "checkout" or method not in methods(desk) or pay_waits_for(desk):
+        desk.indicate("amber", "attention")
+        return
+    total_minor = desk.priced().total_minor
+    if total_minor <= 0:
+        _paid(desk, "", "none", "")
+        return
+    if not desk.payments.can_open or state.trip_id is None:
+        return
+    attempt_id = f"{state.trip_id}.{state.attempts + 1}"
+    go(desk, "paying", method)
+    currency = desk.index.catalog.currency
+    desk.carry(
+        desk.payments.open(desk.t_ns, attempt_id, state.trip_id, total_minor, currency, frozen_hash(desk), method)
+    )
+    if method == TILL_METHOD:
+        desk.carry(desk.payments.hand_to_till(desk.t_ns))
+
+
+def answered(desk: Desk, answer: PaymentAnswer) -> None:
+    """A word of the till; only a matching approval makes the trip paid."""
+    desk.carry(desk.payments.answer(desk.t_ns, answer))
+    follow(desk)
+
+
+def follow(desk: Desk) -> None:
+    """Bring the trip's phase after its attempt."""
+    attempt = desk.payments.current
+    if attempt is None or desk.state.phase != "paying" or attempt.trip_id != desk.state.trip_id:
+        return
+    if attempt.state == "approved":
+        _paid(desk, attempt.attempt_id, attempt.method, attempt.reference)
+    elif attempt.terminal:
+        _reopen(desk, attempt.reason or attempt.state)
+
+
+def _reopen(desk: Desk, reason: str) -> None:
+    go(desk, "checkout", reason)
+    desk.cause = "basket"
+    for open_ in desk.open_of("basket_changed"):
+        desk.clear(open_, reason="payment ended")
+    if desk.state.open_steps:
+        go(desk, "shopping", "basket changed while paying")
+    reconcile(desk)
+
+
+def _paid(desk: Desk, attempt_id: str, method: str, reference: str) -> None:
+    state = desk.state
+    sold = [
+        SoldLine(pricing, line.name, line.proof or "scanned_only")
+        for pricing, line in zip(desk.pricing_lines(), state.basket.lines.values(), strict=True)
+    ]
+    receipt = make_receipt(
+        sold,
+        desk.priced(),
+        desk.index,
+        trip_id=state.trip_id or "",
+        attempt_id=attempt_id,
+        store_id=desk.store_id,
+        cart_id=desk.cart_id,
+        language=state.language,
+        method=method,
+        reference=reference,
+        staff_interventions=state.staff_involved,
+        training=desk.training,
+    )
+    go(desk, "paid", "approved")
+    desk.emit(ReceiptIssued(receipt=receipt))
+    desk.indicate("green", "ok")
+    put_in = [s for s in state.open_steps.values() if s.delta_g > 0.0]
+    for open_ in desk.open_of("basket_changed"):
+        desk.clear(open_, how="basket", reason="paid")
+    for step in put_in:
+        desk.raise_("unpaid_item", delta_g=round(step.delta_g, 1), step_ids=(step.step_id,))
+
+
+def frozen_step(desk: Desk, step_id: int) -> None:
+    """A weight step while paying: only the frozen basket is paid for, so it must be undone, or paying withdrawn."""
+    desk.cause = "basket"
+    steps = desk.state.open_steps
+    open_ = desk.open_of("basket_changed")
+    if open_ and _even(desk):
+        desk.emit(
+            StepExplained(step_ids=tuple(steps), won="what changed while paying was undone", margin=99.0, considered=())
+        )
+        tidy(desk)
+        return
+    desk.raise_("basket_changed", delta_g=round(steps[step_id].delta_g, 1), step_ids=(step_id,))
+    desk.indicate("red", "attention")
+
+
+def _even(desk: Desk) -> bool:
+    """True where the open steps add up to nothing."""
+    steps = desk.state.open_steps.values()
+    sigma_g = math.sqrt(sum(s.sigma_g**2 for s in steps))
+    return abs(desk.state.net_open_g) < _UNLOAD_G + _UNLOAD_SIGMAS * sigma_g
+
+
+def paid_step(desk: Desk, step_id: int) -> None:
+    """After paying: out is unloading, in is unpaid, unless the unpaid thing itself comes out again."""
+    desk.cause = "basket"
+    step = desk.state.open_steps[step_id]
+    if step.delta_g > 0.0:
+        if step.delta_g >= desk.policy.light_item_g:
+            desk.raise_("unpaid_item", delta_g=round(step.delta_g, 1), step_ids=(step_id,))
+            desk.indicate("red", "attention")
+        else:
+            settle_steps(desk, (step_id,), "less than the scale can see")
+        return
+    for other in list(desk.state.open_steps.values()):
+        sigma_g = math.hypot(step.sigma_g, other.sigma_g)
+        if other.delta_g > 0.0 and abs(step.delta_g + other.delta_g) < _UNLOAD_G + _UNLOAD_SIGMAS * sigma_g:
+            settle_steps(desk, (other.step_id, step_id), "what was put in after paying was taken out again")
+            tidy(desk)
+            return
+    settle_steps(desk, (step_id,), "unloading")
+
+
+def settle_steps(desk: Desk, ids: tuple[int, ...], won: str) -> None:
+    desk.emit(StepExplained(step_ids=ids, won=won, margin=99.0, considered=()))
+
+
+def unloaded(desk: Desk) -> None:
+    """Back to idle once the basket is empty after paying, and the receipt could be read."""
+    due_ns = unloaded_due_ns(desk)
+    if due_ns is None or desk.t_ns < due_ns:
+        return
+    for open_ in desk.open_of("unpaid_item"):
+        settle_by(desk, open_, "the basket is empty")
+        desk.clear(open_, how="basket")
+    end_trip(desk, "unloaded")
+
+
+def unloaded_due_ns(desk: Desk) -> int | None:
+    """When a paid trip ends if nothing else happens; None while something is still in the basket."""
+    state = desk.state
+    if state.phase != "paid":
+        return None
+    if desk.scale_fault is not None:
+        return state.last_act_ns + int(_BLIND_IDLE_S * 1e9)
+    if not desk.live.stable or not emptied(desk):
+        return None
+    quiet_s = _UNLOADED_QUIET_S if state.unloaded_g < 0.0 else _NOTHING_TO_UNLOAD_S
+    return state.last_act_ns + int(quiet_s * 1e9)

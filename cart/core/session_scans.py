@@ -1,0 +1,225 @@
+"""What a scan, a picked product or a changed quantity does to the basket."""
+
+from __future__ import annotations
+
+from cart.core.barcodes import BarcodeError, ScannedCode, expiry_date
+from cart.core.basket import Line
+from cart.core.catalog import Item
+from cart.core.interventions import Open
+from cart.core.ledger import ItemAdded, ItemRemoved, ItemReopened, SecurityNoted, StepExplained
+from cart.core.observations import Scan, ScanRefused
+from cart.core.reconciliation import Explanation, explain
+from cart.core.session_desk import Desk
+from cart.core.session_phases import back_to_shopping, start_trip
+from cart.core.session_weight import confirm, reconcile, required_age, tidy
+from cart.core.session_window import is_light, window
+
+UNITS_MAX = 99
+LINES_MAX = 500
+"""Lines of one trip: ten times a large weekly shop; a scanner stuck on one code must not fill the ledger."""
+_REFUSED_NOTES_MAX = 64
+_JUST_REMOVED_S = 20.0
+"""A scan this soon after a removal, with nothing put in since, says what was removed."""
+
+
+def scan(desk: Desk, seen: Scan) -> None:
+    """One scan. While paying or paid it is declined: the basket is frozen."""
+    state = desk.state
+    desk.cause = "scan"
+    if state.locked or state.phase in ("paying", "paid", "maintenance"):
+        desk.indicate("red", "attention")
+        return
+    if state.phase == "idle":
+        start_trip(desk, "scan")
+    try:
+        code = desk.index.read(seen.text, seen.symbology)
+    except BarcodeError as error:
+        _unknown(desk, "unreadable", str(error))
+        return
+    item = desk.index.find(code)
+    if item is None:
+        _unknown(desk, "not_in_catalogue", code.gtin or code.plu or "")
+        return
+    blocked = _blocked(desk, code)
+    if blocked:
+        back_to_shopping(desk, "scan")
+        desk.raise_("sale_blocked", sku=item.sku, reason=blocked)
+        desk.indicate("red", "attention")
+        return
+    if _tells_removal(desk, item):
+        desk.indicate("green", "ok")
+        return
+    add(desk, item, units=1, entry="scan", code=code)
+
+
+def refused(desk: Desk, seen: ScanRefused) -> None:
+    """Bytes that no product code has: noted, without effect on the trip."""
+    if desk.refused_notes < _REFUSED_NOTES_MAX:
+        desk.refused_notes += 1
+        desk.emit(SecurityNoted(what="scan_refused", detail=f"{seen.reason}: {seen.shown}"[:200]))
+
+
+def _unknown(desk: Desk, reason: str, what: str) -> None:
+    back_to_shopping(desk, "scan")
+    desk.indicate("red", "attention")
+    if not any(o.event.reason.startswith(reason) for o in desk.open_of("unknown_barcode")):
+        desk.raise_("unknown_barcode", reason=f"{reason}: {what}"[:200] if what else reason)
+
+
+def _blocked(desk: Desk, code: ScannedCode) -> str:
+    """Why this very unit may not be sold, or nothing."""
+    if desk.index.blocked(code):
+        return "recalled"
+    if desk.today is not None:
+        last_day = expiry_date(code, desk.today)
+        if last_day is not None and last_day < desk.today:
+            return "expired"
+    return ""
+
+
+def add(desk: Desk, item: Item, *, units: int, entry: str, code: ScannedCode | None = None) -> int | None:
+    """Add units of a product as pending and see what the scale already knows of them; the line's id, None if full."""
+    back_to_shopping(desk, "scan")
+    weight_g = code.weight_g if code is not None else None
+    price_minor = code.price_minor if code is not None else None
+    if item.unit == "kg" and weight_g is None and price_minor is not None and item.price_minor > 0:
+        weight_g = 1000.0 * price_minor / item.price_minor
+    line = _line_for(desk, item, weight_g, price_minor)
+    if (line is None and len(desk.state.basket.lines) >= LINES_MAX) or (line and line.units + units > UNITS_MAX):
+        desk.indicate("red", "attention")
+        return None
+    line_id = desk.state.last_line_id + 1 if line is None else line.line_id
+    desk.emit(
+        ItemAdded(
+            line_id=line_id,
+            sku=item.sku,
+            name=item.name,
+            units=units,
+            unit=item.unit,
+            unit_price_minor=item.price_minor if line is None else line.unit_price_minor,
+            gtin=code.gtin if code is not None else None,
+            entry=entry,  # type: ignore[arg-type]  # one of ItemAdded's, given by this package only
+            expected_g=weight_g,
+            code_price_minor=price_minor,
+        )
+    )
+    desk.indicate("amber", "ok")
+    if required_age(desk) > desk.state.age_ok and not desk.open_of("age_check"):
+        desk.raise_("age_check", sku=item.sku, line_id=line_id, reason=str(required_age(desk)))
+    if is_light(desk, item, weight_g):
+        _accept_light(desk, line_id, units)
+    reconcile(desk)
+    return line_id
+
+
+def _line_for(desk: Desk, item: Item, weight_g: float | None, price_minor: int | None) -> Line | None:
+    """The open line that a further unit joins: the same product at the same price, not weighed by itself."""
+    if item.unit == "kg" or weight_g is not None or price_minor is not None:
+        return None
+    for line in reversed(desk.state.basket.lines.values()):
+        same = line.sku == item.sku and line.unit_price_minor == item.price_minor
+        if same and line.code_price_minor is None and line.expected_g is None:
+            return line
+    return None
+
+
+def _accept_light(desk: Desk, line_id: int, units: int) -> None:
+    """What the scale can't see is believed by its scan, up to the store's limit."""
+    confirm(desk, line_id, units, None, "scanned_only")
+    light = 0
+    for line in desk.state.basket.lines.values():
+        item = desk.item(line.sku)
+        if item is not None and is_light(desk, item, line.expected_g):
+            light += sum(g.units for g in line.placed if g.proof == "scanned_only")
+    if light > desk.policy.light_items_max and not desk.open_of("light_limit"):
+        line = desk.state.basket.lines[line_id]
+        desk.raise_("light_limit", sku=line.sku, line_id=line_id, reason=str(desk.policy.light_items_max))
+
+
+def _tells_removal(desk: Desk, item: Item) -> bool:
+    """True where the scan answers what was taken out: an open `which_removed`, or a removal settled just now."""
+    for open_ in desk.open_of("which_removed"):
+        if answer_removed(desk, open_, item.sku, "told by scanning it"):
+            return True
+    gone = desk.state.basket.removed
+    if not gone or desk.t_ns - gone[-1].at_ns > _JUST_REMOVED_S * 1e9 or desk.state.last_item_ns > gone[-1].at_ns:
+        return False
+    if gone[-1].line.sku == item.sku:
+        desk.emit(
+            StepExplained(step_ids=(), won=f"taken out: {item.name}, told by scanning it", margin=99.0, considered=())
+        )
+        return True
+    return False
+
+
+def answer_removed(desk: Desk, open_: Open, sku: str, how: str) -> bool:
+    """Settle a `which_removed` by a product; False where none of it in the basket fits the step."""
+    ids = tuple(i for i in open_.event.step_ids if i in desk.state.open_steps)
+    if not ids:
+        return False
+    delta_g = sum(desk.state.open_steps[i].delta_g for i in ids)
+    fits = _take_that_fits(desk, ids, sku)
+    if fits is None:
+        return False
+    desk.emit(StepExplained(step_ids=ids, won=f"{fits.label} ({how})", margin=99.0, considered=()))
+    move = fits.moves[0]
+    desk.emit(
+        ItemRemoved(line_id=move.key, sku=sku, units=move.units, weight_g=-delta_g, reason="taken_out", step_ids=ids)
+    )
+    reconcile(desk)
+    tidy(desk)
+    return True
+
+
+def _take_that_fits(desk: Desk, ids: tuple[int, ...], sku: str) -> Explanation | None:
+    decision = explain(window(desk))
+    for explanation in decision.rivals.get(ids[-1], ()):
+        moves = explanation.moves
+        if len(moves) == 1 and moves[0].kind == "take" and moves[0].sku == sku:
+            return explanation
+    return None
+
+
+def set_quantity(desk: Desk, line: Line, units: int) -> None:
+    """The shopper says how many: more are pending, fewer are taken from the pending ones only."""
+    if line.unit == "kg" or not 0 <= units <= UNITS_MAX:
+        return
+    item = desk.item(line.sku)
+    if units > line.units and item is not None:
+        back_to_shopping(desk, "quantity")
+        more = units - line.units
+        desk.emit(
+            ItemAdded(
+                line_id=line.line_id,
+                sku=line.sku,
+                name=line.name,
+                units=more,
+                unit=line.unit,
+                unit_price_minor=line.unit_price_minor,
+                gtin=line.gtin,
+                entry="quantity",
+                expected_g=line.expected_g,
+                code_price_minor=line.code_price_minor,
+            )
+        )
+        if is_light(desk, item, line.expected_g):
+            _accept_light(desk, line.line_id, more)
+    elif units < line.units:
+        fewer = min(line.units - units, removable_units(line))
+        if fewer == 0:
+            return
+        desk.emit(ItemRemoved(line_id=line.line_id, sku=line.sku, units=fewer, weight_g=None, reason="shopper"))
+    tidy(desk)
+    reconcile(desk)
+
+
+def removable_units(line: Line) -> int:
+    """Units that the screen may drop: those that the scale doesn't hold in the basket."""
+    return line.pending_units + sum(g.units for g in line.placed if g.weight_g is None)
+
+
+def reopen(desk: Desk, line: Line, reason: str) -> None:
+    """Put a line's placed units back to pending: a revision."""
+    units = line.placed_units
+    if units:
+        desk.emit(ItemReopened(line_id=line.line_id, sku=line.sku, units=units, weight_g=line.weight_g, reason=reason))

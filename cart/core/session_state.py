@@ -1,0 +1,261 @@
+"""The trip as the fold of its ledger: `TripState.apply` is the only place that changes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cart.core.basket import Basket
+from cart.core.interventions import Open
+from cart.core.ledger import (
+    AgeChecked,
+    AttemptChanged,
+    AttemptOpened,
+    CouponEntered,
+    FaultCleared,
+    FaultRaised,
+    GrossNoted,
+    InterventionChanged,
+    InterventionCleared,
+    InterventionRaised,
+    ItemAdded,
+    ItemConfirmed,
+    ItemRemoved,
+    ItemReopened,
+    LanguageChosen,
+    LedgerEvent,
+    OwnThing,
+    Phase,
+    PhaseChanged,
+    ReceiptIssued,
+    Resumed,
+    StaffActed,
+    StepExplained,
+    TripStarted,
+    WeightStepSeen,
+)
+from cart.core.observations import Part
+from cart.core.receipt import Receipt
+
+_UNKNOWN_OFF_S = 3600.0
+"""Assumed length of a power cut that no clock can tell: as long as a shopper would come back to a dead cart."""
+
+_COMMANDS_KEPT = 64
+"""Staff commands that a repeated message is told by; the store repeats one for minutes, not hours."""
+
+
+@dataclass(slots=True)
+class OpenStep:
+    """What is still unexplained of a settled weight step: `delta_g` ± `sigma_g` grams."""
+
+    step_id: int
+    delta_g: float
+    sigma_g: float
+    began_ns: int
+    rest_ns: int
+    seen_ns: int
+
+
+@dataclass(slots=True)
+class TripState:
+    """One trip. A new trip starts from a fresh one; ids of steps, lines and interventions count on through it."""
+
+    phase: Phase = "idle"
+    trip_id: str | None = None
+    training: bool = False
+    language: str = ""
+    locked: bool = False
+    basket: Basket = field(default_factory=Basket)
+    interventions: dict[int, Open] = field(default_factory=dict)
+    open_steps: dict[int, OpenStep] = field(default_factory=dict)
+    coupons: set[str] = field(default_factory=set)
+    age_ok: int = 0
+    age_refused: bool = False
+    faults: dict[tuple[Part, str], FaultRaised] = field(default_factory=dict)
+    gross_g: float | None = None
+    gross_sigma_g: float = 0.0
+    gross_noted_ns: int = 0
+    slope_g: float = 0.0
+    attempts: int = 0
+    receipt: Receipt | None = None
+    staff_involved: int = 0
+    last_line_id: int = 0
+    last_step_id: int = 0
+    last_intervention_id: int = 0
+    last_thing_id: int = 0
+    last_act_ns: int = 0
+    last_item_ns: int = 0
+    last_ns: int = 0
+    started_ns: int = 0
+    unloaded_g: float = 0.0
+    """What has come out since the trip was paid, at most 0."""
+    revision: int = 0
+    basket_revision: int = 0
+    """Grows with everything that can change a price."""
+    command_ids: list[str] = field(default_factory=list)
+
+    @property
+    def net_open_g(self) -> float:
+        return sum(s.delta_g for s in self.open_steps.values())
+
+    def apply(self, t_ns: int, event: LedgerEvent) -> None:
+        """Fold one event. Never raises on an event that a session wrote."""
+        before_ns, self.last_ns = self.last_ns, t_ns
+        self.revision += 1
+        match event:
+            case ItemAdded() | ItemConfirmed() | ItemReopened() | ItemRemoved() | OwnThing():
+                self._apply_basket(t_ns, event)
+            case WeightStepSeen() | StepExplained() | GrossNoted():
+                self._apply_weight(t_ns, event)
+            case Resumed():
+                off_s = _UNKNOWN_OFF_S if event.off_s is None else event.off_s
+                self.rebase(t_ns - int(off_s * 1e9) - before_ns)
+            case InterventionRaised() | InterventionChanged() | InterventionCleared():
+                self._apply_intervention(t_ns, event)
+            case TripStarted():
+                self._start(event)
+                self.last_act_ns = self.started_ns = t_ns
+            case PhaseChanged():
+                self._change_phase(event)
+                self.last_act_ns = t_ns
+            case LanguageChosen():
+                self.language = event.language
+            case FaultRaised():
+                self.faults[event.part, event.fault] = event
+            case FaultCleared():
+                self.faults.pop((event.part, event.fault), None)
+            case AttemptOpened():
+                self.attempts += 1
+            case _:
+                self._apply_rest(event)
+
+    def _apply_rest(self, event: LedgerEvent) -> None:
+        match event:
+            case CouponEntered():
+                if event.accepted:
+                    self.coupons.add(event.promotion_id or event.code)
+                    self.basket_revision += 1
+            case AgeChecked():
+                self.age_ok = max(self.age_ok, event.min_age) if event.ok else self.age_ok
+                self.age_refused = self.age_refused or not event.ok
+                self.staff_involved += 1
+            case StaffActed():
+                self.staff_involved += 1
+                self.command_ids.append(event.command_id)
+                del self.command_ids[:-_COMMANDS_KEPT]
+                if event.action in ("lock", "release"):
+                    self.locked = event.action == "lock"
+            case ReceiptIssued():
+                self.receipt = event.receipt
+            case AttemptChanged() | _:
+                pass  # the attempt itself is folded by Payments
+
+    def _apply_basket(self, t_ns: int, event: LedgerEvent) -> None:
+        self.last_act_ns = self.last_item_ns = t_ns
+        self.basket_revision += 1
+        match event:
+            case ItemAdded():
+                self.basket.added(t_ns, event)
+                self.last_line_id = max(self.last_line_id, event.line_id)
+            case ItemConfirmed():
+                self.basket.confirmed(t_ns, event)
+            case ItemReopened():
+                self.basket.reopened(t_ns, event)
+            case ItemRemoved():
+                self.basket.taken(t_ns, event)
+            case OwnThing():
+                self.basket.own_thing(t_ns, event)
+                self.last_thing_id = max(self.last_thing_id, event.thing_id)
+            case _:
+                pass
+
+    def _apply_weight(self, t_ns: int, event: LedgerEvent) -> None:
+        match event:
+            case WeightStepSeen():
+                self.last_act_ns = t_ns
+                self.last_step_id = event.step_id
+                if self.phase == "paid":
+                    self.unloaded_g += min(0.0, event.delta_g)
+                self.gross_g, self.gross_noted_ns = event.gross_g, t_ns
+                self.gross_sigma_g = event.sigma_g
+                self.open_steps[event.step_id] = OpenStep(
+                    event.step_id, event.delta_g, event.sigma_g, event.began_ns, event.rest_ns, t_ns
+                )
+            case StepExplained():
+                self._explain(event)
+            case GrossNoted():
+                self.gross_g, self.gross_sigma_g, self.gross_noted_ns = event.gross_g, event.sigma_g, t_ns
+            case _:
+                pass
+
+    def _explain(self, event: StepExplained) -> None:
+        self.slope_g += event.absorbed_g
+        if not event.step_ids:
+            self.last_item_ns = self.last_ns  # a removal told by scanning it is told once
+        if event.open_g is None or not event.step_ids:
+            for step_id in event.step_ids:
+                self.open_steps.pop(step_id, None)
+            return
+        for step_id in event.step_ids[:-1]:
+            self.open_steps.pop(step_id, None)
+        last_id = event.step_ids[-1]
+        last = self.open_steps.get(last_id)
+        if last is None:
+            self.open_steps[last_id] = OpenStep(last_id, event.open_g, 1.0, self.last_ns, self.last_ns, self.last_ns)
+        else:
+            last.delta_g = event.open_g
+
+    def _apply_intervention(self, t_ns: int, event: LedgerEvent) -> None:
+        match event:
+            case InterventionRaised():
+                self.interventions[event.id] = Open(event, t_ns, t_ns)
+                self.last_intervention_id = max(self.last_intervention_id, event.id)
+            case InterventionChanged():
+                open_ = self.interventions.get(event.id)
+                if open_ is not None:
+                    open_.stage_ns = open_.stage_ns if open_.stage == event.stage else t_ns
+                    open_.event = event
+            case InterventionCleared():
+                self.interventions.pop(event.id, None)
+                self.staff_involved += event.how == "staff"
+            case _:
+                pass
+
+    def _start(self, event: TripStarted) -> None:
+        """A fresh trip on the same platform: what is still unexplained there stays, goods and questions don't."""
+        self.trip_id, self.language, self.training = event.trip_id, event.language, event.training
+        self.basket = Basket()
+        self.basket_revision += 1
+        self.interventions = {}
+        self.coupons = set()
+        self.age_ok, self.age_refused = 0, False
+        self.attempts, self.staff_involved = 0, 0
+        self.receipt = None
+
+    def _change_phase(self, event: PhaseChanged) -> None:
+        self.phase = event.phase
+        self.unloaded_g = 0.0
+        if event.phase == "idle":
+            self.trip_id = None
+            self.basket = Basket()
+            self.basket_revision += 1
+            self.interventions = {}
+            self.open_steps = {}
+            self.coupons = set()
+            self.receipt = None
+            self.slope_g = 0.0
+            self.training = False
+
+    def rebase(self, shift_ns: int) -> None:
+        """Move all times by `shift_ns`."""
+        self.basket.rebase(shift_ns)
+        for open_ in self.interventions.values():
+            open_.raised_ns += shift_ns
+            open_.stage_ns += shift_ns
+        for step in self.open_steps.values():
+            step.began_ns += shift_ns
+            step.rest_ns += shift_ns
+            step.seen_ns += shift_ns
+        self.gross_noted_ns += shift_ns
+        self.last_act_ns += shift_ns
+        self.started_ns += shift_ns
+        self.last_item_ns += shift_ns

@@ -1,0 +1,71 @@
+"""What time alone does: hints become questions, waiting units are asked about, forgotten trips end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cart.core.ledger import Phase
+from cart.core.session_answers import void_trip
+from cart.core.session_desk import Desk
+from cart.core.session_payment import follow, unloaded
+from cart.core.session_phases import emptied, end_trip, not_placed_choices
+
+_ASKING: frozenset[Phase] = frozenset({"shopping", "checkout"})
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)
+
+
+def next_due_ns(desk: Desk) -> int | None:
+    """The earliest timer of the trip itself, without payment and weighing."""
+    return min((due for due, _ in _timers(desk)), default=None)
+
+
+def _timers(desk: Desk) -> Iterator[tuple[int, tuple[str, int]]]:
+    """Every running timer: when it is due, and what it is about."""
+    state, policy = desk.state, desk.policy
+    if state.phase not in _ASKING:
+        return
+    for open_ in state.interventions.values():
+        if open_.stage == "hint":
+            yield open_.stage_ns + _ns(policy.hint_s), ("hint", open_.id)
+    if desk.scale_fault is None:
+        named = {o.event.line_id for o in desk.open_of("not_placed", "wrong_weight")}
+        for line in state.basket.lines.values():
+            if line.pending and line.line_id not in named:
+                yield min(p.since_ns for p in line.pending) + _ns(policy.not_placed_s), ("not_placed", line.line_id)
+    bare = not state.basket.lines and not state.interventions and not state.open_steps
+    if bare and (emptied(desk) or desk.scale_fault is not None):
+        yield state.last_act_ns + _ns(policy.empty_idle_s), ("empty", 0)
+    yield state.last_act_ns + _ns(policy.abandon_s), ("abandon", 0)
+
+
+def run_due(desk: Desk) -> None:
+    """Do what is due at this observation's time."""
+    desk.cause = "basket"
+    for due_ns, (what, about) in sorted(_timers(desk)):
+        if due_ns > desk.t_ns:
+            break
+        _run(desk, what, about)
+    payment_ns = desk.payments.next_deadline_ns
+    if payment_ns is not None and payment_ns <= desk.t_ns:
+        desk.carry(desk.payments.tick(desk.t_ns))
+        follow(desk)
+    unloaded(desk)
+
+
+def _run(desk: Desk, what: str, about: int) -> None:
+    if what == "hint":
+        open_ = desk.state.interventions.get(about)
+        if open_ is not None:
+            desk.restage(open_, "question")
+            desk.indicate("amber", "attention")
+    elif what == "not_placed":
+        line = desk.state.basket.lines.get(about)
+        if line is not None:
+            desk.raise_("not_placed", sku=line.sku, line_id=line.line_id, choices=not_placed_choices(desk, line.sku))
+    elif what == "empty":
+        end_trip(desk, "empty")
+    elif what == "abandon":
+        void_trip(desk, "abandoned")

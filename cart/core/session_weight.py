@@ -1,0 +1,262 @@
+"""From settled weight steps to confirmed lines: asks `reconciliation` what happened and writes what follows from it."""
+
+from __future__ import annotations
+
+import math
+
+from cart.core.interventions import Open
+from cart.core.ledger import (
+    Hypothesis,
+    ItemAdded,
+    ItemConfirmed,
+    ItemRemoved,
+    OwnThing,
+    Proof,
+    StepExplained,
+    WeightStepSeen,
+)
+from cart.core.reconciliation import Decision, Explanation, Move, explain
+from cart.core.session_desk import Desk
+from cart.core.session_window import window
+from cart.core.weighing.events import WeightStep
+
+_ROUNDS_MAX = 8
+"""Decisions in a row after one observation: each explains at least one open step, and five are looked at."""
+_CANDIDATES_MAX = 6
+_CANDIDATE_SCORE = 7.0
+"""A line this much (natural log) less likely than the likeliest is no candidate."""
+
+
+def see_step(desk: Desk, step: WeightStep) -> int:
+    """Enter a settled step in the ledger; its id. What it means is decided by `reconcile`."""
+    step_id = desk.state.last_step_id + 1
+    desk.emit(
+        WeightStepSeen(
+            step_id=step_id,
+            delta_g=step.delta_g,
+            sigma_g=step.sigma_g,
+            began_ns=step.began_ns,
+            rest_ns=step.rest_ns,
+            gross_g=step.gross_g,
+        )
+    )
+    return step_id
+
+
+def reconcile(desk: Desk) -> None:
+    """Explain what can be explained, ask about the rest, and take back questions that have answered themselves."""
+    if desk.state.phase not in ("shopping", "checkout") or desk.live.over_capacity:
+        return
+    for _ in range(_ROUNDS_MAX):
+        if not desk.state.open_steps:
+            break
+        decision = explain(window(desk))
+        if decision.best is not None:
+            _settle(desk, decision.best, decision)
+            continue
+        partial = next((e for e in decision.asked.values() if e.moves and _unasked(desk, e.step_ids[-1])), None)
+        if partial is not None:
+            _settle(desk, partial, decision)
+            _ask(desk, partial, decision)
+            continue
+        for explanation in decision.asked.values():
+            if _unasked(desk, explanation.step_ids[-1]):
+                _ask(desk, explanation, decision)
+        break
+    tidy(desk)
+
+
+def tidy(desk: Desk) -> None:
+    """Close questions about steps and lines that are settled now."""
+    for open_ in list(desk.state.interventions.values()):
+        event = open_.event
+        line = desk.state.basket.lines.get(event.line_id) if event.line_id is not None else None
+        about_line = event.line_id is not None and (line is None or not line.pending)
+        about_steps = bool(event.step_ids) and not any(i in desk.state.open_steps for i in event.step_ids)
+        match open_.kind:
+            case "not_placed" | "wrong_item":
+                done = about_line
+            case "wrong_weight":
+                done = about_line or about_steps
+            case "unscanned_item" | "extra_unit" | "which_removed" | "basket_changed" | "unpaid_item":
+                done = about_steps
+            case "age_check":
+                done = not _needs_age_check(desk)
+            case "sale_blocked":
+                done = event.line_id is not None and line is None
+            case _:
+                done = False
+        if done:
+            desk.clear(open_)
+
+
+def _needs_age_check(desk: Desk) -> bool:
+    return required_age(desk) > desk.state.age_ok
+
+
+def required_age(desk: Desk) -> int:
+    """The greatest least age of what is in the basket, 0 for none."""
+    items = (desk.item(line.sku) for line in desk.state.basket.lines.values())
+    return max((i.age_min for i in items if i is not None), default=0)
+
+
+def _unasked(desk: Desk, step_id: int) -> bool:
+    return not any(step_id in o.event.step_ids for o in desk.state.interventions.values())
+
+
+def _considered(decision: Decision, won: Explanation) -> tuple[Hypothesis, ...]:
+    found = [won, *(e for e in decision.considered if e is not won)]
+    return tuple(Hypothesis(e.label, round(e.score, 2)) for e in found[:6])
+
+
+def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
+    asks = won.open_kind is not None
+    desk.emit(
+        StepExplained(
+            step_ids=won.step_ids,
+            won=won.label,
+            margin=round(decision.margin, 2) if math.isfinite(decision.margin) else 99.0,
+            considered=_considered(decision, won),
+            open_g=won.open_g if asks else None,
+            absorbed_g=won.absorbed_g,
+        )
+    )
+    total_variance = won.variance_g2
+    spread = sum(m.variance_g2 for m in won.moves)
+    for move in won.moves:
+        part = move.variance_g2 / spread if spread > 0.0 else 1.0 / len(won.moves)
+        weight_g = move.mean_g + part * won.residual_g
+        if len(won.moves) == 1:
+            sigma_g = math.sqrt(max(0.01, total_variance - move.variance_g2))
+        else:
+            sigma_g = math.sqrt(max(0.01, move.variance_g2 * (1.0 - move.variance_g2 / max(total_variance, 1e-9))))
+        _make_move(desk, move, weight_g, sigma_g, won.step_ids)
+
+
+def _make_move(desk: Desk, move: Move, weight_g: float, sigma_g: float, step_ids: tuple[int, ...]) -> None:
+    weight_g, sigma_g = round(weight_g, 2), round(sigma_g, 3)
+    match move.kind:
+        case "place" | "light":
+            confirm(desk, move.key, move.units, weight_g, "weighed", step_ids, sigma_g)
+        case "take":
+            desk.emit(
+                ItemRemoved(
+                    line_id=move.key, sku=move.sku, units=move.units, weight_g=-weight_g, reason="taken_out",
+                    step_ids=step_ids,
+                )
+            )  # fmt: skip
+        case "return":
+            _put_back(desk, move, weight_g, sigma_g, step_ids)
+        case "own_in" | "own_out" | "own_declared":
+            thing = desk.state.basket.things[move.key]
+            desk.emit(
+                OwnThing(
+                    thing_id=move.key,
+                    weight_g=abs(weight_g) if move.kind == "own_declared" else thing.weight_g,
+                    in_basket=move.kind != "own_out",
+                    declared=thing.declared,
+                    step_ids=step_ids,
+                    sigma_g=sigma_g if move.kind == "own_declared" else thing.sigma_g,
+                )
+            )
+
+
+def confirm(
+    desk: Desk,
+    line_id: int,
+    units: int,
+    weight_g: float | None,
+    proof: Proof,
+    step_ids: tuple[int, ...] = (),
+    sigma_g: float | None = None,
+) -> None:
+    """Units of a line are in the basket, by this proof."""
+    line = desk.state.basket.lines[line_id]
+    desk.emit(
+        ItemConfirmed(
+            line_id=line_id, sku=line.sku, units=units, weight_g=weight_g, proof=proof, step_ids=step_ids,
+            sigma_g=sigma_g,
+        )
+    )  # fmt: skip
+
+
+def _put_back(desk: Desk, move: Move, weight_g: float, sigma_g: float, step_ids: tuple[int, ...]) -> None:
+    gone = desk.state.basket.removed[move.key]
+    line = gone.line
+    desk.emit(
+        ItemAdded(
+            line_id=line.line_id,
+            sku=line.sku,
+            name=line.name,
+            units=gone.units,
+            unit=line.unit,
+            unit_price_minor=line.unit_price_minor,
+            gtin=line.gtin,
+            entry="returned",
+            expected_g=line.expected_g,
+            code_price_minor=line.code_price_minor,
+        )
+    )
+    confirm(desk, line.line_id, gone.units, weight_g, "weighed", step_ids, sigma_g)
+
+
+def _ask(desk: Desk, explanation: Explanation, decision: Decision) -> None:
+    """Raise the question that goes with an open step."""
+    kind = explanation.open_kind
+    if kind is None:
+        return
+    step_id = explanation.step_ids[-1]
+    line = desk.state.basket.lines.get(explanation.line_id) if explanation.line_id is not None else None
+    candidates: tuple[str, ...] = ()
+    if kind == "which_removed":
+        candidates = removal_candidates(decision.rivals.get(step_id, ()))
+    elif kind == "unscanned_item":
+        candidates = _seen_candidates(desk)
+    if not explanation.moves:
+        desk.emit(
+            StepExplained(
+                step_ids=explanation.step_ids,
+                won=explanation.label,
+                margin=round(decision.margin, 2) if math.isfinite(decision.margin) else 99.0,
+                considered=_considered(decision, explanation),
+                open_g=explanation.open_g,
+            )
+        )
+    desk.raise_(
+        kind,
+        sku=line.sku if line is not None else None,
+        line_id=line.line_id if line is not None else None,
+        candidates=candidates,
+        delta_g=round(explanation.open_g, 1),
+        reason=explanation.reason,
+        step_ids=(step_id,),
+    )
+
+
+def removal_candidates(rivals: tuple[Explanation, ...]) -> tuple[str, ...]:
+    """Products of which one was taken out, likeliest first."""
+    takes = [e for e in rivals if len(e.moves) == 1 and e.moves[0].kind == "take"]
+    if not takes:
+        return ()
+    best = takes[0].score
+    skus = [e.moves[0].sku for e in takes if e.score > best - _CANDIDATE_SCORE]
+    return tuple(dict.fromkeys(skus))[:_CANDIDATES_MAX]
+
+
+def _seen_candidates(desk: Desk) -> tuple[str, ...]:
+    """The camera's guesses among the range, likeliest first; empty without a fresh look at something going in."""
+    look = desk.look
+    if look is None or look.direction == "out" or abs(desk.t_ns - look.frame_t_ns) > 5_000_000_000:
+        return ()
+    ranked = sorted(look.scores.items(), key=lambda s: -s[1])[:3]
+    skus = [sku for vision_class, score in ranked if score > 0.05 for sku in desk.skus_of_class(vision_class)]
+    return tuple(dict.fromkeys(skus))[:_CANDIDATES_MAX]
+
+
+def settle_by(desk: Desk, open_: Open, won: str, margin: float = 99.0) -> tuple[float, tuple[int, ...]]:
+    """Write that a person settled an open question's steps; their sum in grams and their ids."""
+    ids = tuple(i for i in open_.event.step_ids if i in desk.state.open_steps)
+    delta_g = sum(desk.state.open_steps[i].delta_g for i in ids)
+    if ids:
+        desk.emit(StepExplained(step_ids=ids, won=won, margin=margin, considered=()))
+    return delta_g, ids

@@ -1,0 +1,130 @@
+"""What reconciliation may look at, read off the trip: open steps, waiting units, what is inside, what has gone."""
+
+from __future__ import annotations
+
+import math
+
+from cart.core.basket import Line, PlacedGroup
+from cart.core.catalog import Item
+from cart.core.reconciliation import Gone, Inside, Own, Step, Waiting, Window
+from cart.core.session_desk import Desk
+
+MINIMUM_INTERVALS = 20
+"""No price below 20 scale intervals e (OIML R 76-1, table 3, class III)."""
+_CODE_SD_FRACTION = 0.005
+_CODE_SD_MIN_G = 1.5
+"""A label's weight is rounded to the labeller's interval, and its wrapping is not in it."""
+_GONE_MAX_S = 300.0
+"""A put-back later than this is a new item."""
+_EXTRA_LINES_MAX = 3
+"""Lines of which a further unit is looked for: the ones last scanned or put in."""
+
+
+def unit_weight(desk: Desk, line: Line) -> tuple[float | None, float]:
+    """Mean and sd in grams of one unit of a line. Mean None: the catalogue knows none and the trip has not learned it.
+
+    A unit already weighed in this trip stands in for a catalogue weight that is missing.
+    """
+    policy = desk.policy
+    if line.expected_g is not None:
+        return line.expected_g, max(_CODE_SD_MIN_G, _CODE_SD_FRACTION * line.expected_g)
+    item = desk.item(line.sku)
+    if item is not None and item.weight_g is not None and item.unit == "each":
+        prior_g = max(policy.prior_weight_sd_min_g, policy.prior_weight_sd_fraction * item.weight_g)
+        return item.weight_g, prior_g if item.weight_sd_g is None else item.weight_sd_g
+    weighed = [g for g in line.placed if g.weight_g is not None and g.proof == "weighed"]
+    if line.unit == "each" and weighed:
+        mean_g = sum(g.weight_g or 0.0 for g in weighed) / sum(g.units for g in weighed)
+        return mean_g, max(policy.prior_weight_sd_min_g, policy.prior_weight_sd_fraction * mean_g)
+    return None, 0.0
+
+
+def is_light(desk: Desk, item: Item, expected_g: float | None) -> bool:
+    """True for an item that the scale can't see going in."""
+    weight_g = item.weight_g if expected_g is None else expected_g
+    return item.unit == "each" and weight_g is not None and weight_g < desk.policy.light_item_g
+
+
+def minimum_g(desk: Desk) -> float:
+    """The least net weight in grams that may be priced."""
+    return MINIMUM_INTERVALS * desk.policy.verification_interval_e_g
+
+
+def window(desk: Desk) -> Window:
+    """The window at this moment. Linear in the basket's lines."""
+    basket = desk.state.basket
+    steps = tuple(
+        Step(s.step_id, s.delta_g, s.sigma_g**2, s.began_ns, s.rest_ns) for s in desk.state.open_steps.values()
+    )
+    waiting = [_waiting(desk, line) for line in basket.lines.values() if line.pending]
+    waiting.sort(key=lambda w: -w.since_ns)
+    inside: list[Inside] = []
+    for line in basket.lines.values():
+        if line.placed:
+            mean_g, sd_g = unit_weight(desk, line)
+            inside += [seen for group in line.placed if (seen := _inside(desk, line, group, mean_g, sd_g)) is not None]
+    means, names = _extra_lines(desk)
+    return Window(
+        steps=steps,
+        waiting=tuple(waiting),
+        inside=tuple(inside),
+        gone=_gone(desk),
+        own=tuple(
+            Own(t.thing_id, t.weight_g, t.sigma_g**2, t.in_basket, t.waiting, desk.policy.own_bag_max_g)
+            for t in basket.things.values()
+        ),
+        gross_g=desk.state.gross_g or 0.0,
+        slope_g=desk.state.slope_g,
+        light_g=desk.policy.light_item_g,
+        now_ns=desk.t_ns,
+        unit_means_g=means,
+        names=names,
+    )
+
+
+def _waiting(desk: Desk, line: Line) -> Waiting:
+    mean_g, sd_g = unit_weight(desk, line)
+    low_g, high_g = (
+        (minimum_g(desk), desk.scale.capacity_g) if line.unit == "kg" else (desk.policy.light_item_g, 15000.0)
+    )
+    since_ns = max(p.since_ns for p in line.pending)
+    return Waiting(line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g)
+
+
+def _inside(desk: Desk, line: Line, group: PlacedGroup, mean_g: float | None, sd_g: float) -> Inside | None:
+    if group.weight_g is None:
+        if mean_g is None:
+            return None
+        item = desk.item(line.sku)
+        light = item is not None and is_light(desk, item, line.expected_g)
+        total_g, variance_g2 = group.units * mean_g, group.units * max(sd_g, 1.0) ** 2
+        return Inside(
+            line.line_id, line.sku, line.name, group.units, total_g, variance_g2, sd_g**2, group.since_ns, light
+        )
+    unit_sd_g = sd_g if mean_g is not None else 0.2 * group.weight_g / group.units
+    return Inside(
+        line.line_id, line.sku, line.name, group.units, group.weight_g, group.sigma_g**2, unit_sd_g**2, group.since_ns
+    )
+
+
+def _gone(desk: Desk) -> tuple[Gone, ...]:
+    return tuple(
+        Gone(index, g.line.line_id, g.line.sku, g.line.name, g.units, g.weight_g, g.sigma_g**2, g.at_ns)
+        for index, g in enumerate(desk.state.basket.removed)
+        if desk.t_ns - g.at_ns < _GONE_MAX_S * 1e9
+    )
+
+
+def _extra_lines(desk: Desk) -> tuple[dict[int, tuple[float, float]], dict[int, tuple[str, str]]]:
+    def latest_ns(line: Line) -> int:
+        return max([p.since_ns for p in line.pending] + [g.since_ns for g in line.placed], default=0)
+
+    means: dict[int, tuple[float, float]] = {}
+    names: dict[int, tuple[str, str]] = {}
+    recent = sorted((li for li in desk.state.basket.lines.values() if li.unit == "each"), key=latest_ns, reverse=True)
+    for line in recent[:_EXTRA_LINES_MAX]:
+        mean_g, sd_g = unit_weight(desk, line)
+        if mean_g is not None and math.isfinite(mean_g):
+            means[line.line_id] = (mean_g, sd_g)
+            names[line.line_id] = (line.sku, line.name)
+    return means, names

@@ -1,4 +1,4 @@
-"""One believable view for each thing the shopper's screen has to show; used by the page's tests and `show_screen.py`."""
+"""One believable view for each thing the shopper's screen has to show; for tests and `show_screen.py`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def line(number: int, name: str, each_minor: int, **changes: Any) -> LineView:
     return msgspec.structs.replace(base, **changes)
 
 
-MILK = line(1, "Whole milk 1 l", 149, units=2, placed=2, price_minor=268, savings_minor=30, names={"de": "Vollmilch 1 l"})
+MILK = line(
+    1, "Whole milk 1 l", 149, units=2, placed=2, price_minor=268, savings_minor=30, names={"de": "Vollmilch 1 l"}
+)
 BREAD = line(2, "Sourdough loaf 800 g", 395)
 BANANAS = line(3, "Bananas", 189, unit="kg", weight_g=842.0, price_minor=159)
 PASTA = line(4, "Spaghetti No. 5, 500 g", 129, units=3, placed=1, price_minor=387, state="pending", proof=None)
@@ -111,7 +113,7 @@ def view(phase: Phase = "shopping", lines: list[LineView] | None = None, **chang
 
 
 def asking(*open_now: InterventionView, **changes: Any) -> TripView:
-    return view(interventions=list(open_now), can_checkout=False, checkout_waits_for=["questions"], **changes)
+    return view(interventions=list(open_now), can_checkout=False, checkout_waits_for=["pending_items"], **changes)
 
 
 def paying(state: Any, **changes: Any) -> PaymentView:
@@ -200,15 +202,17 @@ STATES: dict[str, TripView] = {
     "question_unscanned": asking(
         question("unscanned_item", [*(each.choice for each in GUESSES), "mine"], candidates=GUESSES)
     ),
-    "question_not_placed": asking(question("not_placed", ["remove"], name="Spaghetti No. 5, 500 g", line=4)),
+    "question_not_placed": asking(
+        question("not_placed", ["under_basket", "remove"], name="Spaghetti No. 5, 500 g", line=4)
+    ),
     "question_extra": asking(question("extra_unit", ["add"], name="Whole milk 1 l", line=1)),
     "question_weight": asking(question("wrong_weight", ["remove", "insist"], name="Bananas", line=3)),
     "question_wrong_item": asking(question("wrong_item", ["insist"], name="Bananas", line=3)),
-    "question_removed": asking(question("which_removed", [*(each.choice for each in FITTING), "none_of_these"], candidates=FITTING)),
-    "question_unknown": asking(question("unknown_barcode", ["put_back"])),
-    "question_blocked": asking(
-        question("sale_blocked", ["put_back"], name="Smoked salmon 200 g", reason="expired")
+    "question_removed": asking(
+        question("which_removed", [*(each.choice for each in FITTING), "none_of_these"], candidates=FITTING)
     ),
+    "question_unknown": asking(question("unknown_barcode", ["put_back"])),
+    "question_blocked": asking(question("sale_blocked", ["put_back"], name="Smoked salmon 200 g", reason="expired")),
     "question_capacity": asking(question("over_capacity", [])),
     "question_odd": asking(question("light_limit", ["sort_it_out", "sku:0099"], reason="5 light things in the basket")),
     "question_two": asking(
@@ -217,9 +221,8 @@ STATES: dict[str, TripView] = {
     ),
     "staff_age": view(
         interventions=[question("age_check", [], stage="staff", name="Red wine 0.75 l", reason="age 18")],
-        can_checkout=False,
-        checkout_waits_for=["age_check"],
     ),
+    "staff_own_thing": view(interventions=[question("unscanned_item", ["mine"], stage="staff", reason="own_thing")]),
     "staff_help": view(interventions=[question("help", ["cancel"], stage="staff")]),
     "notices": view(
         online=False,
@@ -242,9 +245,8 @@ STATES: dict[str, TripView] = {
     "paying": view("paying", payment=paying("pending")),
     "paying_unknown": view("paying", payment=paying("unknown")),
     "paying_cancelling": view("paying", payment=paying("cancelling")),
-    "paying_changed": view(
-        "paying", payment=paying("pending"), interventions=[question("basket_changed", [])]
-    ),
+    "paying_offline": view("paying", payment=paying("unknown"), online=False, methods=["till"]),
+    "paying_changed": view("paying", payment=paying("pending"), interventions=[question("basket_changed", [])]),
     "handed_to_till": view("paying", payment=paying("handed_to_till", code="4820 7713")),
     "paid": view("paid", payment=paying("approved"), receipt=RECEIPT),
     "paid_unpaid_item": view(

@@ -1,0 +1,93 @@
+"""Builds the world from a cart's own cart.toml, so that both sides agree on every pin, port and file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from cart.bench.converter import Converter
+from cart.bench.eye import HEIGHT, WIDTH, Eye
+from cart.bench.physics import Platform
+from cart.bench.pins import Pins
+from cart.bench.things import Basket
+from cart.bench.world import World
+from cart.config import Config, load_config
+from cart.core.catalog import Catalog
+from cart.core.catalog_reading import read_catalog_json
+from cart.core.problem import Problem
+from drivers.gpio import SIMULATED
+from drivers.sim.serial_port import SimSerialPort
+from drivers.sim.sysfs import SimSysfs
+from drivers.sim.wire import FrameWire, Wire
+
+
+class BuiltWorld(msgspec.Struct, kw_only=True):
+    """A world that runs, and what must be closed after it."""
+
+    world: World
+    catalog: Catalog
+    converter: Converter
+    eye: Eye
+    scanner: SimSerialPort
+    wire: Wire
+    frames: FrameWire
+
+
+def build_world(config_path: Path, catalog_path: Path, *, seed: int) -> BuiltWorld:
+    """Create every simulated part and start its threads.
+
+    Raises Problem when config or catalogue can't be read, or when the config names real hardware.
+    """
+    config = load_config(config_path)
+    try:
+        catalog = read_catalog_json(catalog_path.read_bytes(), str(catalog_path))
+    except OSError as error:
+        raise Problem(f"{catalog_path}: cannot be read ({error.strerror}); name a catalog.json") from None
+    wire = Wire.create(
+        _simulated(config.gpio.module, "[gpio] module", config_path),
+        dout_pin=config.scale.dout_pin,
+        sck_pin=config.scale.sck_pin,
+        samples_per_second=config.scale.samples_per_second,
+    )
+    camera = _simulated(config.camera.source, "[camera] source", config_path)
+    frames = FrameWire.create(camera, width_max=WIDTH, height_max=HEIGHT)
+    return _start(config, catalog, wire, frames, seed)
+
+
+def _start(config: Config, catalog: Catalog, wire: Wire, frames: FrameWire, seed: int) -> BuiltWorld:
+    pins = Pins(wire, config.gpio)
+    converter = Converter(Platform(config.scale, seed), wire, config.scale, each_conversion=pins.watch)
+    eye = Eye(frames)
+    scanner = SimSerialPort(config.scanner.port)
+    world = World(
+        basket=Basket(catalog, seed),
+        converter=converter,
+        wire=wire,
+        frames=frames,
+        eye=eye,
+        pins=pins,
+        scanner=scanner,
+        scanner_table=config.scanner,
+        files=SimSysfs(config.power.sysfs),
+    )
+    converter.start()
+    eye.start()
+    return BuiltWorld(
+        world=world, catalog=catalog, converter=converter, eye=eye, scanner=scanner, wire=wire, frames=frames
+    )
+
+
+def close_world(built: BuiltWorld) -> None:
+    """Stop the threads, then let go of ports and files."""
+    built.converter.stop()
+    built.eye.stop()
+    built.scanner.close()
+    built.wire.close()
+    built.frames.close()
+
+
+def _simulated(value: str, key: str, config_path: Path) -> Path:
+    if not value.startswith(SIMULATED):
+        raise Problem(f'{config_path}: {key} = "{value}" is real hardware; the world drives only "{SIMULATED}FILE"')
+    return Path(value.removeprefix(SIMULATED))

@@ -14,8 +14,8 @@ from cart.core.problem import Problem
 
 SOCKET_NAME = "control.sock"
 ANSWER_TIMEOUT_S = 5.0
-LINE_BYTES_MAX = 4 << 20
-"""A status with a 200-line basket is 100 kB; anything far beyond is not our daemon."""
+LINE_BYTES_MAX = 128 << 20
+"""A catalogue of 100,000 items is 30 MB; anything far beyond is not our daemon."""
 
 
 class NotRunning(Problem):
@@ -43,20 +43,26 @@ class ControlClient:
 
     def status(self) -> dict[str, Any]:
         """What the daemon is doing. Raises NotRunning or ControlError."""
+        try:
+            return msgspec.json.decode(self._answer("status"), type=dict[str, Any])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise ControlError(f"the cart at {self.path} answers nonsense; is another version running there?") from None
+
+    def catalog(self) -> bytes | None:
+        """The catalogue the daemon runs on, as catalog.json; None where it cannot give one."""
+        answer = self._answer("catalog")
+        return None if not answer or answer.startswith(b'{"error"') else answer
+
+    def _answer(self, do: str) -> bytes:
         with self._connect() as connection:
-            connection.settimeout(self._timeout_s)
-            _ask(connection, "status")
+            _ask(connection, do)
             try:
-                line = next(_lines(connection), b"")
+                return next(_lines(connection), b"")
             except TimeoutError:
                 raise ControlError(
                     f"the cart at {self.path} does not answer within {self._timeout_s:.0f} s; "
                     "see 'journalctl -u cart', then 'systemctl restart cart'"
                 ) from None
-        try:
-            return msgspec.json.decode(line, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise ControlError(f"the cart at {self.path} answers nonsense; is another version running there?") from None
 
     def observe(self, *, seconds: float | None = None) -> Iterator[Observed | None]:
         """What the cart observes from now on; None at least twice a second when nothing does.
@@ -109,13 +115,17 @@ def _ask(connection: socket.socket, do: str) -> None:
 
 def _lines(connection: socket.socket, *, silences: bool = False) -> Iterator[Any]:
     """Lines without their end. With `silences`, None whenever the socket's timeout passes without one."""
-    waiting = b""
+    waiting = bytearray()
+    searched = 0
     while True:
-        end = waiting.find(b"\n")
+        end = waiting.find(b"\n", searched)
         if end >= 0:
-            yield waiting[:end]
-            waiting = waiting[end + 1 :]
+            line = bytes(waiting[:end])
+            del waiting[: end + 1]
+            searched = 0
+            yield line
             continue
+        searched = len(waiting)
         if len(waiting) > LINE_BYTES_MAX:
             raise ControlError("the answer is longer than any of a cart's; is something else on its control socket?")
         try:

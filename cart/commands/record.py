@@ -1,0 +1,118 @@
+"""`cart record`: writes what a running cart observes into a recording. Never a picture, never an address."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from cart.config import DEFAULT_PATH, Config, load_config
+from cart.control_client import ControlClient
+from cart.core.catalog_reading import read_catalog_json
+from cart.core.problem import Problem
+from cart.recordings import RecordingError, RecordingWriter
+from cart.recordings.format import LOOK, RecordedTables
+
+SHOW_EVERY_S = 0.5
+
+
+def run(
+    out: Annotated[Path, typer.Option("--out", help="The recording to write (.mcap).", show_default=False)],
+    config_path: Annotated[Path, typer.Option("--config", help="The cart's configuration.")] = DEFAULT_PATH,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="Stop after this long; otherwise Ctrl-C stops.", show_default=False)
+    ] = None,
+    catalog_path: Annotated[
+        Path | None,
+        typer.Option("--catalog", help="The catalogue the cart runs on; by default what it says itself."),
+    ] = None,
+    mid_trip: Annotated[bool, typer.Option("--mid-trip", help="Record although a trip is under way.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> int:
+    """Record a live cart: scale, scanner, touches, what the camera made of it. Never its pictures."""
+    config = load_config(config_path)
+    client = ControlClient(Path(config.journal.folder))
+    phase = _phase(client.status())
+    if phase not in {"idle", "maintenance"} and not mid_trip:
+        raise RecordingError(
+            f"the cart is in a trip ({phase}), and a recording starts with an empty basket; wait for its end, "
+            "or add --mid-trip and know that replay will not come out the same"
+        )
+    catalog = client.catalog() if catalog_path is None else _catalog(catalog_path)
+    if catalog is None:
+        raise RecordingError("the cart has no catalogue to give; name the one it runs on with --catalog")
+    with RecordingWriter(
+        out,
+        config_toml=recorded_toml(config),
+        catalog_json=catalog,
+        cart_id=config.cart.id,
+        made_by="cart record",
+        notes={"phase": phase, "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())},
+        replace=force,
+    ) as writer:
+        try:
+            _record(client, writer, seconds)
+        except KeyboardInterrupt:
+            typer.echo("", err=True)
+        counts = ", ".join(f"{count} {topic}" for topic, count in sorted(writer.counts.items())) or "nothing"
+        typer.echo(f"{out}: {counts}")
+        return 0 if writer.counts else 1
+
+
+def _record(client: ControlClient, writer: RecordingWriter, seconds: float | None) -> None:
+    # Recordings are on wall time; one offset for all of it, so that a clock that is set meanwhile moves nothing.
+    offset_ns = time.time_ns() - time.monotonic_ns()
+    console = Console(stderr=True)
+    began_s = shown_s = time.monotonic()
+    with console.status("recording …") as line:
+        for observed in client.observe(seconds=seconds):
+            if observed is not None:
+                body = observed.body
+                if observed.topic == LOOK:
+                    body = {**body, "frame_t_ns": body.get("frame_t_ns", 0) + offset_ns}
+                writer.write_untyped(observed.topic, observed.t_ns + offset_ns, body)
+            if time.monotonic() - shown_s > SHOW_EVERY_S:
+                shown_s = time.monotonic()
+                counts = "  ".join(f"{topic} {count}" for topic, count in sorted(writer.counts.items()))
+                line.update(f"recording {shown_s - began_s:.0f} s  {counts}  (Ctrl-C stops)")
+
+
+def _phase(status: dict[str, object]) -> str:
+    trip = status.get("trip")
+    phase = trip.get("phase") if isinstance(trip, dict) else status.get("phase")
+    return phase if isinstance(phase, str) else "unknown"
+
+
+def _catalog(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Problem(
+            f"{path}: the catalogue cannot be read ({error.strerror}); name the one the cart runs on with --catalog"
+        ) from None
+    read_catalog_json(data, str(path))
+    return data
+
+
+def recorded_toml(config: Config) -> str:
+    """The tables that decisions depend on, one key a line; nothing of brokers, keys or places."""
+    tables = {
+        "cart": {"id": config.cart.id},
+        "store": msgspec.to_builtins(config.store),
+        "scale": msgspec.to_builtins(config.scale),
+        "scanner": msgspec.to_builtins(config.scanner),
+        "policy": msgspec.to_builtins(config.policy),
+    }
+    known = RecordedTables.__struct_fields__
+    lines: list[str] = []
+    for name, table in tables.items():
+        if name not in known:
+            continue
+        lines.append(f"[{name}]")
+        # JSON's strings, numbers, booleans and lists of strings are TOML's as well.
+        lines.extend(f"{key} = {msgspec.json.encode(value).decode()}" for key, value in table.items())
+    return "\n".join(lines) + "\n"

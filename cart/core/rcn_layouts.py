@@ -92,7 +92,7 @@ def _read_by(number_13: str, layout: RcnLayout, minor_digits: int) -> VariableMe
     return VariableMeasure(
         item=parts["I"],
         base=_base_of(number_13, layout),
-        weight_g=value * 10 ** (3 - layout.decimals) if layout.measure == "weight" else None,
+        weight_g=value * 10.0 ** (3 - layout.decimals) if layout.measure == "weight" else None,
         price_minor=_scaled(value, minor_digits - layout.decimals) if layout.measure == "price" else None,
         count=value if layout.measure == "count" else None,
     )

@@ -1,0 +1,53 @@
+"""Catalogues as files: read by their ending, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from cart.core.catalog import Catalog
+from cart.core.catalog_reading import CatalogError, read_catalog_json
+
+
+def read_file(path: Path) -> bytes:
+    """The file's bytes. Raises CatalogError with one line where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise CatalogError(f"{path}: no such file; give the path of a catalogue") from None
+    except OSError as error:
+        raise CatalogError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+
+
+def load_catalog(path: Path) -> Catalog:
+    """Read and check a `catalog.json`. Raises CatalogError."""
+    return read_catalog_json(read_file(path), str(path))
+
+
+def demo_catalog_json() -> bytes:
+    """The demo store's `catalog.json`, as it ships with the package."""
+    return resources.files("cart").joinpath("demo_catalog", "catalog.json").read_bytes()
+
+
+def demo_catalog() -> Catalog:
+    """The demo store's catalogue."""
+    return read_catalog_json(demo_catalog_json(), "the demo catalogue")
+
+
+def save_catalog(catalog: Catalog, path: Path) -> None:
+    """Write `catalog.json` so that a reader sees the old file or the new one. Raises CatalogError."""
+    data = msgspec.json.format(msgspec.json.encode(catalog), indent=1) + b"\n"
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # NamedTemporaryFile makes files for the owner alone; a catalogue is no secret, and others read it.
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise CatalogError(f"{path}: cannot be written ({error.strerror}); choose another --out") from None

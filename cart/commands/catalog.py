@@ -1,0 +1,154 @@
+"""`cart catalog`: import a store's range, check it, show it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cart.catalog_file import load_catalog, read_file, save_catalog
+from cart.core.catalog import Catalog, Item, Tax, minor_digits
+from cart.core.catalog_checks import CatalogError, catalog_warnings
+from cart.core.catalog_reading import read_catalog_csv, read_catalog_json
+from cart.core.problem import Problem
+from cart.receipt_text import money
+
+app = typer.Typer(help="Import a catalogue (CSV, JSON), check it, show it.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+
+
+@app.command("import")
+def import_(
+    source: Annotated[
+        Path, typer.Argument(help="A table of items (.csv, .tsv) or a catalog.json.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="Where the checked catalogue goes.")] = Path("catalog.json"),
+    base: Annotated[
+        Path | None,
+        typer.Option(help="For CSV: the catalogue whose taxes, promotions and blocked lots stay."),
+    ] = None,
+    currency: Annotated[str, typer.Option(help="For CSV without --base: ISO 4217 code.")] = "EUR",
+    locale: Annotated[str, typer.Option(help="For CSV without --base: such as en_IE.")] = "en_IE",
+    tax: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="For CSV without --base: CODE=RATE in basis points (A=1350); +RATE where prices are without it."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Read a store's range and write it as a checked catalog.json. Nothing is written when anything is wrong."""
+    data = read_file(source)
+    try:
+        if source.suffix.lower() in {".csv", ".tsv", ".txt"}:
+            known = load_catalog(base) if base is not None else None
+            taxes = dict(_tax(one) for one in tax or ())
+            catalog = read_catalog_csv(data, str(source), base=known, currency=currency, locale=locale, taxes=taxes)
+        else:
+            catalog = read_catalog_json(data, str(source))
+    except CatalogError as error:
+        if not error.problems:
+            raise
+        return _refuse(error, as_json)
+    save_catalog(catalog, out)
+    if as_json:
+        _print_json({"file": str(out), "version": catalog.version, "items": len(catalog.items)})
+    else:
+        typer.echo(f"{out}: version {catalog.version}, {len(catalog.items)} items")
+    return 0
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A catalog.json.", show_default=False)],
+    as_json: AsJson = False,
+) -> int:
+    """Say what is wrong with a catalogue, row by row. Exit status 1 if anything is; warnings alone do not fail it."""
+    try:
+        catalog = load_catalog(file)
+    except CatalogError as error:
+        if not error.problems:
+            raise
+        return _refuse(error, as_json)
+    warnings = [str(warning) for warning in catalog_warnings(catalog)]
+    if as_json:
+        _print_json({"file": str(file), "ok": True, "items": len(catalog.items), "problems": [], "warnings": warnings})
+        return 0
+    for warning in warnings:
+        typer.echo(f"warning: {warning}")
+    typer.echo(
+        f"{file}: fine; version {catalog.version}, {len(catalog.items)} items, {len(catalog.promotions)} promotions"
+    )
+    return 0
+
+
+@app.command()
+def show(
+    file: Annotated[Path, typer.Argument(help="A catalog.json.", show_default=False)],
+    find: Annotated[str, typer.Option(help="Only items with this in name, SKU, GTIN or PLU.")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """List a catalogue's items."""
+    catalog = load_catalog(file)
+    wanted = find.casefold()
+    items = [item for item in catalog.items if wanted in _searchable(item)]
+    if as_json:
+        _print_json({"version": catalog.version, "currency": catalog.currency, "items": items})
+        return 0 if items else 1
+    Console(highlight=False).print(_table(catalog, items))
+    if not items:
+        typer.echo(f"no item has {find!r} in its name, SKU, GTIN or PLU")
+        return 1
+    return 0
+
+
+def _tax(text: str) -> tuple[str, Tax]:
+    code, equals, rate = text.partition("=")
+    if not code or not equals or not rate.removeprefix("+").isdecimal():
+        raise Problem(f"--tax {text}: give CODE=RATE in basis points, such as A=1350")
+    return code, Tax(rate_bp=int(rate.removeprefix("+")), included=not rate.startswith("+"))
+
+
+def _refuse(error: CatalogError, as_json: bool) -> int:
+    """Every problem on its own line, and how many there are."""
+    if as_json:
+        problems = [problem._asdict() for problem in error.problems]
+        _print_json({"ok": False, "count": error.count, "problems": problems, "error": str(error)})
+        return 1
+    for problem in error.problems:
+        typer.echo(str(problem))
+    beyond = error.count - len(error.problems)
+    if beyond:
+        typer.echo(f"… and {beyond} more")
+    typer.echo("correct these and import the file again", err=True)
+    return 1
+
+
+def _searchable(item: Item) -> str:
+    return " ".join((item.name, item.sku, *item.gtins, item.plu or "", *item.names.values())).casefold()
+
+
+def _table(catalog: Catalog, items: list[Item]) -> Table:
+    table = Table("sku", "name", "gtin or plu", "price", "weight", "tax", "department", box=None)
+    for item in items:
+        price = money(item.price_minor, catalog.currency, catalog.locale, minor_digits(catalog.currency))
+        table.add_row(
+            item.sku,
+            item.name,
+            " ".join(item.gtins) or item.plu or "",
+            f"{price}/kg" if item.unit == "kg" else price,
+            "" if item.weight_g is None else f"{item.weight_g:g} g",
+            item.tax,
+            item.department,
+        )
+    return table
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")

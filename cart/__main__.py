@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
-import click
 import typer
 
 from cart.core.problem import Problem
@@ -32,6 +32,9 @@ SUMMARY = (
     "The smart cart: weighs, scans and sees what goes in, totals it on the cart, takes payment, hands over a receipt."
 )
 
+# Typer brought click's errors into itself (0.2x) and does not export this one; its base class is what both have.
+USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
+
 
 def build() -> typer.Typer:
     """The whole command line, with every command's module loaded."""
@@ -52,9 +55,9 @@ def main() -> None:
         status = command.main(args=sys.argv[1:], prog_name="cart", standalone_mode=False)
     except (Problem, DriverError) as error:
         fail(str(error))
-    except click.UsageError as error:
+    except USAGE_ERROR as error:
         fail(f"{error.format_message()} Try 'cart --help'.")
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)

@@ -16,6 +16,7 @@ import enum
 import mmap
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -24,7 +25,10 @@ from drivers.errors import DeviceMissing
 WIRE_MAGIC = 0x3131_4552_4957_5343  # "CSWIRE11", changed when the layout does
 FRAME_MAGIC = 0x3131_4D41_5246_5343
 PINS = 64
-READ_TRIES_MAX = 1000  # a record is written in a few µs; a reader that finds it torn this often sees a dead writer
+READ_TRIES_MAX = 1000
+"""A record is written in a few µs, but the kernel may stop its writer in mid-record for longer than these tries take."""
+WRITER_PATIENCE_S = 2.0
+"""A writer stopped for this long, on any machine, is dead."""
 
 
 class ScaleFault(enum.IntEnum):
@@ -104,6 +108,16 @@ class _Mapped:
         self.close()
 
 
+def _tries() -> Iterator[None]:
+    """Tries at a whole record: at once as a rule, then with pauses, until the writer must be dead."""
+    for _ in range(READ_TRIES_MAX):
+        yield
+    give_up_s = time.monotonic() + WRITER_PATIENCE_S
+    while time.monotonic() < give_up_s:
+        time.sleep(0.0005)
+        yield
+
+
 class Wire(_Mapped):
     """The load-cell converter's and the pins' wires. One writer a field: the world, or for an output pin the cart."""
 
@@ -158,7 +172,7 @@ class Wire(_Mapped):
     def conversion(self) -> Conversion:
         """The cart: the latest conversion; the chip overwrites what nobody fetched, so may this."""
         words = self.words
-        for _ in range(READ_TRIES_MAX):
+        for _ in _tries():
             seq, t_ns, counts = words[_SEQ], words[_T_NS], words[_COUNTS]
             if words[_CHECK] == seq ^ t_ns ^ counts:
                 return Conversion(seq, t_ns, counts)
@@ -275,7 +289,7 @@ class FrameWire(_Mapped):
     def frame(self) -> Frame | None:
         """The cart: a copy of the latest frame; None before the first, or when the camera is unplugged."""
         words = self.words
-        for _ in range(READ_TRIES_MAX):
+        for _ in _tries():
             slot = words[_LATEST]
             if slot < 0 or not words[_PLUGGED]:
                 return None

@@ -13,7 +13,7 @@ from typing import Literal
 
 from cart.core.weighing.events import WeightStep
 from cart.core.weighing.evidence import RINGING_SAMPLES, Window, look, look_ringing
-from cart.core.weighing.ringing import RingModel, free_decay
+from cart.core.weighing.ringing import RATE_MIN, RingModel, free_decay
 
 SETTLING = 4
 """Conversions until the converter's output has settled (HX711 data sheet)."""
@@ -30,11 +30,18 @@ SIGMA_MIN_G = 0.1
 SIGMA_MAX_G = 12.0
 QUIET_S = 0.1
 """The shortest stretch that can be called quiet."""
-QUIET_MAX_S = 0.55
-EVIDENCE = 4.0
-"""Log likelihood ratio of rest against a hand at which a step is registered."""
-DWELL_S = 0.42
-"""A stretch this long and this quiet is believed whatever its evidence: light touches do not last."""
+QUIET_MAX_S = 1.0
+EVIDENCE = 5.5
+"""Log likelihood ratio of rest against a hand at which a step is registered, if nothing else is known."""
+RELEASED = 2.0
+"""How much less is asked where more than the item was carried just before: a hand pressed, and let go."""
+AGITATED = 1.0
+"""How much more is asked for each recent touch that changed nothing, up to two."""
+AGITATED_S = 8.0
+STEADY = 10.0
+"""How much less is asked with each second of quiet, because a light touch does not last."""
+LIGHT_G = 200.0
+EVIDENCE_MIN = -0.5
 BASELINE_S = 0.3
 REFINE_S = 0.6
 KEPT = 256
@@ -69,6 +76,8 @@ class StepDetector:
         self._run = 0
         self._creep_allowed = 0.0
         self._last_ns = 0
+        self._highest_g = 0.0
+        self._touches_ns = [-(10**18)] * 2
 
     def restart(self, sigma_growth_g: float) -> None:
         """Samples were lost or not to be believed: look for rest anew and hold it against the old reference."""
@@ -149,13 +158,14 @@ class StepDetector:
         long = max(16, round(1.2 / period_s))
         self.local_g += off / min(self._n_rest, long)
         self.local_sd_g = sigma / math.sqrt(min(self._n_rest, long))
-        if self._n_rest > 16:
+        if self._n_rest > max(16, round(0.8 / period_s)):
+            # What still rings just after a step is not noise.
             limited = min(off * off, 9 * sigma * sigma)
             variance = sigma * sigma + (limited - sigma * sigma) / 256
             self.sigma_g = min(SIGMA_MAX_G, max(SIGMA_MIN_G, math.sqrt(variance)))
         self._follow(period_s)
         if self._n_rest == round(0.4 / period_s):
-            self._learn_ringing(period_s)
+            self._learn_ringing(period_s, self.local_g)
         return self._poured(t_ns, period_s)
 
     def _follow(self, period_s: float) -> None:
@@ -192,11 +202,13 @@ class StepDetector:
         self._left_ns = t_ns
         self._since = 0
         self._run = 0
+        self._highest_g = self._xs[-1]
 
     # -- moving --------------------------------------------------------------------------------------------------
 
     def _moving(self, t_ns: int, period_s: float) -> WeightStep | None:
         self._since += 1
+        self._highest_g = max(self._highest_g, self._xs[-1])
         least = max(4, round(QUIET_S / period_s))
         ringing = self.ring.at(self._xs[-1], period_s)
         most = min(self._since, round(QUIET_MAX_S / period_s))
@@ -208,7 +220,9 @@ class StepDetector:
             if seen.quiet:
                 self._run = max(n, min(self._run + 1, most))
                 return self._weigh(t_ns, period_s, seen, n)
-            self._run = n = RINGING_SAMPLES if n > RINGING_SAMPLES + 4 else least
+            self._run = n = max(RINGING_SAMPLES, round(0.75 * n)) if n > RINGING_SAMPLES else least
+        if self._since % 16 == 0 and self._since * period_s > 0.4:
+            self._learn_ringing(period_s, sum(self._xs[-32:]) / 32)
         self._run = 0
         for n in (least, RINGING_SAMPLES) if ringing else (least,):
             if n <= most:
@@ -234,6 +248,7 @@ class StepDetector:
         quiet_s = n * period_s
         if abs(delta) < max(STEP_MIN_G, STEP_MIN_SIGMAS * math.sqrt(variance)):
             if quiet_s >= 0.15:
+                self._touches_ns = [self._touches_ns[-1], t_ns]
                 most = DRIFT_G_PER_S * away_s
                 self.reference_g += max(-most, min(most, 0.5 * delta))
                 self._settle(t_ns, seen.level_g, seen.level_sd_g, n, 0.0)
@@ -241,7 +256,7 @@ class StepDetector:
         if seen.level_sd_g > max(1.0, 0.001 * abs(delta)):
             return None
         evidence = seen.evidence(abs(delta), self.sigma_g)
-        if evidence < EVIDENCE and quiet_s < DWELL_S:
+        if evidence < self._asked(t_ns, delta, seen.level_g, quiet_s):
             return None
         sigma = math.sqrt(variance + 0.04 + (2e-4 * delta) ** 2)
         rest_ns = self._ts[-n] - round((SETTLING - 0.5) * period_s * 1e9)
@@ -251,6 +266,16 @@ class StepDetector:
         self._settle(t_ns, seen.level_g, seen.level_sd_g, n, REFINE_S)
         return step
 
+    def _asked(self, t_ns: int, delta_g: float, level_g: float, quiet_s: float) -> float:
+        """The evidence asked for, by what happened before."""
+        light = 1.0 / (1.0 + (delta_g / LIGHT_G) ** 2)
+        asked = EVIDENCE - STEADY * light * max(0.0, quiet_s - QUIET_S)
+        pressed_g = self._highest_g - level_g
+        if delta_g > 0 and pressed_g > max(4.0, 4.0 * self.sigma_g, 0.04 * delta_g):
+            asked -= RELEASED
+        asked += AGITATED * sum(t_ns - t < AGITATED_S * 1e9 for t in self._touches_ns)
+        return max(EVIDENCE_MIN, asked)
+
     def _settle(self, t_ns: int, level_g: float, level_sd_g: float, n: int, refine_s: float) -> None:
         self.state = "rest"
         self.rest_since_ns = t_ns
@@ -259,11 +284,13 @@ class StepDetector:
         self._n_rest = n
         self._refine_left = refine_s
 
-    def _learn_ringing(self, period_s: float) -> None:
+    def _learn_ringing(self, period_s: float, level_g: float) -> None:
+        if period_s * RATE_MIN > 1:
+            return
         half = round(0.1 / period_s) + 1
-        decay = free_decay(self._xs[-round(1.2 / period_s) :], self.local_g, self.sigma_g, half, SETTLING)
+        decay = free_decay(self._xs[-round(1.2 / period_s) :], level_g, self.sigma_g, half, SETTLING)
         if decay:
-            self.ring.learn(decay, self.sigma_g, self.local_g, period_s)
+            self.ring.learn(decay, self.sigma_g, level_g, period_s)
 
 
 def _us(period_s: float) -> int:

@@ -16,14 +16,14 @@ import msgspec
 
 HAND_WANDER = 0.02
 """Slow wander of a held force relative to it, a low estimate (2–5 %: Slifkin & Newell 1999)."""
-HAND_WANDER_MIN_G = 1.2
-HAND_TREMOR = 0.004
+HAND_WANDER_MIN_G = 1.6
+HAND_TREMOR = 0.002
 """Tremor relative to the force, rms, a low estimate."""
 HAND_S = 0.3
 """Correlation time of the wander."""
 HAND_HZ = 4.5
 """Wander is below this."""
-MODES_MAX = 6
+MODES_MAX = 8
 RINGING_SAMPLES = 14
 """An oscillation fitted to fewer samples would also fit a tremor."""
 

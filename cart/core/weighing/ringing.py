@@ -13,6 +13,8 @@ HIGHEST_HZ = 25.0
 FORGET = 0.9
 """Weight that remains of older observations when a new one comes in: about ten count."""
 TRAY_PRIOR_G = 9000.0
+UNEXPLAINED = 0.05
+"""A free decay predicts itself; what leaves more of its energy unexplained was driven by something."""
 RATE_MIN = 40.0
 """Below this many samples a second the converter's filter has swallowed the oscillation."""
 
@@ -53,6 +55,9 @@ class RingModel:
         a1 = (r01 * r22 - r02 * r12) / determinant
         a2 = (r02 * r11 - r01 * r12) / determinant
         if not -1.0 < a2 < -0.6:
+            return
+        left = sum((x - a1 * y - a2 * z) ** 2 for x, y, z in zip(now, one, two, strict=True))
+        if left > UNEXPLAINED * sum(v * v for v in now) + 3 * noise:
             return
         keep = math.sqrt(-a2)
         cosine = a1 / (2 * keep)

@@ -26,7 +26,7 @@ WIRE_MAGIC = 0x3131_4552_4957_5343  # "CSWIRE11", changed when the layout does
 FRAME_MAGIC = 0x3131_4D41_5246_5343
 PINS = 64
 READ_TRIES_MAX = 1000
-"""A record is written in a few µs, but the kernel may stop its writer in mid-record for longer than these tries take."""
+"""A record is written in a few µs, but the kernel may stop its writer in mid-record for longer than these take."""
 WRITER_PATIENCE_S = 2.0
 """A writer stopped for this long, on any machine, is dead."""
 

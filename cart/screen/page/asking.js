@@ -50,9 +50,12 @@ function notices({ view, words }) {
 
 function staff(item, parts) {
   const { words } = parts;
-  const title = text(item, "title", parts) || words.say("ask.other.title");
-  const body = item.kind === "help" || item.kind === "age_check" ? text(item, "body", parts) : `${words.say("staff.coming")} ${reason(item, words)}`;
-  return h("div", { key: item.id, class: "strip staff", role: "status" }, icon("person"), h("p", {}, h("strong", {}, title), " ", body), choices(item, parts));
+  const why = reason(item, words);
+  const explained = item.kind === "help" || item.kind === "age_check";
+  const title = why ? words.say("staff.coming") : text(item, "title", parts) || words.say("ask.other.title");
+  const body = why || (explained ? text(item, "body", parts) : words.say("staff.coming"));
+  const withdraw = item.kind === "help" ? choices(item, parts) : null; // all else is for staff to answer now
+  return h("div", { key: item.id, class: "strip staff", role: "status" }, icon("person"), h("p", {}, h("strong", {}, title), " ", body), withdraw);
 }
 
 function hint(item, parts) {

@@ -107,6 +107,7 @@ follow(
     if (before && before.phase !== next.phase) local = { ...local, sheet: null, text: "" };
     if (next.can_checkout || next.phase !== "shopping") local = { ...local, asked: false };
     draw();
+    document.body.dataset.revision = String(next.revision);
     attend(before, next);
   },
   () => {

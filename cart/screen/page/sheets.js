@@ -7,10 +7,15 @@ import { languageButtons } from "./still.js";
 
 const folded = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
+/** A handler that returns nothing: a false from `onkeydown` would swallow the key. */
+const onKey = (key, action) => (event) => {
+  if (event.key === key) action();
+};
+
 function sheet(name, title, { words, act }, ...content) {
   return h(
     "div",
-    { key: `sheet-${name}`, class: "over full", onkeydown: (event) => event.key === "Escape" && act.close() },
+    { key: `sheet-${name}`, class: "over full", onkeydown: onKey("Escape", act.close) },
     h(
       "section",
       { class: `card sheet ${name}`, role: "dialog", "aria-label": title },
@@ -34,7 +39,7 @@ function field(label, { local, act }, { type = "text", onenter = () => {} } = {}
     spellcheck: "false",
     maxlength: "254",
     oninput: (event) => act.set({ text: event.target.value }),
-    onkeydown: (event) => event.key === "Enter" && onenter(),
+    onkeydown: onKey("Enter", onenter),
   });
 }
 

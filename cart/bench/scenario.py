@@ -41,7 +41,7 @@ class Wait(Strict, frozen=True, kw_only=True):
 
 class TouchStep(Strict, frozen=True, kw_only=True):
     """A shopper's touch. `line_of` and `about` stand for numbers only the running trip knows: the line of that sku, the
-    open intervention of that kind.
+    open intervention of that kind. A refused touch fails the step unless `may_be_refused`.
     """
 
     action: TouchAction
@@ -54,6 +54,7 @@ class TouchStep(Strict, frozen=True, kw_only=True):
     method: str | None = None
     language: str | None = None
     to: str | None = None
+    may_be_refused: bool = False
 
 
 class TillStep(Strict, frozen=True, kw_only=True):

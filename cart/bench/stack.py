@@ -168,7 +168,7 @@ class Stack:
             *("--broker", f"{plan.broker.host}:{plan.broker.port}"),
             *("--catalog", str(plan.catalog)),
             *("--port", str(plan.till_port)),
-            *("--folder", str(plan.folder / "till")),
+            *("--data", str(plan.folder / "till")),
         ]
 
     def _world_command(self, config: Path) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from cart.core.effects import Effect, Record
+from cart.core.effects import Effect, Indicate, Record
 from cart.core.ledger import CouponEntered, ItemAdded
 from cart.core.observations import AnyObservation, PartChanged, ScaleSample, Tick, Touch
 from cart.core.session import Session
@@ -86,7 +86,8 @@ class CoreLoop:
         coupons = [e.event for e in effects if isinstance(e, Record) and isinstance(e.event, CouponEntered)]
         if any(not coupon.accepted for coupon in coupons):
             return "coupon_refused"
-        return "" if effects or touch.action == "language" else "not_now"
+        came_to_something = any(not isinstance(effect, Indicate) for effect in effects)
+        return "" if came_to_something or touch.action == "language" else "not_now"
 
     async def run(self) -> None:
         """Decide and commit until cancelled."""

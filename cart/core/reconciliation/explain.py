@@ -302,7 +302,7 @@ def _left_open(search: _Search, step: Step) -> Iterator[Explanation]:
     for rank, waiting in enumerate(window.waiting[: priors.PENDING_LINES_MAX]):
         late_s = (step.began_ns - waiting.since_ns) / 1e9
         score = priors.WRONG_WEIGHT + rank * priors.PLACE_RANK + unknown
-        if not 0.0 <= late_s <= priors.WRONG_WEIGHT_WITHIN_S:
+        if not -1.0 <= late_s <= priors.WRONG_WEIGHT_WITHIN_S:
             score += 2.0 * priors.PLACE_OTHER_TOO
         reason = "below_minimum" if waiting.mean_g is None and step.delta_g < waiting.low_g else "weight_differs"
         label = f"something else than the scanned {waiting.name} was put in"
@@ -316,6 +316,7 @@ def _extra_units(search: _Search, step: Step) -> Iterator[Explanation]:
     """More units than scans: with units that were scanned, or after them."""
     window = search.window
     variance_g2 = step.variance_g2 + priors.MODEL_VARIANCE_G2
+    pending = {w.line_id for w in window.waiting}
     for rank, (line_id, (mean_g, sd_g)) in enumerate(window.unit_means_g.items()):
         sku, name = window.names[line_id]
         for extra in (1, 2):
@@ -326,7 +327,8 @@ def _extra_units(search: _Search, step: Step) -> Iterator[Explanation]:
             more = MoveSet((move,), extra_g, extra_variance, 0.0)
             for placed in search.near_in(step.delta_g - extra_g, variance_g2 + extra_variance):
                 with_it = any(m.key == line_id for m in placed.moves)
-                if any(m.kind != "place" for m in placed.moves) or (placed.moves and not with_it):
+                # Units that were scanned go in first: one too many comes with them, or after them.
+                if any(m.kind != "place" for m in placed.moves) or with_it != (line_id in pending):
                     continue
                 prior = placed.log_prior + extra * priors.EXTRA_UNIT + rank * priors.PLACE_RANK
                 found = _fit((step,), (placed, more), prior)

@@ -1,8 +1,9 @@
 """The kernel's `hx711` IIO driver (drivers/iio/adc/hx711.c) through sysfs, as a reader of the HX711.
 
 The kernel clocks with interrupts off, so no pulse is over-long. What it can't do: it does not look at DOUT after the
-gain pulses, so it can't tell a line stuck low from a true 0, nor a lost clock; it waits with msleep(10), so it gives
-about 50 of the chip's 80 samples/s; and a word's time is when the kernel returned it, up to 20 ms after it was ready.
+gain pulses, so it can't tell a line stuck low from a true 0, nor a lost clock; it waits with msleep(10), which sleeps
+10–20 ms, so it loses some of the chip's 80 samples/s; and a word's time is when the kernel returned it, up to 20 ms
+after it was ready.
 Its words are offset binary: 0x800000 is 0.
 """
 

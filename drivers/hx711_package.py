@@ -6,7 +6,8 @@ about it here:
 - `get_raw_data` drops true readings of 0 and −1, wants at least two, and never returns while the chip is saturated or
   DOUT is stuck. So words are taken one at a time from what it calls itself, and `get_raw_data`, which the package also
   calls by itself after a slow gain pulse, is given a bound.
-- It polls every 10 ms, which loses a third of 80 samples/s. So it is asked only when DOUT has been seen low.
+- It polls every 10 ms, so a word is up to 10 ms late and nobody knows by how much. So it is asked only when DOUT has
+  been seen low.
 - It does not look at DOUT after the gain pulses: a line stuck low reads 0. So that is looked at here.
 - It says False for an over-long clock and for saturation alike. So both are `Garbled` here; saturation has no name.
 - Its constructor takes over a second, for it settles twice, and its own calls cannot be interrupted. So it belongs

@@ -65,6 +65,8 @@ class Hx711Chip:
         self._next_gain = 128
         self._pulses = 0
         self._word = 0
+        self._word_fault = ScaleFault.NONE
+        self._last_rise_ns = 0
         self._done_seq = 0
         self._settled_seq = 0
         self._settled_ns = 0
@@ -102,7 +104,7 @@ class Hx711Chip:
             return 0 if conversion.seq > self._done_seq else 1
         if self._pulses <= WORD_BITS:
             return (self._word >> (WORD_BITS - self._pulses)) & 1
-        return 0 if fault in (ScaleFault.DESYNC, ScaleFault.GARBLED) else 1
+        return 0 if self._word_fault in (ScaleFault.DESYNC, ScaleFault.GARBLED) else 1
 
     def _look(self, now_ns: int) -> tuple[Conversion, ScaleFault]:
         conversion = self._source.conversion(now_ns)
@@ -115,7 +117,7 @@ class Hx711Chip:
             self._pulses = 0
             if self._next_gain != self._gain:
                 self._gain = self._next_gain
-                self._unsettle(conversion.seq - 1, now_ns)
+                self._unsettle(self._done_seq, self._last_rise_ns)
         return conversion, fault
 
     def _start_anew(self, seq: int, now_ns: int) -> None:
@@ -133,8 +135,10 @@ class Hx711Chip:
             if conversion.seq <= self._done_seq:
                 return  # nothing to shift out
             settling = conversion.seq < self._settled_seq and now_ns < self._settled_ns
+            self._word_fault = fault
             self._word = self._convert(conversion.counts, fault, settling=settling)
         self._pulses += 1
+        self._last_rise_ns = now_ns
         if self._pulses == WORD_BITS + 1:
             self.words += 1
             self._done_seq = conversion.seq

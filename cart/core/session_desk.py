@@ -157,6 +157,11 @@ class Desk:
         )
 
     @property
+    def journal_down(self) -> bool:
+        """True while nothing can be recorded: scans and touches are refused, as no line may exist that isn't on disk."""
+        return any(part == "journal" for part, _ in self.state.faults)
+
+    @property
     def over_capacity(self) -> bool:
         return self.live.over_capacity or bool(self.open_of("over_capacity"))
 

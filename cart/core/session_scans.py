@@ -26,7 +26,7 @@ def scan(desk: Desk, seen: Scan) -> None:
     """One scan. While paying or paid it is declined: the basket is frozen."""
     state = desk.state
     desk.cause = "scan"
-    if state.locked or state.phase in ("paying", "paid", "maintenance"):
+    if state.locked or desk.journal_down or state.phase in ("paying", "paid", "maintenance"):
         desk.indicate("red", "attention")
         return
     if state.phase == "idle":

@@ -26,7 +26,7 @@ def touch(desk: Desk, seen: Touch) -> None:
     """One touch. What makes no sense in this phase changes nothing."""
     desk.cause = "shopper"
     state = desk.state
-    if state.locked and seen.action not in ("help", "language"):
+    if (state.locked or desk.journal_down) and seen.action not in ("help", "language"):
         return
     act = _ACTS.get(seen.action)
     if act is not None:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Self
 
 from drivers.errors import DeviceMissing
 
-WIRE_MAGIC = 0x3131_4552_4957_5343  # "CSWIRE11", changed when the layout does
+WIRE_MAGIC = 0x3231_4552_4957_5343  # "CSWIRE12", changed when the layout does
 FRAME_MAGIC = 0x3131_4D41_5246_5343
 PINS = 64
 READ_TRIES_MAX = 1000
@@ -64,7 +64,8 @@ class Conversion(NamedTuple):
 
 
 # word indices; a word is 8 bytes
-_MAGIC, _DOUT_PIN, _SCK_PIN, _RATE_MHZ, _FAULT, _FAULT_UNTIL, _SEQ, _T_NS, _COUNTS, _CHECK = range(10)
+_MAGIC, _DOUT_PIN, _SCK_PIN, _RATE_MHZ, _FAULT, _FAULT_UNTIL, _SEQ = range(7)
+_RECORDS = 24  # two records of seq, t_ns, counts and check word, taken in turns
 _PIN_BYTES = 16 * 8
 _SIZE = 4096
 _FLOATING = 2  # a pin byte: 0 low, 1 high, 2 nothing drives it
@@ -164,17 +165,21 @@ class Wire(_Mapped):
         return seq
 
     def _store(self, conversion: Conversion) -> None:
+        """Writes the older of two records, then points to it: a writer stopped in between leaves the last one whole."""
         words = self.words
-        words[_CHECK] = ~0
-        words[_SEQ], words[_T_NS], words[_COUNTS] = conversion
-        words[_CHECK] = conversion.seq ^ conversion.t_ns ^ conversion.counts
+        at = _RECORDS + 4 * (conversion.seq & 1)
+        words[at + 3] = ~0
+        words[at], words[at + 1], words[at + 2] = conversion
+        words[at + 3] = conversion.seq ^ conversion.t_ns ^ conversion.counts
+        words[_SEQ] = conversion.seq
 
     def conversion(self) -> Conversion:
         """The cart: the latest conversion; the chip overwrites what nobody fetched, so may this."""
         words = self.words
         for _ in _tries():
-            seq, t_ns, counts = words[_SEQ], words[_T_NS], words[_COUNTS]
-            if words[_CHECK] == seq ^ t_ns ^ counts:
+            at = _RECORDS + 4 * (words[_SEQ] & 1)
+            seq, t_ns, counts = words[at], words[at + 1], words[at + 2]
+            if words[at + 3] == seq ^ t_ns ^ counts:
                 return Conversion(seq, t_ns, counts)
         raise DeviceMissing(f"{self.path}: the simulated world died while writing; start 'cart demo' again")
 

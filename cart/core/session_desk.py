@@ -158,7 +158,7 @@ class Desk:
 
     @property
     def journal_down(self) -> bool:
-        """True while nothing can be recorded: scans and touches are refused, as no line may exist that isn't on disk."""
+        """True while nothing can be recorded: scans and touches are refused, no line may exist that isn't on disk."""
         return any(part == "journal" for part, _ in self.state.faults)
 
     @property

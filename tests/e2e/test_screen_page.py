@@ -72,6 +72,11 @@ return [...document.querySelectorAll("#app *")]
   .filter(([, ratio, wanted]) => ratio < wanted)
   .map(([text, ratio]) => `faint: ${text} ${ratio.toFixed(2)}`);
 """
+SMALL_OR_HIDDEN_KEYS = """
+return [...document.querySelectorAll(".key")].map((each) => [each.textContent, each.getBoundingClientRect()])
+  .filter(([, box]) => box.width < 63.5 || box.height < 63.5 || box.bottom > innerHeight || box.right > innerWidth)
+  .map(([name, box]) => `${name} ${box.width}x${box.height} to ${box.bottom}`);
+"""
 ALL_TABLES = """
 const done = arguments[0];
 import("/page/words.js").then(({ TABLES }) => done(JSON.stringify(TABLES)));
@@ -150,6 +155,21 @@ def test_every_state_is_whole_and_touchable(page: Page, width: int, height: int)
 
 
 REDUCED = {"name": "prefers-reduced-motion", "value": "reduce"}
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (800, 480), (800, 1280)])
+def test_every_key_can_be_hit_and_the_total_seen(page: Page, width: int, height: int) -> None:
+    resize(page.driver, width, height)
+    page.show(view())
+    page.tap("Coupon")
+    page.until(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".key"))
+    assert page.driver.execute_script(SMALL_OR_HIDDEN_KEYS) == []
+    assert "€20.23" in page.text("header")
+    page.tap("Close")
+    page.show(STATES["paid"])
+    page.tap("Receipt by e-mail")
+    page.until(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".key"))
+    assert page.driver.execute_script(SMALL_OR_HIDDEN_KEYS) == []
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "es"])
@@ -384,4 +404,4 @@ def test_a_total_is_not_shown_as_live_without_the_cart(chromium: Chrome) -> None
         second.show(view(lines=[MILK]))
         page.until(lambda: page.text(".total output") == "€2.68")
         assert page.driver.find_elements(By.CSS_SELECTOR, ".lost") == []
-    chromium.get_log("browser")
+    chromium.get_log("browser")  # type: ignore[no-untyped-call]

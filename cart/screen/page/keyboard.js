@@ -28,7 +28,7 @@ export function keyboard(layout, { view, local, words, act }) {
   const space = key(" ", () => type(" "), { key: "space", class: "key space", "aria-label": words.say("type.space") });
   return h(
     "div",
-    { key: `keyboard-${layout}`, class: `keyboard ${layout}` },
+    { key: `keyboard-${layout}`, class: `keyboard of-${layout}` },
     shown.map((row, index) => h("div", { key: index, class: "keys" }, [...row].map((letter) => key(letter, () => type(letter))), index === shown.length - 1 && [layout === "letters" && space, erase])),
   );
 }

@@ -46,12 +46,14 @@ function body(parts) {
   );
 }
 
-function header({ view, local, words, act }) {
-  const { say, count } = words;
+function header({ view, live, local, words, act }) {
+  const { say, count, money } = words;
+  // On a short screen a sheet with keys covers the side; the total then stays in sight here.
+  const total = local.sheet && live ? ` · ${money(view.total_minor)}` : "";
   return h(
     "header",
     { key: "header" },
-    h("div", { class: "brand" }, icon("cart"), view.phase !== "idle" && view.units > 0 && h("span", {}, count("items", view.units))),
+    h("div", { class: "brand" }, icon("cart"), view.phase !== "idle" && view.units > 0 && h("span", {}, count("items", view.units), total)),
     view.training && h("strong", { key: "training", class: "ribbon" }, say("training")),
     h("button", { key: "size", class: "quiet", "aria-pressed": String(local.large), "aria-label": say("text.size"), onclick: () => act.set({ large: !local.large }) }, h("span", { class: "size", "aria-hidden": "true" }, "Aa")),
     view.languages.length > 1 &&

@@ -75,8 +75,8 @@ function typed(name, title, button, onenter, parts, extra, options = {}) {
     name,
     title,
     parts,
-    extra && h("p", { key: "extra", class: "soft" }, extra),
     h("div", { key: "row", class: "search" }, field(title, parts, { onenter: go }), h("button", { key: "go", class: "primary", disabled: !ready, onclick: go }, button)),
+    extra && h("p", { key: "extra", class: "soft" }, extra),
     keyboard(options.layout, parts),
   );
 }

@@ -196,8 +196,9 @@ def _people(receipt: Receipt, words: dict[str, str]) -> str:
 
 
 def _between(left: str, right: str, width: int) -> str:
-    """Left and right on one line, at least one space between."""
-    return f"{left}{' ' * max(1, width - len(left) - len(right))}{right}"
+    """Left and right on one line; right alone on the next where both do not fit."""
+    space = width - len(left) - len(right)
+    return f"{left}{' ' * space}{right}" if space >= 1 else f"{left}\n{right.rjust(width)}"
 
 
 def _name_and_price(name: str, price: str, width: int) -> list[str]:

@@ -266,6 +266,8 @@ def _read_message(text: str, symbology: str | None, minor_digits: int, *, printe
 
 
 def _from_elements(text: str, symbology: str | None, strings: GS1ElementStrings, minor_digits: int) -> ScannedCode:
+    if not strings:
+        raise BarcodeError(f"{_shown(text)} holds nothing; scan it again")
     elements: dict[str, str] = {}
     for string in strings:
         if elements.setdefault(string.ai.ai, string.value) != string.value:

@@ -57,7 +57,7 @@ class _LooseLot(BlockedLot, frozen=True, kw_only=True):
 
 def read_catalog_json(data: bytes | str, source: str) -> Catalog:
     """Read `catalog.json`. `source` names the file in errors. Raises CatalogError."""
-    raw = data.encode() if isinstance(data, str) else data
+    raw = (data.encode() if isinstance(data, str) else data).removeprefix(b"\xef\xbb\xbf")
     if len(raw) > BYTES_MAX:
         raise CatalogError(f"{source}: over {BYTES_MAX // 2**20} MB; is this a catalogue? give the right file")
     report = Report(source)
@@ -66,7 +66,7 @@ def read_catalog_json(data: bytes | str, source: str) -> Catalog:
         return checked(ReadCatalog(catalog, "items", range(1, len(catalog.items) + 1)), report)
     except msgspec.ValidationError:
         return checked(_decode_by_rows(raw, report), report)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CatalogError(_not_json(raw, source, str(error))) from None
 
 
@@ -165,7 +165,10 @@ def _with_14_digits(loose: _LooseItem, where: str, row: int, report: Report) -> 
 
 def _name_of(raw: msgspec.Raw) -> str:
     """The SKU or id of a row that did not decode, as far as it has one."""
-    value = msgspec.json.decode(raw)
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
     if not isinstance(value, dict):
         return ""
     name = value.get("sku", value.get("id", value.get("gtin", "")))

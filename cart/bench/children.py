@@ -72,5 +72,6 @@ def last_line(log: Path) -> str:
             lines = stream.read().decode("utf-8", "replace").splitlines()
     except OSError:
         lines = []
-    said = [line.strip() for line in lines if line.strip()]
+    # An exception group ends in a frame of dashes and bars, which says nothing.
+    said = [line.strip(" |+-") for line in lines if any(char.isalnum() for char in line)]
     return said[-1][:300] if said else "it said nothing"

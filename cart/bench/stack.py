@@ -147,7 +147,11 @@ class Stack:
         try:
             self._client.get(f"{self.addresses.till}/")
             answer = self._client.get(f"{self.addresses.screen}/api/v1/trip")
-            return answer.status_code == 200 and bool(answer.json()["online"])
+            if answer.status_code != 200:
+                return False
+            view = answer.json()
+            # Until the scale has come to rest once, nothing says what was in the basket before.
+            return bool(view["online"] and view["weight"]["stable"] and not view["notices"])
         except (httpx.HTTPError, ValueError, KeyError):
             return False
 

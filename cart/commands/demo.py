@@ -97,7 +97,9 @@ def _play(stack: Stack, scenario: Scenario) -> int:
     result, _ = play_on(stack, scenario, say_step)
     typer.echo("")
     if not result.ok:
-        typer.echo(stack.trouble() or stack.cart_trouble() or "The trip did not go as the scenario expects.")
+        skipped = sum(step.outcome == "skipped" for step in result.steps)
+        why = stack.trouble() or stack.cart_trouble() or "the trip did not go as the scenario expects"
+        typer.echo(f"Failed: {why}; {skipped} steps were not played.")
         return 1
     _print_receipt(result)
     rows = f", {len(result.rows)} situations" if result.rows else ""
@@ -106,9 +108,11 @@ def _play(stack: Stack, scenario: Scenario) -> int:
 
 
 def say_step(step: StepResult) -> None:
-    """One line a step; a failed one says what was seen instead."""
-    marks = {"passed": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
-    typer.echo(f"  {marks[step.outcome]} {step.seconds:6.2f} s  {step.text}")
+    """One line a step that was played; a failed one says what was seen instead."""
+    if step.outcome == "skipped":
+        return
+    mark = "ok    " if step.outcome == "passed" else "FAILED"
+    typer.echo(f"  {mark} {step.seconds:6.2f} s  {step.text}")
     if step.detail:
         typer.echo(f"          {step.detail}")
 

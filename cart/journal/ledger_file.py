@@ -17,9 +17,9 @@ import msgspec
 from cart.core.chain import GENESIS, ChainReport, LedgerRow, Tombstone, check_chain, row_hash
 from cart.core.effects import Record
 from cart.core.ledger import PhaseChanged, TripStarted
-from cart.migrate import migrate
 from cart.journal.problems import JournalProblem, state_of
 from cart.journal.redaction import redact
+from cart.migrate import migrate
 
 NAME: Final = "journal.sqlite"
 ROW: Final = "seq, boot, wall_ms, t_ns, trip_id, body, prev, hash"

@@ -300,8 +300,8 @@ class Connection:
             self._unsent = 0
             self.linked = True
         self._unsaid = set(self._retained)
+        self._on_link(True, "")  # first: it may set what has become stale
         self._say_retained()
-        self._on_link(True, "")
 
     def _say_retained(self) -> None:
         """Publish the latest of each topic that the broker doesn't have yet, as far as there is room."""

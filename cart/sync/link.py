@@ -64,6 +64,17 @@ class BrokerSettings(Protocol):
     def keepalive_s(self) -> int: ...
 
 
+class ChainHead(Protocol):
+    """The journal's last committed row."""
+
+    @property
+    def chain(self) -> str: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def hash(self) -> str: ...
+
+
 class StoreLink:
     """One cart's link to its store. All methods are for the loop that called `start`."""
 
@@ -89,6 +100,7 @@ class StoreLink:
         self._catalogue = b""
         self._reader: asyncio.Task[None] | None = None
         self._waiting: asyncio.Queue[Inbound] = asyncio.Queue(WAITING_MAX)
+        self._head: Callable[[], ChainHead] | None = None
         self._status = StatusMessage(cart_id=cart_id, online=True, reason="started")
         death = StatusMessage(cart_id=cart_id, online=False, reason="lost")
         self._connection = Connection(
@@ -127,15 +139,11 @@ class StoreLink:
             self._reader.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)
 
-    def set_status(
-        self, *, boot: str, chain: str, head_seq: int, head_hash: str, catalog_version: int | None = None
-    ) -> None:
-        """The birth: who is up, and how far its ledger goes. Sent again at every connection."""
-        self._status = msgspec.structs.replace(
-            self._status, boot=boot, chain=chain, head_seq=head_seq, head_hash=head_hash,
-            catalog_version=catalog_version,
-        )  # fmt: skip
-        self._retain("up/status", self._status)
+    def set_status(self, *, boot: str, head: Callable[[], ChainHead], catalog_version: int | None = None) -> None:
+        """The birth: who is up, and how far its ledger goes; `head` is asked anew at every connection."""
+        self._head = head
+        self._status = msgspec.structs.replace(self._status, boot=boot, catalog_version=catalog_version)
+        self._say_status()
 
     def set_total(self, view: TripView, seq: int) -> None:
         """The basket, as of ledger row `seq`; only for what is committed."""
@@ -176,7 +184,7 @@ class StoreLink:
     def _link_changed(self, up: bool, why: str) -> None:
         if up:
             log.info("linked to the store, MQTT %s", self.protocol)
-            self._retain("up/status", self._status)
+            self._say_status()
             if self._status.reason == "started":
                 self._status = msgspec.structs.replace(self._status, reason="back")
         else:
@@ -226,6 +234,14 @@ class StoreLink:
             self._must_be_ours(ack.cart_id)
             self._on_ack(ack)
         return None
+
+    def _say_status(self) -> None:
+        if self._head is not None:
+            head = self._head()
+            self._status = msgspec.structs.replace(
+                self._status, chain=head.chain, head_seq=head.seq, head_hash=head.hash
+            )
+        self._retain("up/status", self._status)
 
     def _must_be_ours(self, cart_id: str) -> None:
         if cart_id != self.cart_id:

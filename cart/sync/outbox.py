@@ -152,8 +152,10 @@ class OutboxSender:
             except Problem as problem:
                 log.debug("the outbox waits: %s", problem)
                 pause_s = RESEND_MIN_S
+            # Not wait_for: in Python 3.11 it can swallow a cancellation that comes with the event.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause_s)
+                async with asyncio.timeout(pause_s):
+                    await self._wake.wait()
             self._wake.clear()
 
     async def _turn(self) -> float | None:

@@ -1,0 +1,252 @@
+"""The till's database: one row an attempt for ever, and the carts' ledgers as acknowledged. Synchronous; commits are on
+disk when a method returns (WAL, `synchronous=FULL`, one connection).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+
+from cart.core.chain import GENESIS, LedgerRow
+from cart.core.frozen_basket import till_code
+from cart.core.problem import Problem
+from cart.migrate import migrate
+from cart.sync.messages import PaymentQueryMessage, PaymentRequestMessage
+
+RowStatus = Literal["pending", "at_till", "approved", "declined", "cancelled", "voided", "not_found"]
+OPEN: Final = ("pending", "at_till")
+
+_ATTEMPT: Final = (
+    "attempt_id, cart_id, trip_id, amount_minor, currency, basket_hash, method, code, status, withdrawn, reference, "
+    "reason, opened_wall_ms, changed_wall_ms"
+)
+_CART_ROW: Final = "seq, boot, wall_ms, t_ns, trip_id, body, prev, hash"
+
+
+class TillProblem(Problem):
+    """Something at the till that a person must put right."""
+
+
+class AttemptRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt. `withdrawn`: the cart took it back; a capture, early or late, is given back."""
+
+    attempt_id: str
+    cart_id: str
+    trip_id: str
+    amount_minor: int
+    currency: str
+    basket_hash: str
+    method: str
+    code: str
+    status: RowStatus
+    withdrawn: bool = False
+    reference: str = ""
+    reason: str = ""
+    opened_wall_ms: int = 0
+    changed_wall_ms: int = 0
+
+
+class PaidCode(msgspec.Struct, frozen=True, kw_only=True):
+    """A code that was paid by hand; `attempt_id` once its attempt was heard of."""
+
+    code: str
+    amount_minor: int
+    reference: str
+    paid_wall_ms: int
+    attempt_id: str | None
+
+
+class SecurityNote(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that no honest cart sends."""
+
+    wall_ms: int
+    cart_id: str
+    what: str
+    detail: str
+
+
+class TillLedger:
+    """All of the till's SQL."""
+
+    def __init__(self, folder: Path, *, wall_ms: Callable[[], int] | None = None) -> None:
+        """Opens or creates `till.sqlite`. Raises TillProblem where that can't be."""
+        self._wall_ms = wall_ms or (lambda: time.time_ns() // 1_000_000)
+        path = folder / "till.sqlite"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            migrate(self._connection, "cart.till")
+        except (sqlite3.Error, OSError) as error:
+            raise TillProblem(
+                f"{path}: cannot be opened ({error}); check the folder's permissions, and that no other till uses it"
+            ) from None
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def attempt(self, attempt_id: str) -> AttemptRow | None:
+        return next(iter(self._attempts("attempt_id = ?", attempt_id)), None)
+
+    def attempt_of_code(self, code: str) -> AttemptRow | None:
+        return next(iter(self._attempts("code = ? ORDER BY opened_wall_ms DESC", code)), None)
+
+    def unsettled(self) -> list[AttemptRow]:
+        """What a restart must take up: asked for and unanswered, or withdrawn and not yet given back."""
+        return self._attempts("status = 'pending' OR (status = 'approved' AND withdrawn = 1)")
+
+    def recent(self, limit: int = 100) -> list[AttemptRow]:
+        """The latest attempts, newest first."""
+        return self._attempts("1 = 1 ORDER BY opened_wall_ms DESC LIMIT ?", limit)
+
+    def open_attempt(
+        self,
+        asked: PaymentRequestMessage | PaymentQueryMessage,
+        status: RowStatus,
+        *,
+        reference: str = "",
+        reason: str = "",
+        paid_code: str | None = None,
+    ) -> AttemptRow:
+        """Write the attempt's one row; a second writer gets the first one's row, and has written nothing."""
+        code = till_code(asked.attempt_id, asked.amount_minor, asked.currency, asked.basket_hash)
+        request = asked if isinstance(asked, PaymentRequestMessage) else None
+        now = self._wall_ms()
+        with _Transaction(self._connection):
+            self._connection.execute(
+                f"INSERT INTO attempt ({_ATTEMPT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?) "  # noqa: S608
+                "ON CONFLICT (attempt_id) DO NOTHING",
+                (
+                    asked.attempt_id, asked.cart_id, request.trip_id if request else "", asked.amount_minor,
+                    asked.currency, asked.basket_hash, request.method if request else "", code, status, reference,
+                    reason, now, now,
+                ),
+            )  # fmt: skip
+            if paid_code is not None:
+                self._connection.execute(
+                    "UPDATE paid_code SET attempt_id = ? WHERE code = ?", (asked.attempt_id, paid_code)
+                )
+        row = self.attempt(asked.attempt_id)
+        if row is None:
+            raise TillProblem(f"attempt {asked.attempt_id} was not written; check the disk")
+        return row
+
+    def change(
+        self,
+        attempt_id: str,
+        before: Sequence[RowStatus],
+        after: RowStatus,
+        *,
+        reference: str = "",
+        reason: str = "",
+        method: str = "",
+    ) -> AttemptRow | None:
+        """Move an attempt on, if it is in one of the states `before`; answers its row as it then is."""
+        marks = ", ".join("?" * len(before))
+        self._connection.execute(
+            f"UPDATE attempt SET status = ?, reference = coalesce(nullif(?, ''), reference), reason = ?, "  # noqa: S608
+            "method = coalesce(nullif(?, ''), method), changed_wall_ms = ? "
+            f"WHERE attempt_id = ? AND status IN ({marks})",
+            (after, reference, reason, method, self._wall_ms(), attempt_id, *before),
+        )
+        return self.attempt(attempt_id)
+
+    def withdraw(self, attempt_id: str) -> None:
+        """The cart took it back; on disk before the provider is told."""
+        self._connection.execute("UPDATE attempt SET withdrawn = 1 WHERE attempt_id = ?", (attempt_id,))
+
+    def paid_code(self, code: str) -> PaidCode | None:
+        found = self._connection.execute(
+            "SELECT code, amount_minor, reference, paid_wall_ms, attempt_id FROM paid_code WHERE code = ?", (code,)
+        ).fetchone()
+        return (
+            None
+            if found is None
+            else msgspec.convert(dict(zip(PaidCode.__struct_fields__, found, strict=True)), PaidCode)
+        )
+
+    def pay_code(self, code: str, amount_minor: int) -> PaidCode:
+        """A person paid this code at the till; once. Raises TillProblem where it was paid before."""
+        reference = f"TILL-{code}"
+        try:
+            self._connection.execute(
+                "INSERT INTO paid_code VALUES (?, ?, ?, ?, NULL)", (code, amount_minor, reference, self._wall_ms())
+            )
+        except sqlite3.IntegrityError:
+            raise TillProblem(f"code {code} has been paid already; don't take money for it again") from None
+        return PaidCode(
+            code=code, amount_minor=amount_minor, reference=reference, paid_wall_ms=self._wall_ms(), attempt_id=None
+        )
+
+    def cart_head(self, cart_id: str, chain: str) -> tuple[int, str]:
+        """How far the store holds a cart's chain: number and hash of the last row."""
+        found = self._connection.execute(
+            "SELECT seq, hash FROM cart_row WHERE cart_id = ? AND chain = ? ORDER BY seq DESC LIMIT 1", (cart_id, chain)
+        ).fetchone()
+        return (int(found[0]), str(found[1])) if found else (0, GENESIS)
+
+    def cart_row(self, cart_id: str, chain: str, seq: int) -> LedgerRow | None:
+        return next(iter(self.cart_rows(cart_id, chain, seq, seq)), None)
+
+    def cart_rows(self, cart_id: str, chain: str, first_seq: int, last_seq: int) -> list[LedgerRow]:
+        found = self._connection.execute(
+            f"SELECT {_CART_ROW} FROM cart_row WHERE cart_id = ? AND chain = ? AND seq BETWEEN ? AND ? ORDER BY seq",  # noqa: S608
+            (cart_id, chain, first_seq, last_seq),
+        )
+        return [
+            msgspec.convert(dict(zip(LedgerRow.__struct_fields__, row, strict=True)), LedgerRow)
+            for row in found.fetchall()
+        ]
+
+    def keep_rows(self, cart_id: str, chain: str, rows: Sequence[LedgerRow]) -> None:
+        """Commit rows that were checked."""
+        with _Transaction(self._connection):
+            self._connection.executemany(
+                f"INSERT INTO cart_row (cart_id, chain, {_CART_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                [(cart_id, chain, *msgspec.structs.astuple(row)) for row in rows],
+            )
+
+    def note(self, cart_id: str, what: str, detail: str) -> None:
+        """A security note; the oldest beyond 10,000 go, so that a flood can't fill the disk."""
+        self._connection.execute(
+            "INSERT INTO security_note (wall_ms, cart_id, what, detail) VALUES (?, ?, ?, ?)",
+            (self._wall_ms(), cart_id, what, detail[:200]),
+        )
+        self._connection.execute("DELETE FROM security_note WHERE id <= (SELECT max(id) FROM security_note) - 10000")
+
+    def notes(self, limit: int = 20) -> list[SecurityNote]:
+        """The latest, newest first."""
+        found = self._connection.execute(
+            "SELECT wall_ms, cart_id, what, detail FROM security_note ORDER BY id DESC LIMIT ?", (limit,)
+        )
+        return [
+            SecurityNote(wall_ms=wall_ms, cart_id=cart_id, what=what, detail=detail)
+            for wall_ms, cart_id, what, detail in found.fetchall()
+        ]
+
+    def _attempts(self, where: str, *parameters: Any) -> list[AttemptRow]:
+        found = self._connection.execute(f"SELECT {_ATTEMPT} FROM attempt WHERE {where}", parameters)  # noqa: S608
+        names = AttemptRow.__struct_fields__
+        return [
+            msgspec.convert(dict(zip(names, row, strict=True)), AttemptRow, strict=False) for row in found.fetchall()
+        ]
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK on the way out of an error."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")

@@ -1,0 +1,110 @@
+"""Keeps the carts' ledgers: checks each row against the chain, commits it, and only then says so to the cart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from cart.core.chain import LedgerRow, row_hash
+from cart.sync.messages import LedgerAckMessage, LedgerMessage, StatusMessage, ledger_row
+from cart.till.ledger import TillLedger
+
+log = logging.getLogger(__name__)
+
+GATHER_S: Final = 0.02
+"""Rows that arrive within this time share one commit and one acknowledgement."""
+
+ROWS_MAX: Final = 500
+"""Rows gathered before they are committed without waiting; more than all carts of a store send in that time."""
+
+
+class LedgerDesk:
+    """For one event loop. `acknowledge` publishes and may fail: the cart sends again."""
+
+    def __init__(self, ledger: TillLedger, acknowledge: Callable[[LedgerAckMessage], object]) -> None:
+        self._ledger = ledger
+        self._acknowledge = acknowledge
+        self._heads: dict[tuple[str, str], tuple[int, str]] = {}
+        self._fresh: dict[tuple[str, str], list[LedgerRow]] = {}
+        self._missing: dict[tuple[str, str], int] = {}
+        self._heard: set[tuple[str, str]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def receive(self, message: LedgerMessage) -> None:
+        """One row of a cart. Raises nothing: what doesn't fit is noted and not acknowledged."""
+        key = (message.cart_id, message.chain)
+        row = ledger_row(message)
+        head_seq, head_hash = self._head(key)
+        if row_hash(message.cart_id, message.chain, row) != row.hash:
+            self._ledger.note(message.cart_id, "ledger_hash_wrong", f"row {row.seq}")
+            return
+        self._heard.add(key)
+        if row.seq <= head_seq:
+            self._check_known(key, row)
+        elif row.seq > head_seq + 1:
+            self._missing[key] = head_seq + 1
+        elif row.prev != head_hash:
+            self._ledger.note(message.cart_id, "ledger_forked", f"row {row.seq} doesn't follow the one held")
+            return
+        else:
+            self._fresh.setdefault(key, []).append(row)
+            self._heads[key] = (row.seq, row.hash)
+            self._missing.pop(key, None)
+        if sum(len(rows) for rows in self._fresh.values()) >= ROWS_MAX:
+            self.flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(GATHER_S, self.flush)
+
+    def born(self, status: StatusMessage, *, stale: bool) -> None:
+        """A cart is there: tell it how far the store holds its chain, if that isn't where the cart stands.
+
+        A `stale` status is the broker's retained copy, older than the rows that followed it; the cart judges itself.
+        """
+        key = (status.cart_id, status.chain)
+        seq, _ = self._head(key)
+        if status.online and status.chain and seq != status.head_seq:
+            self._heard.add(key)
+            if seq > status.head_seq and not stale:
+                self._ledger.note(status.cart_id, "chain_cut_back", f"the cart has {status.head_seq}, the store {seq}")
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit what came, then acknowledge it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        fresh, self._fresh = self._fresh, {}
+        heard, self._heard = self._heard, set()
+        missing, self._missing = self._missing, {}
+        for (cart_id, chain), rows in fresh.items():
+            try:
+                self._ledger.keep_rows(cart_id, chain, rows)
+            except sqlite3.Error:
+                log.exception("the ledger of %s could not be kept; the cart sends it again", cart_id)
+                self._heads.pop((cart_id, chain))
+                heard.discard((cart_id, chain))
+        for cart_id, chain in heard:
+            seq, head_hash = self._head((cart_id, chain))
+            self._acknowledge(
+                LedgerAckMessage(
+                    cart_id=cart_id, chain=chain, seq=seq, hash=head_hash, resend_from=missing.get((cart_id, chain))
+                )
+            )
+
+    def _check_known(self, key: tuple[str, str], row: LedgerRow) -> None:
+        held = self._ledger.cart_row(*key, row.seq)
+        pending = next((fresh for fresh in self._fresh.get(key, []) if fresh.seq == row.seq), None)
+        if held is None and pending is None:
+            return
+        if msgspec.structs.asdict(held or row)["hash"] != row.hash:
+            self._ledger.note(key[0], "ledger_rewritten", f"row {row.seq} came with another content than before")
+
+    def _head(self, key: tuple[str, str]) -> tuple[int, str]:
+        if key not in self._heads:
+            self._heads[key] = self._ledger.cart_head(*key)
+        return self._heads[key]

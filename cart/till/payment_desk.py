@@ -1,0 +1,248 @@
+"""Answers payment: one row an attempt, committed before the provider is asked, and the row's word ever after.
+
+Whatever is delivered twice, late or out of order gets the same reply; only the first request for an id reaches the
+provider. An id that is queried or withdrawn before it was requested is refused for ever, so that the request, when it
+comes after all, charges nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from cart.core.frozen_basket import code_check, till_code
+from cart.sync.messages import (
+    PaymentCancelMessage,
+    PaymentQueryMessage,
+    PaymentRequestMessage,
+    PaymentResultMessage,
+)
+from cart.till.ledger import AttemptRow, TillLedger, TillProblem
+from cart.till.provider import Charge, Outcome, Provider
+
+log = logging.getLogger(__name__)
+
+TASKS_MAX: Final = 500
+"""Attempts at the provider at once: one a cart, for the largest store. More wait for the cart's query."""
+
+Asked = PaymentRequestMessage | PaymentQueryMessage
+
+
+class PaymentDesk:
+    """For one event loop. `say` publishes a result and may fail: the cart asks again."""
+
+    def __init__(
+        self, ledger: TillLedger, provider: Provider, say: Callable[[PaymentResultMessage], object], *, currency: str
+    ) -> None:
+        self._ledger = ledger
+        self._provider = provider
+        self._say_to_cart = say
+        self._currency = currency
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def recover(self) -> None:
+        """After a start: take up what the last run left between asking and knowing."""
+        for row in self._ledger.unsettled():
+            self._work(row.attempt_id, self._resume(row))
+
+    async def close(self) -> None:
+        """Stop asking; the rows stay as they are and are taken up at the next start."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def request(self, asked: PaymentRequestMessage) -> None:
+        """Charge once for this id, or say what came of it."""
+        row = self._known(asked)
+        if row is None:
+            self._begin(asked)
+        elif row.attempt_id == asked.attempt_id and asked.method == "till" and row.status == "pending":
+            self._work(f"{row.attempt_id}/hand", self._hand_over(row))
+        elif row.status == "pending":
+            self._say(row)
+            self._work(row.attempt_id, self._resume(row))
+        else:
+            self._say(row)
+
+    def query(self, asked: PaymentQueryMessage) -> None:
+        """Say what came of an id; look at the provider where that isn't known. Never starts a charge."""
+        row = self._known(asked)
+        if row is None:
+            self._say(self._paid_by_code(asked) or self._ledger.open_attempt(asked, "not_found"))
+        elif row.status == "pending":
+            self._work(f"{row.attempt_id}/look", self._look(row))
+        else:
+            self._say(row)
+
+    def cancel(self, asked: PaymentCancelMessage) -> None:
+        """Take an attempt back; whatever is or will be captured is given back."""
+        row = self._known(asked)
+        if row is None:
+            self._say(self._paid_by_code(asked) or self._ledger.open_attempt(asked, "cancelled", reason="withdrawn"))
+        elif row.method == "till" or row.status not in {"pending", "approved"}:
+            self._say(row)  # what was paid by hand, or ended without money, is not the cart's to take back
+        else:
+            self._ledger.withdraw(row.attempt_id)
+            self._work(f"{row.attempt_id}/withdraw", self._withdraw(row.attempt_id))
+
+    def complete(self, code: str, amount_minor: int) -> AttemptRow | None:
+        """A person has paid this code at the till. Answers the attempt, None while the till hasn't heard of it.
+
+        Raises TillProblem where code and amount don't belong together, or it was paid or taken back before.
+        """
+        code = tidy_code(code)
+        if code_check(code[:6], amount_minor, self._currency) != code[7:]:
+            raise TillProblem("code and amount don't belong together; read both again from the cart's screen")
+        row = self._ledger.attempt_of_code(code)
+        if row is not None and row.status != "at_till":
+            raise TillProblem(f"this attempt is {row.status}; take no money for it, and look at the cart's screen")
+        paid = self._ledger.pay_code(code, amount_minor)
+        if row is None:
+            return None
+        after = self._ledger.change(row.attempt_id, ["at_till"], "approved", reference=paid.reference)
+        if after is not None:
+            self._say(after)
+        return after
+
+    def release(self, code: str) -> AttemptRow:
+        """Give a code back unpaid, so that the shopper can pay on the cart. Raises TillProblem."""
+        row = self._ledger.attempt_of_code(tidy_code(code))
+        if row is None or row.status != "at_till":
+            raise TillProblem("no attempt waits under this code; read it again from the cart's screen")
+        after = self._ledger.change(row.attempt_id, ["at_till"], "cancelled", reason="released by staff")
+        if after is None:
+            raise TillProblem("the attempt is gone; look at the cart's screen")
+        self._say(after)
+        return after
+
+    def _begin(self, asked: PaymentRequestMessage) -> None:
+        paid = self._paid_by_code(asked)
+        if paid is not None:
+            self._say(paid)
+            return
+        at_till = asked.method == "till"
+        row = self._ledger.open_attempt(asked, "at_till" if at_till else "pending")
+        self._say(row)
+        if not at_till:
+            self._work(row.attempt_id, self._charge(row))
+
+    def _paid_by_code(self, asked: Asked) -> AttemptRow | None:
+        """The row of an attempt that was paid by its code before the till heard of it."""
+        code = till_code(asked.attempt_id, asked.amount_minor, asked.currency, asked.basket_hash)
+        paid = self._ledger.paid_code(code)
+        if paid is None or paid.amount_minor != asked.amount_minor:
+            return None
+        row = self._ledger.open_attempt(asked, "approved", reference=paid.reference, paid_code=code)
+        return self._ledger.change(row.attempt_id, ["approved"], "approved", method="till") or row
+
+    def _known(self, asked: Asked) -> AttemptRow | None:
+        """The attempt's row; raises TillProblem, and notes it, where the same id comes with other terms."""
+        row = self._ledger.attempt(asked.attempt_id)
+        if row is not None and (row.cart_id, row.amount_minor, row.currency, row.basket_hash) != (
+            asked.cart_id, asked.amount_minor, asked.currency, asked.basket_hash,
+        ):  # fmt: skip
+            self._ledger.note(asked.cart_id, "attempt_terms_differ", asked.attempt_id)
+            raise TillProblem(f"{asked.cart_id} asks for attempt {asked.attempt_id} on other terms; ignored")
+        return row
+
+    async def _charge(self, row: AttemptRow) -> None:
+        charge = Charge(key=row.attempt_id, amount_minor=row.amount_minor, currency=row.currency, method=row.method)
+        await self._settle(row.attempt_id, await self._provider.charge(charge))
+
+    async def _resume(self, row: AttemptRow) -> None:
+        """A row of an earlier run: ask what became of it first; charge only what the provider never saw."""
+        if row.withdrawn:
+            await self._withdraw(row.attempt_id)
+            return
+        found = await self._provider.lookup(row.attempt_id)
+        if found.status == "never_seen":
+            await self._charge(row)
+        else:
+            await self._settle(row.attempt_id, found)
+
+    async def _look(self, row: AttemptRow) -> None:
+        found = await self._provider.lookup(row.attempt_id)
+        if found.status in {"pending", "never_seen"}:
+            self._say_again(row.attempt_id)
+        else:
+            await self._settle(row.attempt_id, found)
+
+    async def _hand_over(self, row: AttemptRow) -> None:
+        """The cart gave up on the provider: stop it there, and wait for a person, unless it was captured already."""
+        found = await self._provider.lookup(row.attempt_id)
+        if found.status == "approved":
+            await self._settle(row.attempt_id, found)
+            return
+        found = await self._provider.withdraw(row.attempt_id)
+        if found.status in {"cancelled", "voided", "declined"}:
+            self._ledger.change(row.attempt_id, ["pending"], "at_till", method="till")
+        self._say_again(row.attempt_id)
+
+    async def _withdraw(self, attempt_id: str) -> None:
+        row = self._ledger.attempt(attempt_id)
+        found = await self._provider.withdraw(attempt_id)
+        if row is not None and found.status in {"cancelled", "voided", "declined"}:
+            reason = "late_approval" if found.status == "voided" else "withdrawn"
+            self._ledger.change(attempt_id, ["pending", "approved"], found.status, reason=reason)
+        self._say_again(attempt_id)
+
+    async def _settle(self, attempt_id: str, found: Outcome) -> None:
+        """Write the provider's word down, then tell the cart; a capture of what was withdrawn is given back first."""
+        row = self._ledger.attempt(attempt_id)
+        if row is None:
+            return
+        if row.status != "pending" or found.status not in {"approved", "declined", "cancelled", "voided"}:
+            self._say(row)
+            return
+        if row.withdrawn and found.status == "approved":
+            await self._withdraw(attempt_id)
+            return
+        self._ledger.change(attempt_id, ["pending"], found.status, reference=found.reference, reason=found.reason)
+        for _ in range(found.repeat):
+            self._say_again(attempt_id, said_amount_minor=found.said_amount_minor)
+
+    def _say_again(self, attempt_id: str, *, said_amount_minor: int | None = None) -> None:
+        row = self._ledger.attempt(attempt_id)
+        if row is not None:
+            self._say(row, said_amount_minor=said_amount_minor)
+
+    def _say(self, row: AttemptRow, *, said_amount_minor: int | None = None) -> None:
+        self._say_to_cart(
+            PaymentResultMessage(
+                cart_id=row.cart_id,
+                attempt_id=row.attempt_id,
+                status="pending" if row.status == "at_till" else row.status,
+                amount_minor=row.amount_minor if said_amount_minor is None else said_amount_minor,
+                currency=row.currency,
+                basket_hash=row.basket_hash,
+                reference=row.reference,
+                reason=row.reason,
+            )
+        )
+
+    def _work(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run one piece of work a key at a time."""
+        if key in self._tasks or len(self._tasks) >= TASKS_MAX:
+            work.close()
+            return
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks[key] = task
+        task.add_done_callback(lambda done: self._finished(key, done))
+
+    def _finished(self, key: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(key, None)
+        if not task.cancelled() and task.exception() is not None:
+            log.error(
+                "attempt %s: the provider failed (%s); it is looked up at the cart's next query", key, task.exception()
+            )
+
+
+def tidy_code(typed: str) -> str:
+    """A code as typed → as shown: capitals, the letters that Crockford reads as digits, one hyphen."""
+    bare = typed.upper().replace("-", "").replace(" ", "").translate(str.maketrans("ILO", "110"))
+    if len(bare) != 8:
+        raise TillProblem("a code has eight characters, like 4F7K2Q-9D; read it again from the cart's screen")
+    return f"{bare[:6]}-{bare[6:]}"

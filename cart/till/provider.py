@@ -1,0 +1,50 @@
+"""What any payment provider must do for the till. The key is the attempt id, the provider's idempotency key.
+
+A provider may forget its keys after a day; the till's ledger doesn't, and asks a provider only about attempts that have
+no end yet.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import msgspec
+
+
+class Charge(msgspec.Struct, frozen=True, kw_only=True):
+    """One tender. No card number: the provider knows the shopper by wallet or reader."""
+
+    key: str
+    amount_minor: int
+    currency: str
+    method: str
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider's word. `repeat` and `said_amount_minor` are faults of the answer that a simulated one can show."""
+
+    status: Literal["approved", "declined", "pending", "cancelled", "voided", "never_seen"]
+    reference: str = ""
+    reason: str = ""
+    repeat: int = 1
+    said_amount_minor: int | None = None
+
+
+class Provider(Protocol):
+    """Each method may be called again with the same key and must then not act twice."""
+
+    async def charge(self, charge: Charge) -> Outcome:
+        """Capture the amount, or don't; may take as long as a person takes at a reader."""
+        ...
+
+    async def lookup(self, key: str) -> Outcome:
+        """What became of a key; never acts."""
+        ...
+
+    async def withdraw(self, key: str) -> Outcome:
+        """Stop or give back: `cancelled`, `voided`, or `pending` where it can't be said yet."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of files and sockets."""
+        ...

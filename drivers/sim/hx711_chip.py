@@ -17,6 +17,8 @@ from drivers.sim.wire import Conversion, ScaleFault, Wire
 POWER_DOWN_NS = 60_000
 WORD_BITS = 24
 SETTLING_CONVERSIONS = 4
+LOOK_NS = 10_000
+"""The analogue side is looked at this often: every bit would double the cost of a word."""
 GAIN_OF_PULSES = {25: 128, 26: 32, 27: 64}
 
 
@@ -67,6 +69,8 @@ class Hx711Chip:
         self._word = 0
         self._word_fault = ScaleFault.NONE
         self._last_rise_ns = 0
+        self._looked_ns = -LOOK_NS
+        self._seen = (Conversion(0, 0, 0), ScaleFault.NONE)
         self._done_seq = 0
         self._settled_seq = 0
         self._settled_ns = 0
@@ -107,8 +111,13 @@ class Hx711Chip:
         return 0 if self._word_fault in (ScaleFault.DESYNC, ScaleFault.GARBLED) else 1
 
     def _look(self, now_ns: int) -> tuple[Conversion, ScaleFault]:
+        """The latest conversion and what is wrong with it."""
+        if 0 <= now_ns - self._looked_ns < LOOK_NS:
+            return self._seen
+        self._looked_ns = now_ns
         conversion = self._source.conversion(now_ns)
         fault = self._source.fault(conversion.seq)
+        self._seen = conversion, fault
         plugged = fault is not ScaleFault.UNPLUGGED
         if (plugged and not self._plugged) or conversion.seq < self._done_seq:
             self._start_anew(conversion.seq, now_ns)  # plugged in again, or soldered into a new world

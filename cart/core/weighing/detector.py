@@ -30,6 +30,8 @@ SIGMA_MIN_G = 0.1
 SIGMA_MAX_G = 12.0
 QUIET_S = 0.1
 """The shortest stretch that can be called quiet."""
+RINGING_QUIET_S = 0.35
+"""A change smaller than the oscillation that hides it wants several cycles."""
 QUIET_MAX_S = 1.0
 EVIDENCE = 5.5
 """Log likelihood ratio of rest against a hand at which a step is registered, if nothing else is known."""
@@ -254,6 +256,8 @@ class StepDetector:
                 self._settle(t_ns, seen.level_g, seen.level_sd_g, n, 0.0)
             return None
         if seen.level_sd_g > max(1.0, 0.001 * abs(delta)):
+            return None
+        if seen.rings and abs(delta) < 10.0 + 0.5 * seen.ring_g and quiet_s < RINGING_QUIET_S:
             return None
         evidence = seen.evidence(abs(delta), self.sigma_g)
         if evidence < self._asked(t_ns, delta, seen.level_g, quiet_s):

@@ -19,15 +19,22 @@ HAND_WANDER = 0.02
 HAND_WANDER_MIN_G = 1.6
 HAND_TREMOR = 0.002
 """Tremor relative to the force, rms, a low estimate."""
+TREMOR_MOST = 0.015
+"""Tremor relative to the force, amplitude, a high estimate."""
+TREMOR_LIGHT_G = 100.0
+RING_BIAS = 0.015
+"""Error of the level relative to the oscillation that was taken off it."""
+RING_CREDIT = 3.0
+RING_CREDIT_MOST = 6.0
 HAND_S = 0.3
 """Correlation time of the wander."""
 HAND_HZ = 4.5
 """Wander is below this."""
 MODES_MAX = 8
-RINGING_SAMPLES = 14
+RINGING_SAMPLES = 16
 """An oscillation fitted to fewer samples would also fit a tremor."""
 
-RATE_ERROR = 0.05
+RATE_ERROR = 0.03
 """How wrong the learned frequency (rad a sample) and decay (a sample) may be together."""
 
 Vector = tuple[float, ...]
@@ -52,6 +59,8 @@ class Window(msgspec.Struct, frozen=True):
     """Amplitudes of the slow modes in units of the noise."""
     variances: tuple[float, ...]
     rings: bool
+    ring_g: float = 0.0
+    """Amplitude of the oscillation."""
     strange: float = 0.0
     """How far the oscillation is from a free decay at the platform's own frequency, in units of the noise."""
 
@@ -69,8 +78,10 @@ class Window(msgspec.Struct, frozen=True):
             variance = wander * unit
             total += math.log1p(variance) - value * value * variance / (1 + variance)
         if self.rings:
-            # What looks like the platform ringing may be the hand's tremor: no credit for its absence.
-            return 0.5 * total
+            # A faint oscillation may be the hand's tremor; one larger than that is the platform's, and a hand on it
+            # would have damped it.
+            tremor_g = TREMOR_MOST * math.hypot(force_g, TREMOR_LIGHT_G) + sigma_g
+            return 0.5 * total + min(RING_CREDIT_MOST, max(0.0, RING_CREDIT * (self.ring_g / tremor_g - 1.0)))
         tremor = (HAND_TREMOR * force_g / sigma_g) ** 2
         return 0.5 * (total + self.freedom * math.log1p(tremor) - self.scatter * tremor / (1 + tremor))
 
@@ -164,5 +175,7 @@ def look_ringing(samples: list[float], sigma_g: float, period_us: int, turn: flo
     level = mean + sigma_g * sum(map(mul, left, ringing.level))
     freedom = max(1, n - 5 - len(slow))
     variances = modes(n, period_us).variances
+    ring_g = sigma_g * math.hypot(swings[0], swings[1]) * math.sqrt(2 / n)
     off = math.hypot(swings[2], swings[3]) - RATE_ERROR * ringing.growth * math.hypot(swings[0], swings[1])
-    return Window(level, sigma_g * ringing.level_norm, max(0.0, scatter), freedom, slow, variances, True, off)
+    level_sd_g = math.hypot(sigma_g * ringing.level_norm, RING_BIAS * ring_g)
+    return Window(level, level_sd_g, max(0.0, scatter), freedom, slow, variances, True, ring_g, off)

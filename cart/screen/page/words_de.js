@@ -205,5 +205,8 @@ export const de = {
   "type.erase": "Buchstaben löschen",
   "type.space": "Leerzeichen",
   "refused.unreachable": "Der Wagen hat nicht geantwortet. Bitte noch einmal.",
+  "refused.not_now": "Das geht gerade nicht.",
+  "refused.coupon_refused": "Dieser Code gilt hier nicht.",
+  "refused.offline": "Gerade keine Verbindung. Ihr Bon bleibt hier sichtbar; bitte gleich noch einmal.",
   "refused": "Das geht gerade nicht.",
 };

@@ -205,5 +205,8 @@ export const en = {
   "type.erase": "Delete a letter",
   "type.space": "Space",
   "refused.unreachable": "The cart didn't answer. Please try again.",
+  "refused.not_now": "That isn't possible right now.",
+  "refused.coupon_refused": "That code is not valid here.",
+  "refused.offline": "No connection just now. Your receipt stays on this screen; please try again in a moment.",
   "refused": "That isn't possible right now.",
 };

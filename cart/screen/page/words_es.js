@@ -205,5 +205,8 @@ export const es = {
   "type.erase": "Borrar una letra",
   "type.space": "Espacio",
   "refused.unreachable": "El carro no ha respondido. Inténtelo de nuevo.",
+  "refused.not_now": "Ahora no es posible.",
+  "refused.coupon_refused": "Ese código no vale aquí.",
+  "refused.offline": "Sin conexión ahora mismo. Su recibo sigue en pantalla; inténtelo en un momento.",
   "refused": "Ahora no es posible.",
 };

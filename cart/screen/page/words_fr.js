@@ -205,5 +205,8 @@ export const fr = {
   "type.erase": "Effacer une lettre",
   "type.space": "Espace",
   "refused.unreachable": "Le chariot n'a pas répondu. Merci de réessayer.",
+  "refused.not_now": "Ce n'est pas possible pour l'instant.",
+  "refused.coupon_refused": "Ce code n'est pas valable ici.",
+  "refused.offline": "Pas de connexion pour l'instant. Votre ticket reste affiché ; merci de réessayer.",
   "refused": "Ce n'est pas possible pour l'instant.",
 };

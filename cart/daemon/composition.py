@@ -49,12 +49,13 @@ class Daemon:
         self._manager = ServiceManager()
         self._feed = ViewFeed()
         self._phase = ""
+        self._boot_id = secrets.token_hex(4)
 
     async def run(self) -> None:
         """Start everything, serve until told to stop, stop everything. Raises Problem when it can't start."""
         config = self._config
         folder = Path(config.journal.folder)
-        self.journal = Journal(folder, cart_id=config.cart.id)
+        self.journal = Journal(folder, cart_id=config.cart.id, boot_id=self._boot_id)
         screen = ScreenServer(self._feed, self._touched, port=config.screen.port)
         opened = await self.journal.open()
         try:
@@ -121,6 +122,7 @@ class Daemon:
             config,
             self.journal,
             clock,
+            boot_id=self._boot_id,
             decide=self.core.decide,
             committed=self.core.drain,
             on_catalog=self._feed.publish_catalog,

@@ -12,7 +12,7 @@ from cart.core.effects import CancelPayment, Effect, QueryPayment, RequestPaymen
 from cart.core.observations import AnyObservation, CatalogArrived, PartChanged
 from cart.core.view import TripView
 from cart.daemon.clock import SessionClock
-from cart.journal import Head, Journal
+from cart.journal import Journal
 from cart.sync.link import Heard, StoreLink
 from cart.sync.messages import LedgerAckMessage
 from cart.sync.outbox import OutboxSender
@@ -32,6 +32,7 @@ class StorePart:
         journal: Journal,
         clock: SessionClock,
         *,
+        boot_id: str,
         decide: Callable[[AnyObservation], object],
         committed: Callable[[], Awaitable[None]],
         on_catalog: Callable[[Catalog], None],
@@ -41,6 +42,7 @@ class StorePart:
         self.catalog_version: int | None = None
         self._config = config
         self._journal = journal
+        self._boot_id = boot_id
         self._clock = clock
         self._decide = decide
         self._wait_committed = committed
@@ -158,11 +160,9 @@ class StorePart:
 
     def _set_status(self) -> None:
         if self._link is not None:
-            head: Head = self._journal.head
             self._link.set_status(
-                boot=head.chain[:8], chain=head.chain, head_seq=head.seq, head_hash=head.hash,
-                catalog_version=self.catalog_version,
-            )  # fmt: skip
+                boot=self._boot_id, head=lambda: self._journal.head, catalog_version=self.catalog_version
+            )
 
     async def _tell_health(self) -> None:
         while True:

@@ -8,6 +8,7 @@ The truth in a recording is never read here.
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ from cart.core.ledger import (
 )
 from cart.core.observations import (
     AnyObservation,
+    DayTold,
     Look,
     PartChanged,
     ScaleSample,
@@ -58,6 +60,9 @@ from drivers.scanner_framing import Frame, Framing, Refused, ScannerFramer
 
 TICKS_MAX = 10_000
 """Deadlines due between two messages; a gap of a whole day has a few hundred. More is a session that never advances."""
+
+OLDEST_WALL_S = 1_735_689_600
+"""The beginning of 2025: a time before it is a monotonic clock's, or of a machine that did not know the day."""
 
 SHOWN = (
     ItemAdded,
@@ -170,6 +175,9 @@ class _Run:
         if first is not None:
             self.first_ns = self.now_ns = first.t_ns
             self._tell(self._drawn())
+            day = recorded_day(first.t_ns)
+            if day is not None:
+                self._tell(DayTold(t_ns=first.t_ns, day=day))
             if not self._starts_by_touch():
                 self._tell(Touch(t_ns=self.first_ns, action="start"))
             self._hear(first)
@@ -307,6 +315,14 @@ class _Run:
             phase=view.phase,
             warnings=[*self.recording.warnings, *self.warnings],
         )
+
+
+def recorded_day(t_ns: int) -> str | None:
+    """The calendar day (UTC) of a recording whose times are wall time; None where they can't be."""
+    year = 365.25 * 86400
+    if not OLDEST_WALL_S <= t_ns / 1e9 <= OLDEST_WALL_S + 100 * year:
+        return None
+    return dt.datetime.fromtimestamp(t_ns / 1e9, tz=dt.UTC).date().isoformat()
 
 
 def _framing(recording: Recording) -> Framing:

@@ -64,13 +64,15 @@ def run(
 
 
 def _record(client: ControlClient, writer: RecordingWriter, seconds: float | None) -> None:
-    # Recordings are on wall time; one offset for all of it, so that a clock that is set meanwhile moves nothing.
-    offset_ns = time.time_ns() - time.monotonic_ns()
+    # Recordings are on wall time, the cart on its own clock. One offset for all: setting the clock moves nothing.
+    offset_ns: int | None = None
     console = Console(stderr=True)
     began_s = shown_s = time.monotonic()
     with console.status("recording …") as line:
         for observed in client.observe(seconds=seconds):
             if observed is not None:
+                if offset_ns is None:
+                    offset_ns = time.time_ns() - observed.t_ns
                 body = observed.body
                 if observed.topic == LOOK:
                     body = {**body, "frame_t_ns": body.get("frame_t_ns", 0) + offset_ns}

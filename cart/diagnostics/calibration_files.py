@@ -1,0 +1,110 @@
+"""Where a calibration lives: two keys of cart.toml, and `calibration.json` beside it with all that came before.
+
+Both are replaced whole: written beside, forced to disk, renamed. A power cut leaves the old file or the new one. The
+history is written first; cart.toml says what is in force, and what stands there unknown to the history is added to it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import msgspec
+
+from cart.config import Config, load_config, parse_config
+from cart.core.calibration import Calibration, CalibrationHistory
+from cart.core.problem import Problem
+
+HISTORY_FILE = "calibration.json"
+
+
+class CalibrationFileError(Problem):
+    """One line: which file, what to do."""
+
+
+def history_path(config_path: Path) -> Path:
+    """Beside the configuration, so that both are backed up and moved together."""
+    return config_path.with_name(HISTORY_FILE)
+
+
+def read_history(config_path: Path, config: Config) -> CalibrationHistory:
+    """All kept calibrations; the last is what the configuration says. Raises CalibrationFileError on a broken file."""
+    path = history_path(config_path)
+    try:
+        history = msgspec.json.decode(path.read_bytes(), type=CalibrationHistory)
+    except FileNotFoundError:
+        history = CalibrationHistory()
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CalibrationFileError(f"{path}: cannot be read ({error}); move it away and calibrate again") from None
+    scale, current = config.scale, history.current
+    if current is not None and (current.counts_per_gram, current.tare_counts) == (
+        scale.counts_per_gram,
+        scale.tare_counts,
+    ):
+        return history
+    found = Calibration(
+        counts_per_gram=scale.counts_per_gram,
+        tare_counts=scale.tare_counts,
+        event=history.events + 1,
+        span_g=0.0,
+        noise_g=0.0,
+        made_by=f"found in {config_path.name}",
+    )
+    return history.with_new(found)
+
+
+def store(config_path: Path, history: CalibrationHistory) -> None:
+    """Put the history's last calibration in force. Raises CalibrationFileError and then changes nothing in force."""
+    current = history.current
+    if current is None:
+        raise CalibrationFileError("there is no calibration to store; run 'cart calibrate'")
+    text = with_calibration(config_path.read_text(encoding="utf-8"), current, source=str(config_path))
+    _replace(history_path(config_path), msgspec.json.format(msgspec.json.encode(history), indent=2) + b"\n")
+    _replace(config_path, text.encode())
+    load_config(config_path)
+
+
+def with_calibration(text: str, calibration: Calibration, *, source: str) -> str:
+    """`text` of a cart.toml with the two keys of [scale] changed and all else, comments too, as it was."""
+    values = {"counts_per_gram": f"{calibration.counts_per_gram:.6f}", "tare_counts": str(calibration.tare_counts)}
+    lines = text.splitlines(keepends=True)
+    inside = False
+    for index, line in enumerate(lines):
+        if re.match(r"\s*\[", line):
+            inside = re.match(r"\s*\[\s*scale\s*\]", line) is not None
+        found = re.match(r"(\s*(\w+)\s*=\s*)[^#\s]+(.*\s*)", line)
+        if inside and found is not None and found[2] in values:
+            lines[index] = found[1] + values[found[2]] + found[3]
+    changed = "".join(lines)
+    told = parse_config(changed, source=source).scale
+    if abs(told.counts_per_gram - calibration.counts_per_gram) > 1e-6 or told.tare_counts != calibration.tare_counts:
+        wanted = ", ".join(f"{key} = {value}" for key, value in values.items())
+        raise CalibrationFileError(f"{source}: the keys of [scale] stand in no line of their own; set {wanted} by hand")
+    return changed
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Atomic, durable, keeping owner and mode where there was a file."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        old = path.stat() if path.exists() else None
+        with beside.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if old is not None:
+            beside.chmod(old.st_mode & 0o7777)
+            if os.geteuid() == 0:
+                os.chown(beside, old.st_uid, old.st_gid)
+        beside.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise CalibrationFileError(
+            f"{path}: cannot be written ({error.strerror}); run 'sudo cart calibrate', or free space"
+        ) from None

@@ -1,0 +1,300 @@
+"""How soon, how exact and how rarely wrong weight steps are found: `python -m benchmarks.weighing`.
+
+The same seeded signals go through the cart's weighing, a ten-sample moving average with a stability window, a median of
+fifteen (both at the best of twelve settings) and an oracle that is the floor for latency.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.weighing_baselines import MEDIANS, MOVING_AVERAGES, Detector, Found, oracle_latency_s
+from benchmarks.weighing_signals import SECOND, Signal, Truth, handling, pairs, platform, rolling_steps, steps
+from cart.core.weighing import Weigher, WeightStep
+
+LATE_S = 2.5
+EARLY_S = 0.3
+
+
+class Score(msgspec.Struct):
+    """What one detector made of some signals. Latencies in s from last touch, errors in g."""
+
+    latencies_s: list[float] = []
+    errors_g: list[float] = []
+    exact: list[bool] = []
+    sigmas: list[float] = []
+    missed: int = 0
+    missed_light: int = 0
+    light: int = 0
+    false: int = 0
+    hours: float = 0.0
+
+    def add(self, signal: Signal, found: Sequence[Found]) -> None:
+        """Match `found` to the truth: nearest in size of those decided in time; what is left over is false."""
+        left = list(found)
+        for truth in signal.truths:
+            fitting = [f for f in left if _fits(truth, f)]
+            light = abs(truth.delta_g) < 10.0
+            self.light += light
+            if not fitting:
+                self.missed += 1
+                self.missed_light += light
+                continue
+            best = min(fitting, key=lambda f: abs(f.delta_g - truth.delta_g))
+            left.remove(best)
+            error_g = best.delta_g - truth.delta_g
+            self.latencies_s.append((best.decided_ns - truth.rest_ns) / SECOND)
+            self.errors_g.append(abs(error_g))
+            self.exact.append(abs(error_g) <= max(2.0, 0.001 * abs(truth.delta_g)))
+            self.sigmas.append(error_g / best.sigma_g)
+        self.false += len(left)
+        self.hours += (signal.samples[-1][0] - signal.samples[0][0]) / SECOND / 3600
+
+    def report(self) -> dict[str, float | int | None]:
+        """Plain figures; None where there was nothing to measure."""
+        count = len(self.latencies_s) + self.missed
+        return {
+            "steps": count,
+            "found_share": (count - self.missed) / count if count else None,
+            "light_steps": self.light,
+            "light_found_share": 1 - self.missed_light / self.light if self.light else None,
+            "latency_p50_ms": _percentile(self.latencies_s, 50, 1000),
+            "latency_p99_ms": _percentile(self.latencies_s, 99, 1000),
+            "error_p95_g": _percentile(self.errors_g, 95),
+            "exact_share": sum(self.exact) / len(self.exact) if self.exact else None,
+            "error_over_sigma_rms": statistics.fmean(z * z for z in self.sigmas) ** 0.5 if self.sigmas else None,
+            "false": self.false,
+            "hours": self.hours,
+        }
+
+
+def _fits(truth: Truth, found: Found) -> bool:
+    near = max(3.0, 0.005 * abs(truth.delta_g))
+    in_time = -EARLY_S < (found.decided_ns - truth.rest_ns) / SECOND < LATE_S
+    return in_time and abs(found.delta_g - truth.delta_g) <= near
+
+
+def _percentile(values: Sequence[float], share: int, scale: float = 1.0) -> float | None:
+    if not values:
+        return None
+    ordered = sorted(values)
+    return scale * ordered[min(len(ordered) - 1, round(share / 100 * (len(ordered) - 1)))]
+
+
+def weigh(signal: Signal) -> list[Found]:
+    """The cart's own weighing."""
+    weigher = Weigher(signal.settings)
+    found = []
+    for t_ns, counts in signal.samples:
+        found += [
+            Found(event.decided_ns, event.delta_g, event.sigma_g)
+            for event in weigher.feed(t_ns, counts)
+            if isinstance(event, WeightStep)
+        ]
+    return found
+
+
+def _baseline(detector: Detector) -> Callable[[Signal], list[Found]]:
+    def run(signal: Signal) -> list[Found]:
+        settings = signal.settings
+        return detector.run([(t, (c - settings.tare_counts) / settings.counts_per_gram) for t, c in signal.samples])
+
+    return run
+
+
+def scored(run: Callable[[Signal], list[Found]], signals: Sequence[Signal]) -> Score:
+    """One detector over some signals."""
+    score = Score()
+    for signal in signals:
+        score.add(signal, run(signal))
+    return score
+
+
+def best_of(detectors: Sequence[Detector], signals: Sequence[Signal]) -> Detector:
+    """The setting that finds most, each false step counted as one lost."""
+
+    def merit(detector: Detector) -> float:
+        score = scored(_baseline(detector), signals)
+        return len(score.latencies_s) - score.false
+
+    return max(detectors, key=merit)
+
+
+def at_rate(rate: float, seeds: int, hours: float) -> tuple[dict[str, object], list[Signal]]:
+    """All figures at one sample rate."""
+    stepping = [steps(seed, rate, 40) for seed in range(seeds)]
+    weighing = scored(weigh, stepping)
+    average = best_of(MOVING_AVERAGES, stepping[: max(2, seeds // 4)])
+    median = best_of(MEDIANS, stepping[: max(2, seeds // 4)])
+    oracle = [oracle_latency_s(signal, truth) for signal in stepping for truth in signal.truths]
+    stretches = max(1, round(hours * 4))
+    quiet = Score()
+    false_average = Score()
+    for seed in range(stretches):
+        signal = handling(1000 + seed, rate, 900.0)
+        quiet.add(signal, weigh(signal))
+        false_average.add(signal, _baseline(average)(signal))
+    rolled = scored(weigh, [rolling_steps(2000 + seed, rate, 10) for seed in range(max(1, seeds // 2))])
+    close = scored(weigh, [pairs(3000 + seed, rate, 10) for seed in range(max(1, seeds // 4))])
+    result: dict[str, object] = {
+        "weighing": weighing.report(),
+        "moving_average": {**scored(_baseline(average), stepping).report(), "setting": repr(average)},
+        "median": {**scored(_baseline(median), stepping).report(), "setting": repr(median)},
+        "oracle": {
+            "latency_p50_ms": _percentile(oracle, 50, 1000),
+            "latency_p99_ms": _percentile(oracle, 99, 1000),
+        },
+        "handling": {"false": quiet.false, "hours": quiet.hours, "moving_average_false": false_average.false},
+        "rolling": rolled.report(),
+        "pairs_0_4_s_apart": close.report(),
+    }
+    return result, stepping
+
+
+def cost(signal: Signal) -> float:
+    """µs a sample, the best of three runs."""
+    best = float("inf")
+    for _ in range(3):
+        started = time.perf_counter()
+        weigh(signal)
+        best = min(best, time.perf_counter() - started)
+    return 1e6 * best / len(signal.samples)
+
+
+def memory(rate: float, hours: float) -> dict[str, float]:
+    """Bytes held after a tenth and after all of `hours` of samples at `rate`, by tracemalloc, with steps in between."""
+    world = platform(7, rate)
+    short = list(world.conversions(0, 60 * SECOND))
+    world.put(61 * SECOND, 500.0)
+    world.take(90 * SECOND, 500.0)
+    short += list(world.conversions(60 * SECOND, 120 * SECOND))
+    weigher = Weigher(world.settings)
+    total = round(hours * 3600 * rate)
+    tracemalloc.start()
+    held: list[int] = []
+    done = 0
+    lap_ns = 0
+    while done < total:
+        for t_ns, counts in short:
+            weigher.feed(lap_ns + t_ns, counts)
+        lap_ns += 120 * SECOND
+        done += len(short)
+        if (not held and done >= total / 10) or done >= total:
+            held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    return {"hours": done / rate / 3600, "after_a_tenth_bytes": held[0], "after_all_bytes": held[-1]}
+
+
+def plot(signal: Signal, folder: Path, name: str) -> Path:
+    """A picture of one signal with what was decided when. Needs the extra `plots`."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    settings = signal.settings
+    found = weigh(signal)
+    times = [t / SECOND for t, _ in signal.samples]
+    grams = [(c - settings.tare_counts) / settings.counts_per_gram for _, c in signal.samples]
+    figure, axes = plt.subplots(2, 1, figsize=(16, 10))
+    centre = signal.truths[2].rest_ns / SECOND if len(signal.truths) > 2 else times[len(times) // 2]
+    spans = ((centre - 10, centre + 20), (centre - 0.6, centre + 0.9))
+    for axis, (start, end) in zip(axes, spans, strict=True):
+        inside = [i for i, t in enumerate(times) if start <= t <= end]
+        axis.plot([times[i] for i in inside], [grams[i] for i in inside], ".-", linewidth=0.7, markersize=3)
+        for truth in signal.truths:
+            if start <= truth.rest_ns / SECOND <= end:
+                axis.axvline(truth.rest_ns / SECOND, color="tab:green", label=f"last touch, {truth.delta_g:+.1f} g")
+        for step in found:
+            if start <= step.decided_ns / SECOND <= end:
+                axis.axvline(
+                    step.decided_ns / SECOND, color="tab:red", linestyle="--", label=f"step {step.delta_g:+.1f} g"
+                )
+        axis.set_xlabel("s")
+        axis.set_ylabel("gross, g")
+        axis.set_xlim(start, end)
+        axis.grid(visible=True, alpha=0.3)
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(loc="upper left", fontsize=8)
+    axes[0].set_title(f"{name}: what was decided when (seed {signal.seed}, {settings.samples_per_second:g} samples/s)")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"weighing-{name}.png"
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+    return path
+
+
+def _row(name: str, figures: dict[str, float | int | None]) -> str:
+    def show(key: str, scale: float = 1.0, digits: int = 0) -> str:
+        value = figures.get(key)
+        return "–" if value is None else f"{scale * value:.{digits}f}"
+
+    return (
+        f"  {name:<22}{show('latency_p50_ms'):>8}{show('latency_p99_ms'):>8}{show('error_p95_g', 1, 2):>10}"
+        f"{show('exact_share', 100, 1):>9}{show('found_share', 100, 1):>9}{show('light_found_share', 100, 1):>9}"
+        f"{show('false'):>7}{show('error_over_sigma_rms', 1, 2):>9}"
+    )
+
+
+def print_table(rate: str, result: dict[str, dict[str, float | int | None]]) -> None:
+    """The figures at one rate, as people read them."""
+    print(f"{rate} samples/s, steps of 5 g to 5 kg under 0–25 kg, noise 1 g rms")
+    print("  detector                p50 ms  p99 ms  err95 g  exact %  found %  <10 g %  false  err/σ")
+    for name in ("weighing", "moving_average", "median", "oracle"):
+        print(_row(name, result[name]))
+    mine, oracle, average = result["weighing"], result["oracle"], result["moving_average"]
+    for share in ("p50", "p99"):
+        key = f"latency_{share}_ms"
+        print(
+            f"  {share}: {_ratio(mine, oracle, key)} × the oracle, moving average {_ratio(average, mine, key)} × ours"
+        )
+    quiet = result["handling"]
+    print(
+        f"  handling: {quiet['false']} false in {quiet['hours']:.1f} h (moving average {quiet['moving_average_false']})"
+    )
+    print(_row("while rolling, ≥ 50 g", result["rolling"]))
+    print(_row("two 0.4 s apart", result["pairs_0_4_s_apart"]))
+
+
+def _ratio(one: dict[str, float | int | None], other: dict[str, float | int | None], key: str) -> str:
+    a, b = one.get(key), other.get(key)
+    return "–" if a is None or not b else f"{a / b:.2f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark; exit status 0 always, the figures speak."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.weighing", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one JSON object last")
+    parser.add_argument("--plot", type=Path, metavar="FOLDER", help="draw signals with what was decided when")
+    parser.add_argument("--seeds", type=int, default=20, help="step signals a rate (40 steps each)")
+    parser.add_argument("--hours", type=float, default=10.0, help="hours of handling a rate")
+    parser.add_argument("--quick", action="store_true", help="a minute's worth: 4 seeds, half an hour of handling")
+    given = parser.parse_args(arguments)
+    seeds, hours = (4, 0.5) if given.quick else (given.seeds, given.hours)
+    results: dict[str, object] = {}
+    for rate in (80.0, 10.0):
+        result, stepping = at_rate(rate, seeds, hours)
+        results[f"{rate:g}"] = result
+        print_table(f"{rate:g}", result)  # type: ignore[arg-type]
+        if given.plot is not None:
+            print(f"  picture: {plot(stepping[0], given.plot, f'steps-{rate:g}')}")
+            print(f"  picture: {plot(handling(1000, rate, 120.0), given.plot, f'handling-{rate:g}')}")
+    results["us_a_sample"] = {"steps": cost(steps(0, 80.0, 20)), "handling": cost(handling(1000, 80.0, 120.0))}
+    results["memory"] = memory(80.0, 0.5 if given.quick else 24.0)
+    print(f"cost: {results['us_a_sample']} µs a sample; memory: {results['memory']}")
+    if given.json:
+        print(json.dumps(results))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -191,6 +191,7 @@ class Connection:
             up = up and self._wait(line.subscribed, line)
             if up:
                 self._client = client
+            if up and not self._stop.is_set():  # looked at after the client is known to `stop`, which sets it before
                 self._loop_call(self._link_is_up, client)
                 line.closed.wait()
             return up, line.refused or "the connection was lost"

@@ -27,6 +27,8 @@ class PendingUnits:
     since_ns: int
     entry: str
     expected_g: float | None = None
+    away_ns: int = 0
+    """Put back: for how long the units had been out."""
 
 
 @dataclass(slots=True)
@@ -39,6 +41,9 @@ class PlacedGroup:
     proof: Proof
     since_ns: int
     step_ids: tuple[int, ...] = ()
+    returned: bool = False
+    """Taken for a put-back, without a scan."""
+    away_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -157,9 +162,9 @@ class Basket:
                 opened_ns=t_ns,
             )
             self.lines[event.line_id] = line
-        if event.entry == "returned":
-            self._forget_removed(event.line_id, event.units)
-        line.pending.append(PendingUnits(event.units, t_ns, event.entry, event.expected_g))
+        out_ns = self._forget_removed(event.line_id, event.units) if event.entry == "returned" else None
+        away_ns = 0 if out_ns is None else t_ns - out_ns
+        line.pending.append(PendingUnits(event.units, t_ns, event.entry, event.expected_g, away_ns))
 
     def confirmed(self, t_ns: int, event: ItemConfirmed) -> None:
         line = self.lines.get(event.line_id)
@@ -172,8 +177,23 @@ class Basket:
                     group.weight_g, group.sigma_g, group.step_ids = event.weight_g, sigma_g, event.step_ids
                     return
             return
-        self._take_pending(line, event.units)
-        line.placed.append(PlacedGroup(event.units, event.weight_g, sigma_g, event.proof, t_ns, event.step_ids))
+        back = next((p for p in line.pending if p.entry == "returned"), None)
+        if back is not None:
+            line.pending.remove(back)
+        else:
+            self._take_pending(line, event.units)
+        line.placed.append(
+            PlacedGroup(
+                event.units,
+                event.weight_g,
+                sigma_g,
+                event.proof,
+                t_ns,
+                event.step_ids,
+                returned=back is not None,
+                away_ns=0 if back is None else back.away_ns,
+            )
+        )
 
     def reopened(self, t_ns: int, event: ItemReopened) -> None:
         line = self.lines.get(event.line_id)
@@ -192,7 +212,7 @@ class Basket:
             left = self._take_pending(line, left)
         if left:
             sigma_g = self._take_placed(line, left, event.weight_g)
-        if event.weight_g is not None and event.reason == "taken_out":
+        if event.weight_g is not None and event.reason in ("taken_out", "revised"):
             self.removed.append(RemovedUnits(bare(line), event.units, event.weight_g, sigma_g, t_ns))
             del self.removed[:-REMOVED_KEPT]
         if line.units == 0:
@@ -268,11 +288,12 @@ class Basket:
             units -= took
         return sigma_g
 
-    def _forget_removed(self, line_id: int, units: int) -> None:
+    def _forget_removed(self, line_id: int, units: int) -> int | None:
+        """When the units that come back had been taken out."""
         for index in range(len(self.removed) - 1, -1, -1):
             if self.removed[index].line.line_id == line_id and self.removed[index].units == units:
-                del self.removed[index]
-                return
+                return self.removed.pop(index).at_ns
+        return None
 
 
 def _shrink(group: PlacedGroup, took: int, weight_g: float | None) -> None:

@@ -7,6 +7,7 @@ from cart.core.effects import DrawTripId
 from cart.core.interventions import TABLE
 from cart.core.ledger import ItemConfirmed, Phase, StepExplained, TripStarted
 from cart.core.session_desk import Desk
+from cart.core.session_revision import before_asking
 
 TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     "idle": frozenset({"shopping", "maintenance"}),
@@ -100,6 +101,8 @@ def checkout(desk: Desk) -> None:
     state = desk.state
     if state.phase != "shopping":
         return
+    for line in [li for li in state.basket.lines.values() if li.pending and desk.scale_fault is None]:
+        before_asking(desk, line)
     waiting = waits_for(desk)
     if not waiting and desk.scale_fault is not None:
         _accept_unweighed(desk)

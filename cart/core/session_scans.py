@@ -11,6 +11,7 @@ from cart.core.observations import Scan, ScanRefused
 from cart.core.reconciliation import Explanation, explain
 from cart.core.session_desk import Desk
 from cart.core.session_phases import back_to_shopping, start_trip
+from cart.core.session_revision import instead_of_return
 from cart.core.session_weight import confirm, reconcile, required_age, tidy
 from cart.core.session_window import is_light, window
 
@@ -109,6 +110,9 @@ def add(desk: Desk, item: Item, *, units: int, entry: str, code: ScannedCode | N
     if is_light(desk, item, weight_g):
         _accept_light(desk, line_id, units)
     reconcile(desk)
+    added = desk.state.basket.lines.get(line_id)
+    if added is not None and added.pending:
+        instead_of_return(desk, added)
     return line_id
 
 

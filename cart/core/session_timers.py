@@ -9,6 +9,7 @@ from cart.core.session_answers import void_trip
 from cart.core.session_desk import Desk
 from cart.core.session_payment import follow, unloaded
 from cart.core.session_phases import emptied, end_trip, not_placed_choices
+from cart.core.session_revision import before_asking
 
 _ASKING: frozenset[Phase] = frozenset({"shopping", "checkout"})
 
@@ -63,7 +64,7 @@ def _run(desk: Desk, what: str, about: int) -> None:
             desk.indicate("amber", "attention")
     elif what == "not_placed":
         line = desk.state.basket.lines.get(about)
-        if line is not None:
+        if line is not None and not before_asking(desk, line):
             desk.raise_("not_placed", sku=line.sku, line_id=line.line_id, choices=not_placed_choices(desk, line.sku))
     elif what == "empty":
         end_trip(desk, "empty")

@@ -4,7 +4,8 @@ Every subset of up to `GROUP_MAX` open steps is weighed against every set of mov
 explanation's score is its log prior plus the log density of the residual. Leaving a step open has a score too (an
 unknown thing, the wrong thing, one unit too many), and what an explanation gains over leaving its steps open decides.
 
-Bound: at most 25 subsets; per subset 512 placements, 4 entries an inside group and 400 pairs, found by bisection.
+Bound: at most 25 subsets; per subset 512 placements and 4 entries an inside group, for 15 of them 2 × 200 pairs, all
+found by bisection.
 """
 
 from __future__ import annotations
@@ -185,12 +186,11 @@ def _explanations(search: _Search, group: tuple[Step, ...]) -> Iterator[Explanat
         found = _fit(group, (everything,), everything.log_prior + movements)
         if found is not None:
             yield found
-    yield from _pairs_out(search, group, target_g, variance_g2, movements)
-    yield from _swaps(search, group, target_g, variance_g2, movements)
-    if len(group) == 1:
-        yield from _nothing_moved(search.window, group[0])
-    elif len(group) == 2:
-        yield from _part_back_out(group[0], group[1])
+    if len(group) < priors.GROUP_MAX:
+        yield from _pairs_out(search, group, target_g, variance_g2, movements)
+        yield from _swaps(search, group, target_g, variance_g2, movements)
+    yield from _nothing_moved(search.window, group)
+    yield from _part_back_out(group)
 
 
 def _fit_ranged(group: tuple[Step, ...], ranged: MoveSet, log_prior: float) -> Explanation | None:
@@ -251,8 +251,11 @@ def _swaps(
                 yield found
 
 
-def _nothing_moved(window: Window, step: Step) -> Iterator[Explanation]:
+def _nothing_moved(window: Window, group: tuple[Step, ...]) -> Iterator[Explanation]:
     """Too little to be a thing, or the load seen on a slope."""
+    if len(group) != 1:
+        return
+    step = group[0]
     ids = (step.step_id,)
     variance_g2 = step.variance_g2 + priors.MODEL_VARIANCE_G2
     if abs(step.delta_g) < window.light_g:
@@ -269,8 +272,11 @@ def _nothing_moved(window: Window, step: Step) -> Iterator[Explanation]:
         yield Explanation(ids, "the cart stands on a slope", score, absorbed_g=step.delta_g, variance_g2=variance_g2)
 
 
-def _part_back_out(first: Step, second: Step) -> Iterator[Explanation]:
+def _part_back_out(group: tuple[Step, ...]) -> Iterator[Explanation]:
     """A part of what had gone in unscanned comes out again; the rest stays to be asked about."""
+    if len(group) != 2:
+        return
+    first, second = group
     rest_g = first.delta_g + second.delta_g
     if first.delta_g <= 0.0 or second.delta_g >= 0.0 or rest_g <= 0.0:
         return

@@ -17,7 +17,7 @@ IN_SETS_MAX = 512
 """Combinations of waiting units."""
 TAKEN_UNITS_MAX = 3
 """Units of one line taken out in one movement, short of all that went in together."""
-PAIRS_MAX = 400
+PAIRS_MAX = 200
 """Pairs of things taken out, or one out and one in, that fit a step."""
 
 Z_MAX = 4.0

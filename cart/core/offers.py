@@ -66,7 +66,7 @@ def best_savings(kinds: Sequence[Kind]) -> list[list[Saving]]:
     best_own = [_best(savings) for savings in own]
     groups: list[Group] = []
     for offers in _competing(kinds):
-        groups += _best_plan(kinds, own, best_own, offers)
+        groups += _plan_of_part(kinds, own, best_own, offers)
     result: list[list[Saving]] = [[] for _ in kinds]
     for group in groups:
         prices = [kinds[index].price_minor for index in group.kinds]
@@ -114,7 +114,7 @@ def _competing(kinds: Sequence[Kind]) -> Iterator[dict[str, tuple[GroupOffer, li
             weighed = kind.weight_g is not None and not isinstance(promotion, Coupon)
             if isinstance(promotion, GroupOffer) and not weighed:
                 meant.setdefault(promotion.id, (promotion, []))[1].append(index)
-    waiting = dict(sorted(meant.items()))
+    waiting = {name: found for name, found in sorted(meant.items()) if _can_form(kinds, *found)}
     while waiting:
         name = next(iter(waiting))
         part = {name: waiting.pop(name)}
@@ -126,6 +126,35 @@ def _competing(kinds: Sequence[Kind]) -> Iterator[dict[str, tuple[GroupOffer, li
         yield dict(sorted(part.items()))
 
 
+def _can_form(kinds: Sequence[Kind], offer: GroupOffer, means: Sequence[int]) -> bool:
+    """False where even all the units it means make no group: most offers in most baskets."""
+    match offer:
+        case MultiBuy(take=take):
+            return sum(kinds[index].units for index in means) >= take
+        case Bundle(groups=groups):
+            skus = {kinds[index].sku for index in means}
+            return all(not skus.isdisjoint(group) for group in groups)
+    return True
+
+
+def _plan_of_part(
+    kinds: Sequence[Kind],
+    own: Sequence[Mapping[str, int]],
+    best_own: Sequence[Saving | None],
+    offers: Mapping[str, tuple[GroupOffer, list[int]]],
+) -> list[Group]:
+    """The best plan for offers that compete among themselves, found with only the kinds that they mean at hand."""
+    reach = sorted({index for _, means in offers.values() for index in means})
+    place = {index: local for local, index in enumerate(reach)}
+    groups = _best_plan(
+        [kinds[index] for index in reach],
+        [own[index] for index in reach],
+        [best_own[index] for index in reach],
+        {name: (offer, [place[index] for index in means]) for name, (offer, means) in offers.items()},
+    )
+    return [group._replace(kinds=tuple(reach[local] for local in group.kinds)) for group in groups]
+
+
 def _best_plan(
     kinds: Sequence[Kind],
     own: Sequence[Mapping[str, int]],
@@ -135,7 +164,7 @@ def _best_plan(
     """The groups of the plan that saves most beyond the unit offers."""
     floor = [best.minor if best is not None else 0 for best in best_own]
     best_gain, best_groups = 0, list[Group]()
-    for regarded in _regards(own, {index for _, means in offers.values() for index in means}):
+    for regarded in _regards(own):
         for groups in _plans(kinds, regarded, offers):
             kept = [group for group in groups if group.saving_minor > sum(floor[index] for index in group.kinds)]
             gain = sum(group.saving_minor - sum(floor[index] for index in group.kinds) for group in kept)
@@ -144,9 +173,9 @@ def _best_plan(
     return best_groups
 
 
-def _regards(own: Sequence[Mapping[str, int]], reach: set[int]) -> Iterator[list[int]]:
-    """For each subset of the unit offers in reach: what a unit of each kind saves by these alone, without repeats."""
-    names = sorted({name for index in reach for name in own[index]})
+def _regards(own: Sequence[Mapping[str, int]]) -> Iterator[list[int]]:
+    """For each subset of the unit offers: what a unit of each kind saves by these alone, without repeats."""
+    names = sorted({name for savings in own for name in savings})
     if len(names) <= MAX_UNIT_OFFERS:
         subsets: Iterable[tuple[str, ...]] = (
             chosen for size in range(len(names) + 1) for chosen in combinations(names, size)

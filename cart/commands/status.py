@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cart.config import DEFAULT_PATH, load_config
+from cart.config import DEFAULT_PATH, JournalTable, load_config
 from cart.control_client import ControlClient, NotRunning
 
 
@@ -21,9 +21,11 @@ def run(
     config_path: Annotated[Path, typer.Option("--config", help="The cart's configuration.")] = DEFAULT_PATH,
 ) -> int:
     """What the running cart is doing: trip, lines, sensors, link, outbox. Exit status 1 when none runs."""
-    config = load_config(config_path)
+    # A machine nobody has configured runs no cart either, and that is what was asked.
+    unconfigured = config_path == DEFAULT_PATH and not config_path.exists()
+    journal = JournalTable() if unconfigured else load_config(config_path).journal
     try:
-        status = ControlClient(Path(config.journal.folder)).status()
+        status = ControlClient(Path(journal.folder)).status()
     except NotRunning as error:
         typer.echo(f"cart: {error}", err=True)
         return 1

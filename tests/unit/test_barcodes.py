@@ -232,3 +232,9 @@ def test_gtin_14_of_each_length() -> None:
     assert gtin_14("05011001234566") == "05011001234566"
     with pytest.raises(BarcodeError, match="lost zeros"):
         gtin_14("42100005264")
+
+
+def test_the_century_of_an_expiry_moves_with_the_day_it_is_read() -> None:
+    assert expiry_date(_dated("17", "170101"), date(2099, 6, 1)) == date(2117, 1, 1)
+    assert expiry_date(_dated("17", "760101"), date(2026, 11, 22)) == date(2076, 1, 1)
+    assert expiry_date(_dated("17", "770101"), date(2026, 11, 22)) == date(1977, 1, 1)

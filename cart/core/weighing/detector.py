@@ -21,6 +21,7 @@ STEP_MIN_G = 2.5
 STEP_MIN_SIGMAS = 4.5
 DRIFT_G_PER_S = 0.1
 """The fastest the reference follows under load: 50 g in half an hour, with the slope of a sine."""
+DRIFT_GAP_G = 1.2
 DRIFT_SD_G_PER_S = 0.03
 CREEP_SHARE = 0.0006
 CREEP_S = 40.0
@@ -32,6 +33,7 @@ QUIET_S = 0.1
 """The shortest stretch that can be called quiet."""
 RINGING_QUIET_S = 0.35
 """A change smaller than the oscillation that hides it wants several cycles."""
+UNKNOWN_DECAY_PER_S = 4.0
 QUIET_MAX_S = 1.0
 EVIDENCE = 5.5
 """Log likelihood ratio of rest against a hand at which a step is registered, if nothing else is known."""
@@ -176,6 +178,9 @@ class StepDetector:
         if self._refine_left > 0:
             self._refine_left -= period_s
             most = 0.5 * self.sigma_g
+        elif abs(gap) > DRIFT_GAP_G + 3.0 * self.local_sd_g:
+            # Drift never gets this far ahead of being followed: something is being added.
+            most = 0.0
         else:
             self._creep_allowed *= 1 - period_s / CREEP_S
             most = (DRIFT_G_PER_S + self._creep_allowed / CREEP_S) * period_s
@@ -263,12 +268,24 @@ class StepDetector:
         if evidence < self._asked(t_ns, delta, seen.level_g, quiet_s):
             return None
         sigma = math.sqrt(variance + 0.04 + (2e-4 * delta) ** 2)
-        rest_ns = self._ts[-n] - round((SETTLING - 0.5) * period_s * 1e9)
+        rest_ns = self._rest_began(seen, period_s)
         step = WeightStep(delta, sigma, self._began_ns, max(self._began_ns, rest_ns), t_ns, seen.level_g)
         self.reference_g = seen.level_g
         self._creep_allowed = min(30.0, self._creep_allowed + CREEP_SHARE * abs(delta))
         self._settle(t_ns, seen.level_g, seen.level_sd_g, n, REFINE_S)
         return step
+
+    def _rest_began(self, seen: Window, period_s: float) -> int:
+        """When the last touch was: back to where the signal leaves the band that noise and free ringing explain."""
+        ringing = self.ring.at(seen.level_g, period_s)
+        growth = 1 / ringing[1] if ringing else 1.0 + UNKNOWN_DECAY_PER_S * period_s
+        band = 4.0 * self.sigma_g + 1.5 * seen.ring_g
+        i = len(self._xs) - 1
+        first = max(0, i - min(KEPT, self._since))
+        while i > first and abs(self._xs[i] - seen.level_g) <= band:
+            band = min(band * growth, 1e6)
+            i -= 1
+        return self._ts[i] - round(0.5 * SETTLING * period_s * 1e9)
 
     def _asked(self, t_ns: int, delta_g: float, level_g: float, quiet_s: float) -> float:
         """The evidence asked for, by what happened before."""

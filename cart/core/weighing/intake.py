@@ -23,6 +23,7 @@ DESYNC_GLITCHES = 6
 DESYNC_S = 10.0
 SLOW_SHARE = 0.7
 RATE_WINDOW_S = 5.0
+RATE_GAP_S = 0.9
 
 _CODES = frozenset({0, -1} | {(1 << n) - 1 for n in range(10, 24)} | {-(1 << n) for n in range(10, 24)})
 """What shifted or missing bit clocks leave behind: all ones from some bit on, or nothing."""
@@ -167,6 +168,11 @@ class Intake:
         self._words += 1
         if dt_s < 2.5 * self.period_s or self._words < 10:
             self.period_s += (dt_s - self.period_s) * max(0.02, 1.0 / (self._words + 4))
+        if dt_s > RATE_GAP_S:
+            # Silence is a fault of its own; it says nothing of the clock.
+            self._rate_since_ns = t_ns
+            self._rate_words = 0
+            return
         self._rate_words += 1
         span_s = (t_ns - self._rate_since_ns) * 1e-9
         if span_s >= RATE_WINDOW_S:

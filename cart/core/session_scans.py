@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from cart.core.barcodes import BarcodeError, ScannedCode, expiry_date
 from cart.core.basket import Line
 from cart.core.catalog import Item
 from cart.core.interventions import Open
 from cart.core.ledger import ItemAdded, ItemRemoved, ItemReopened, SecurityNoted, StepExplained
 from cart.core.observations import Scan, ScanRefused
-from cart.core.reconciliation import Explanation, explain
+from cart.core.reconciliation.moves import Move, out_sets
 from cart.core.session_desk import Desk
 from cart.core.session_phases import back_to_shopping, start_trip
 from cart.core.session_revision import instead_of_return
@@ -19,6 +21,9 @@ UNITS_MAX = 99
 LINES_MAX = 500
 """Lines of one trip: ten times a large weekly shop; a scanner stuck on one code must not fill the ledger."""
 _REFUSED_NOTES_MAX = 64
+TOLD_G = 2.0
+TOLD_FRACTION = 0.02
+TOLD_SIGMAS = 6.0
 _JUST_REMOVED_S = 20.0
 """A scan this soon after a removal, with nothing put in since, says what was removed."""
 
@@ -162,26 +167,30 @@ def answer_removed(desk: Desk, open_: Open, sku: str, how: str) -> bool:
     if not ids:
         return False
     delta_g = sum(desk.state.open_steps[i].delta_g for i in ids)
-    fits = _take_that_fits(desk, ids, sku)
-    if fits is None:
+    move = _take_like(desk, sku, delta_g)
+    if move is None:
         return False
-    desk.emit(StepExplained(step_ids=ids, won=f"{fits.label} ({how})", margin=99.0, considered=()))
-    move = fits.moves[0]
+    desk.emit(StepExplained(step_ids=ids, won=f"{move.label} ({how})", margin=99.0, considered=()))
     desk.emit(
         ItemRemoved(line_id=move.key, sku=sku, units=move.units, weight_g=-delta_g, reason="taken_out", step_ids=ids)
     )
-    reconcile(desk)
     tidy(desk)
+    reconcile(desk)
     return True
 
 
-def _take_that_fits(desk: Desk, ids: tuple[int, ...], sku: str) -> Explanation | None:
-    decision = explain(window(desk))
-    for explanation in decision.rivals.get(ids[-1], ()):
-        moves = explanation.moves
-        if len(moves) == 1 and moves[0].kind == "take" and moves[0].sku == sku:
-            return explanation
-    return None
+def _take_like(desk: Desk, sku: str, delta_g: float) -> Move | None:
+    """The units of a product whose removal is nearest to a step. A person says that it is this product, so its weight
+    may be further off than the scale alone would believe.
+    """
+    best: tuple[float, Move] | None = None
+    for taken in out_sets(window(desk))[0]:
+        move = taken.moves[0]
+        off_g = abs(delta_g - move.mean_g)
+        allowed_g = TOLD_G + TOLD_FRACTION * abs(move.mean_g) + TOLD_SIGMAS * math.sqrt(move.variance_g2)
+        if move.kind == "take" and move.sku == sku and off_g <= allowed_g and (best is None or off_g < best[0]):
+            best = (off_g, move)
+    return None if best is None else best[1]
 
 
 def set_quantity(desk: Desk, line: Line, units: int) -> None:

@@ -4,7 +4,7 @@ Every subset of up to `GROUP_MAX` open steps is weighed against every set of mov
 explanation's score is its log prior plus the log density of the residual. Leaving a step open has a score too (an
 unknown thing, the wrong thing, one unit too many), and what an explanation gains over leaving its steps open decides.
 
-Bound: at most 25 subsets; per subset 512 placements and 4 entries an inside group, for 15 of them 2 × 200 pairs, all
+Bound: at most 25 subsets; per subset 512 placements and 4 entries an inside group, for 5 of them 2 × 200 pairs, all
 found by bisection.
 """
 
@@ -186,7 +186,8 @@ def _explanations(search: _Search, group: tuple[Step, ...]) -> Iterator[Explanat
         found = _fit(group, (everything,), everything.log_prior + movements)
         if found is not None:
             yield found
-    if len(group) < priors.GROUP_MAX:
+    if len(group) == 1:
+        # Two movements are two steps, each with its own explanation; within one they can only be told by the net.
         yield from _pairs_out(search, group, target_g, variance_g2, movements)
         yield from _swaps(search, group, target_g, variance_g2, movements)
     yield from _nothing_moved(search.window, group)

@@ -268,14 +268,14 @@ class StepDetector:
         if evidence < self._asked(t_ns, delta, seen.level_g, quiet_s):
             return None
         sigma = math.sqrt(variance + 0.04 + (2e-4 * delta) ** 2)
-        rest_ns = self._rest_began(seen, period_s)
+        rest_ns = self._rest_began(seen, delta, period_s)
         step = WeightStep(delta, sigma, self._began_ns, max(self._began_ns, rest_ns), t_ns, seen.level_g)
         self.reference_g = seen.level_g
         self._creep_allowed = min(30.0, self._creep_allowed + CREEP_SHARE * abs(delta))
         self._settle(t_ns, seen.level_g, seen.level_sd_g, n, REFINE_S)
         return step
 
-    def _rest_began(self, seen: Window, period_s: float) -> int:
+    def _rest_began(self, seen: Window, delta_g: float, period_s: float) -> int:
         """When the last touch was: back to where the signal leaves the band that noise and free ringing explain."""
         ringing = self.ring.at(seen.level_g, period_s)
         growth = 1 / ringing[1] if ringing else 1.0 + UNKNOWN_DECAY_PER_S * period_s
@@ -283,7 +283,7 @@ class StepDetector:
         i = len(self._xs) - 1
         first = max(0, i - min(KEPT, self._since))
         while i > first and abs(self._xs[i] - seen.level_g) <= band:
-            band = min(band * growth, 1e6)
+            band = min(band * growth, max(band, 0.2 * abs(delta_g)))
             i -= 1
         return self._ts[i] - round(0.5 * SETTLING * period_s * 1e9)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -189,3 +190,22 @@ def test_the_simulated_capture_gives_each_frame_once(wire: FrameWire) -> None:
     capture.release()
     assert not capture.isOpened()
     assert not capture.grab()
+
+
+def test_a_driver_stuck_in_a_grab_is_never_an_old_frame() -> None:
+    capture = CountingCapture()
+    stuck = threading.Event()
+    grab = capture.grab
+
+    def grab_or_hang() -> bool:
+        stuck.wait(1.0 if capture.decoded else 0)
+        return grab()
+
+    capture.grab = grab_or_hang  # type: ignore[method-assign]
+    with Camera("0", frame_age_max_s=0.1, opener=lambda _source, _rate: capture) as camera:
+        wait_until(lambda: refusal(camera) is None)
+        wait_until(lambda: refusal(camera) is Stale, 0.9)
+        with pytest.raises(Stale, match="old"):
+            camera.newest()
+        assert time.monotonic_ns() - camera.progress_ns >= 90_000_000
+        stuck.set()

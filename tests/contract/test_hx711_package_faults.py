@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from drivers.hx711_package import import_package
+from drivers.hx711_package import RAW_TRIES_MAX, bounded_raw_data, import_package
 from drivers.protocols import GpioApi
 from drivers.sim.clock import VirtualClock
 from drivers.sim.gpio import SimGpio
@@ -97,3 +97,16 @@ def test_its_constructor_takes_over_a_second(bench: Bench) -> None:
 def test_the_readmes_num_measures_does_not_exist(bench: Bench) -> None:
     with pytest.raises(TypeError):
         bench.hx711.get_raw_data(num_measures=3)
+
+
+@pytest.mark.parametrize(("word", "found"), [(False, False), (0, [0, 0]), (-1, [-1, -1])])
+def test_its_loop_has_a_bound_in_our_hands(word: int, found: list[int] | bool) -> None:
+    class Package:
+        tries = 0
+
+        def _read(self) -> int:
+            self.tries += 1
+            assert self.tries <= RAW_TRIES_MAX
+            return word
+
+    assert bounded_raw_data(Package(), times=2) == found

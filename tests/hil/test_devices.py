@@ -125,7 +125,7 @@ def test_camera_gives_fresh_frames_that_differ(cart: Config) -> None:
     if not table.source:
         pytest.skip("this cart has no camera")
     with Camera(table.source, frames_per_second=table.frames_per_second) as camera:
-        seen = set()
+        seen: set[bytes] = set()
         deadline = time.monotonic() + 20
         while len(seen) < 10 and time.monotonic() < deadline:
             time.sleep(0.1)

@@ -26,7 +26,7 @@ def write_junit(results: list[PlayResult], path: Path) -> None:
             case = ET.SubElement(
                 suite,
                 "testcase",
-                classname=f"{result.source}: {step.row}",
+                classname=f"{result.source}: {step.row}" if step.row else result.source,
                 name=_legal(f"{step.number:03d} {step.text}"),
                 time=f"{step.seconds:.3f}",
             )

@@ -30,7 +30,9 @@ class StepFailed(Exception):
 
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
-    """`number` counts from 1 in the file; times are seconds on the machine's monotonic clock and seconds taken."""
+    """`number` counts from 1 in the file, `row` is the heading it stands under; `t_s` is on the machine's monotonic
+    clock, when the step began.
+    """
 
     number: int
     row: str
@@ -93,7 +95,8 @@ class Player:
         row, failed = "", False
         for number, step in enumerate(scenario.steps, 1):
             if isinstance(step, Row):
-                row = step.title
+                row = describe(step)
+                continue
             t_s = self._clock()
             outcome: Literal["passed", "failed", "skipped"] = "skipped" if failed else "passed"
             detail = ""

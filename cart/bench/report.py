@@ -75,7 +75,7 @@ def _steps(result: PlayResult) -> str:
     for step in result.steps:
         if step.row != shown_row:
             shown_row = step.row
-            rows.append(f'<tr class="row"><td colspan="4">{escape(step.row)}</td></tr>')
+            rows.append(f'<tr class="row"><td colspan="4">{escape(step.row or "to begin with")}</td></tr>')
         rows.append(_step(step, result.began_s))
     return f"<table><tr><th>at</th><th>step</th><th>outcome</th><th>took</th></tr>{''.join(rows)}</table>"
 

@@ -73,13 +73,13 @@ def run_scenarios(
 
 def _play(scenario: Scenario, *, broker: str, seed: int, quiet: bool) -> tuple[PlayResult, Curve]:
     from cart.bench.demo import DemoOptions, play_on, running_stack
-    from cart.commands.demo import say_step
+    from cart.commands.demo import Teller
 
     options = DemoOptions(broker=broker or None, seed=seed, policy=scenario.policy)
     if not quiet:
         typer.echo(f"{scenario.name} ({scenario.source})")
     with running_stack(options) as stack:
-        return play_on(stack, scenario, (lambda _step: None) if quiet else say_step)
+        return play_on(stack, scenario, (lambda _step: None) if quiet else Teller())
 
 
 def _summary(results: list[PlayResult], junit: Path, report: Path) -> dict[str, object]:

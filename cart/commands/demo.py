@@ -94,7 +94,7 @@ def _play(stack: Stack, scenario: Scenario) -> int:
     from cart.bench.demo import play_on
 
     typer.echo(f"\n{scenario.name}")
-    result, _ = play_on(stack, scenario, say_step)
+    result, _ = play_on(stack, scenario, Teller())
     typer.echo("")
     if not result.ok:
         skipped = sum(step.outcome == "skipped" for step in result.steps)
@@ -107,10 +107,22 @@ def _play(stack: Stack, scenario: Scenario) -> int:
     return 0
 
 
-def say_step(step: StepResult) -> None:
-    """One line a step that was played; a failed one says what was seen instead."""
-    if step.outcome == "skipped":
-        return
+class Teller:
+    """One line a step that was played, under its heading; a failed one says what was seen instead."""
+
+    def __init__(self) -> None:
+        self._heading = ""
+
+    def __call__(self, step: StepResult) -> None:
+        if step.outcome == "skipped":
+            return
+        if step.row != self._heading:
+            self._heading = step.row
+            typer.echo(f" {step.row}")
+        _say_step(step)
+
+
+def _say_step(step: StepResult) -> None:
     mark = "ok    " if step.outcome == "passed" else "FAILED"
     typer.echo(f"  {mark} {step.seconds:6.2f} s  {step.text}")
     if step.detail:

@@ -240,6 +240,13 @@ def test_codes_are_read_as_people_type_them() -> None:
     assert tidy_code("O1IL2Q9D") == "01112Q-9D"
 
 
+def test_a_second_till_on_the_same_folder_is_told_so(tmp_path: Path) -> None:
+    first = TillLedger(tmp_path)
+    with pytest.raises(TillProblem, match="no other till"):
+        TillLedger(tmp_path)
+    first.close()
+
+
 def chain(count: int, cart_id: str = "cart-1") -> list[LedgerRow]:
     rows: list[LedgerRow] = []
     for seq in range(1, count + 1):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.run_all import machine
-from benchmarks.whole_stack import started_stack
+from cart.bench.live_stack import started_stack
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
+import os
 import secrets
 import signal
 import time
@@ -101,6 +102,7 @@ class Daemon:
             self.core.submit(
                 PartChanged(t_ns=now_ns, part="payment", ok=False, fault="journal_tampered", detail=opened.locked)
             )
+        self._catalog = newest or empty_catalog(config)
         if newest is not None:
             self._feed.publish_catalog(newest)
             if catalog is not None and newest.version != catalog.version:
@@ -109,7 +111,7 @@ class Daemon:
 
     def _build_parts(self, folder: Path) -> None:
         config, submit, clock = self._config, self.core.submit, self.clock
-        self.control = ControlServer(folder / "control.sock", self._status)
+        self.control = ControlServer(folder / "control.sock", self._status, lambda: self._catalog)
         self.core.taps.append(self.control.tap)
         self.devices = {"scale": DevicePart("scale", "cart.daemon.scale_process", self._config_path, submit, clock)}
         if config.camera.source:
@@ -125,7 +127,7 @@ class Daemon:
             boot_id=self._boot_id,
             decide=self.core.decide,
             committed=self.core.drain,
-            on_catalog=self._feed.publish_catalog,
+            on_catalog=self._catalog_arrived,
             health=self._health,
         )
         self.store.catalog_version = self._catalog_version
@@ -187,6 +189,10 @@ class Daemon:
     def _committed(self, _records: Sequence[Record], view: TripView) -> None:
         self.store.committed(view)
 
+    def _catalog_arrived(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._feed.publish_catalog(catalog)
+
     async def _touched(self, request: TouchRequest) -> TouchReply:
         if isinstance(request, ReceiptTo) and not self.store.linked:
             return TouchReply(ok=False, message="offline")
@@ -231,6 +237,7 @@ class Daemon:
         return {
             "cart_id": self._config.cart.id,
             "store_id": self._config.store.id,
+            "pid": os.getpid(),
             "uptime_s": round(time.monotonic() - self._started, 1),
             "trip": {
                 "phase": view.phase,

@@ -1,7 +1,8 @@
 """The control socket: how `cart status` and `cart record` ask the running daemon. One JSON object a line.
 
-Requests: {"do": "status"} answers one object and closes. {"do": "record"} streams {"topic", "t_ns", "body"} lines, the
-bodies as in a recording, until the client leaves. Frames and addresses typed for a receipt are never streamed.
+Requests: {"do": "status"} answers one object and closes, {"do": "catalog"} the catalogue. {"do": "record"} streams
+{"topic", "t_ns", "body"} lines, the bodies as in a recording, until the client leaves. Frames and addresses typed for a
+receipt are never streamed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from cart.core.catalog import Catalog
 from cart.core.observations import AnyObservation, Look, ScaleSample, Touch
 
 log = logging.getLogger(__name__)
@@ -46,11 +48,12 @@ def recorded(observation: AnyObservation) -> tuple[str, dict[str, Any]] | None:
 
 
 class ControlServer:
-    """Serves `path`; `status` makes the answer to a status request."""
+    """Serves `path`; `status` and `catalog` make the answers to requests of those names."""
 
-    def __init__(self, path: Path, status: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, path: Path, status: Callable[[], dict[str, Any]], catalog: Callable[[], Catalog]) -> None:
         self._path = path
         self._status = status
+        self._catalog = catalog
         self._recorders: set[asyncio.Queue[bytes | None]] = set()
         self._server: asyncio.Server | None = None
         self._encoder = msgspec.json.Encoder()
@@ -99,10 +102,13 @@ class ControlServer:
             if request.get("do") == "status":
                 writer.write(self._encoder.encode(self._status()) + b"\n")
                 await writer.drain()
+            elif request.get("do") == "catalog":
+                writer.write(self._encoder.encode(self._catalog()) + b"\n")
+                await writer.drain()
             elif request.get("do") == "record":
                 await self._record(writer)
             else:
-                writer.write(b'{"error":"do must be status or record"}\n')
+                writer.write(b'{"error":"do must be status, catalog or record"}\n')
                 await writer.drain()
         except (TimeoutError, ValueError, OSError):
             pass  # the client left or spoke nonsense; nothing of the cart's depends on it

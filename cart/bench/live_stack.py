@@ -1,4 +1,4 @@
-"""A running stack for a benchmark: broker, till, world and the real daemon on free ports, and a listener on the screen."""
+"""A running stack for tests and benchmarks: the real daemon with everything around it, and a listener on its screen."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ import httpx
 import cart
 from cart.bench.broker import find_mosquitto, plan_broker
 from cart.bench.stack import Stack, StackPlan, free_ports
+from cart.control_client import ControlClient
+from cart.core.problem import Problem
 
 CATALOG = Path(cart.__file__).parent / "demo_catalog" / "catalog.json"
 
 
-class RunningStack:
-    """The stack's addresses as verbs: the world's hands, the shopper's touches, the screen's events with their times."""
+class LiveStack:
+    """The stack's addresses as verbs: the world's hands, the shopper's touches, what the screen showed when."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -42,12 +44,43 @@ class RunningStack:
             f"{self._stack.addresses.screen}/api/v1/touch", json={"action": action, **fields}
         ).raise_for_status()
 
+    @property
+    def screen_url(self) -> str:
+        return self._stack.addresses.screen
+
+    @property
+    def broker_port(self) -> int:
+        return self._stack.plan.broker.port
+
+    def physical(self) -> dict[str, Any]:
+        """What is physically so."""
+        return dict(self._client.get(f"{self._stack.addresses.world}/world").raise_for_status().json())
+
+    def until_back(self, killed_pid: int, seconds: float = 30.0) -> None:
+        """Wait for a daemon with another process id that shows a trip. Raises TimeoutError."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            with contextlib.suppress(Problem, httpx.HTTPError):
+                if self.daemon_pid() != killed_pid:
+                    self.trip()
+                    return
+            time.sleep(0.05)
+        raise TimeoutError(f"the daemon was not back within {seconds:g} s")
+
+    def pay(self, method: str = "card") -> None:
+        """Check out, and pay as soon as the cart lets one."""
+        self.touch("checkout")
+        self.until(lambda view: view["phase"] == "checkout" and not view["checkout_waits_for"])
+        self.touch("pay", method=method)
+
     def trip(self) -> dict[str, Any]:
         """The view now."""
         return dict(self._client.get(f"{self._stack.addresses.screen}/api/v1/trip").raise_for_status().json())
 
     def until(self, condition: Callable[[dict[str, Any]], bool], seconds: float = 20.0) -> int:
-        """When (monotonic ns) the screen first got a view that fits. Raises TimeoutError."""
+        """When (monotonic ns) the screen had a view that fits, the present one counted. Raises TimeoutError."""
+        if condition(self.trip()):
+            return time.monotonic_ns()
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             with contextlib.suppress(queue.Empty):
@@ -62,10 +95,13 @@ class RunningStack:
             while True:
                 self.views.get_nowait()
 
+    def status(self) -> dict[str, Any]:
+        """What `cart status` would say."""
+        return ControlClient(self._stack.plan.folder / "journal").status()
+
     def daemon_pid(self) -> int:
-        """The daemon's process id, as the world that started it says."""
-        state = self._client.get(f"{self._stack.addresses.world}/world").raise_for_status().json()
-        return int(state["power"]["daemon_pid"])
+        """The daemon's process id."""
+        return int(self.status()["pid"])
 
     def _listen(self) -> None:
         while True:
@@ -82,7 +118,7 @@ class RunningStack:
 
 
 @contextlib.contextmanager
-def started_stack(folder: Path, *, policy: dict[str, float | bool] | None = None) -> Iterator[RunningStack]:
+def started_stack(folder: Path, *, policy: dict[str, float | bool] | None = None) -> Iterator[LiveStack]:
     """Everything started and ready, stopped at the end."""
     broker_port, screen, bench, till, relay = free_ports(5)
     plan = StackPlan(
@@ -98,6 +134,6 @@ def started_stack(folder: Path, *, policy: dict[str, float | bool] | None = None
     stack = Stack(plan)
     try:
         stack.start()
-        yield RunningStack(stack)
+        yield LiveStack(stack)
     finally:
         stack.stop()

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from cart.core.catalog import Catalog, Tax
 from cart.core.observations import AnyObservation
 from cart.daemon.control import ControlServer
 from drivers.sim.wire import Wire
 
 COUNTS_PER_GRAM = 20.0
 TARE_COUNTS = 100_000
+CATALOG = Catalog(version=1, currency="EUR", locale="en_IE", taxes={"A": Tax(rate_bp=0)}, items=())
 
 
 class Converter:
@@ -79,7 +81,7 @@ class Daemon:
 
     def __init__(self, folder: Path, status: Callable[[], dict[str, Any]]) -> None:
         self._loop = asyncio.new_event_loop()
-        self.server = ControlServer(folder / "control.sock", status)
+        self.server = ControlServer(folder / "control.sock", status, lambda: CATALOG)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self.server.start(), self._loop).result(5)

@@ -15,11 +15,10 @@ import pytest
 from cart.commands import record as record_command
 from cart.commands import status as status_command
 from cart.control_client import ControlClient, ControlError, NotRunning, Observed
-from cart.core.catalog import Catalog, Tax
 from cart.core.observations import Look, ScaleSample, Touch
 from cart.recordings import RecordingError, open_recording
 from cart.recordings.format import LOOK, SCALE, SCANNER, TOUCH, LookMessage, ScaleMessage, ScannerMessage, TouchMessage
-from tests.unit.simulated_world import Daemon, config_file, daemon
+from tests.unit.simulated_world import CATALOG, Daemon, config_file, daemon
 
 STATUS = {
     "cart_id": "cart-7",
@@ -41,7 +40,6 @@ STATUS = {
     "journal": {"state": "ok", "locked": "", "head_seq": 12},
     "catalog_version": None,
 }
-CATALOG = Catalog(version=1, currency="EUR", locale="en_IE", taxes={"A": Tax(rate_bp=0)}, items=())
 
 
 @pytest.fixture
@@ -132,15 +130,13 @@ def test_a_recording_of_a_live_cart_reads_back_without_the_address(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = config_file(folder)
-    catalog = folder / "catalog.json"
-    catalog.write_bytes(msgspec.json.encode(CATALOG))
     out = folder / "out.mcap"
     stop = threading.Event()
     with daemon(folder, {**STATUS, "trip": {"phase": "idle"}}) as running:
         world = threading.Thread(target=live, args=(running, stop))
         world.start()
         before_ns = time.time_ns()
-        status = record_command.run(out, config_path=config, seconds=0.8, catalog_path=catalog)
+        status = record_command.run(out, config_path=config, seconds=0.8)
         stop.set()
         world.join()
     assert status == 0

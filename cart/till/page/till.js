@@ -90,7 +90,7 @@ function drawLines(cart) {
   const details = element("details");
   details.open = open.has(cart.cart_id);
   details.addEventListener("toggle", () => open[details.open ? "add" : "delete"](cart.cart_id));
-  details.append(element("summary", `${cart.total.units} items`));
+  details.append(element("summary", cart.total.units === 1 ? "1 item" : `${cart.total.units} items`));
   const table = element("table");
   for (const line of cart.total.lines) {
     const row = element("tr");
@@ -137,7 +137,7 @@ function drawModes(state) {
   $("acquirer").hidden = !state.mode;
   $("modes").replaceChildren(...state.modes.map((mode) => {
     const made = button(mode.replaceAll("_", " "), async () => {
-      if (await send("mode", { mode }, `The acquirer will ${mode.replaceAll("_", " ")}.`)) {
+      if (await send("mode", { mode }, `Acquirer from now on: ${mode.replaceAll("_", " ")}.`)) {
         for (const other of $("modes").children) other.setAttribute("aria-pressed", String(other === made));
       }
     }, "plain");
@@ -153,6 +153,7 @@ function draw(state) {
   $("link").className = state.linked ? "good" : "bad";
   if (state.carts.length) $("carts").replaceChildren(...state.carts.map(drawCart));
   drawModes(state);
+  $("no-attempts").hidden = state.attempts.length > 0;
   $("attempts").replaceChildren(...state.attempts.map((row) => {
     const [text, look] = STATUS[row.status];
     const line = element("li", `${row.cart_id} · ${money(row.amount_minor, row.currency)} · `);

@@ -31,7 +31,7 @@ HAND_S = 0.3
 HAND_HZ = 4.5
 """Wander is below this."""
 MODES_MAX = 8
-RINGING_SAMPLES = 16
+RINGING_SAMPLES = 20
 """An oscillation fitted to fewer samples would also fit a tremor."""
 
 RATE_ERROR = 0.03

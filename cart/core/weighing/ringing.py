@@ -10,11 +10,19 @@ from collections.abc import Sequence
 
 LOWEST_HZ = 4.0
 HIGHEST_HZ = 25.0
+DAMPING_MIN = 0.015
+DAMPING_MAX = 0.15
+"""A platform that damps more has a hand on it, or none of the trouble."""
 FORGET = 0.9
 """Weight that remains of older observations when a new one comes in: about ten count."""
 TRAY_PRIOR_G = 9000.0
 UNEXPLAINED = 0.05
 """A free decay predicts itself; what leaves more of its energy unexplained was driven by something."""
+DECAY_SAMPLES = 16
+SURPRISE = 0.12
+"""An observation of 1/f² further than this from the line counts a tenth: it may be a tremor."""
+LOUD = 30.0
+"""Mean square of a decay worth learning from, in units of the noise."""
 RATE_MIN = 40.0
 """Below this many samples a second the converter's filter has swallowed the oscillation."""
 
@@ -39,7 +47,7 @@ class RingModel:
 
     def learn(self, decay: Sequence[float], sigma_g: float, load_g: float, period_s: float) -> None:
         """Fit a free decay (deviations from the settled level, g, clearly above noise) by linear prediction."""
-        if len(decay) < 10 or period_s * RATE_MIN > 1:
+        if len(decay) < DECAY_SAMPLES or period_s * RATE_MIN > 1:
             return
         now, one, two = decay[2:], decay[1:-1], decay[:-2]
         # Noise adds its variance to the squares, which would pass for faster decay.
@@ -64,8 +72,10 @@ class RingModel:
         if not -1.0 < cosine < 1.0:
             return
         hz = math.acos(cosine) / (2 * math.pi * period_s)
-        if LOWEST_HZ <= hz <= HIGHEST_HZ:
-            self._observe(max(0.0, load_g), hz, -math.log(keep) / period_s)
+        decay_a_second = -math.log(keep) / period_s
+        damping = decay_a_second / (2 * math.pi * hz)
+        if LOWEST_HZ <= hz <= HIGHEST_HZ and DAMPING_MIN <= damping <= DAMPING_MAX:
+            self._observe(max(0.0, load_g), hz, decay_a_second)
 
     def _observe(self, load_g: float, hz: float, decay_a_second: float) -> None:
         x, y = load_g / TRAY_PRIOR_G, hz**-2
@@ -77,8 +87,10 @@ class RingModel:
         self._w, self._wx, self._wy, self._wxx, self._wxy = (
             FORGET * v for v in (self._w, self._wx, self._wy, self._wxx, self._wxy)
         )
-        self._add(1.0, x, y)
-        share = 1.0 if self._seen == 0 else 0.3
+        expected = self._line(load_g) if self._seen >= 3 else y
+        self._add(1.0 if abs(y / expected - 1) < SURPRISE else 0.1, x, y)
+        # Hands only ever add damping, so less counts for more.
+        share = 1.0 if self._seen == 0 else (0.3 if decay_a_second < self._keep_a_second else 0.1)
         self._keep_a_second += share * (decay_a_second - self._keep_a_second)
         self._seen += 1
 
@@ -120,5 +132,5 @@ def free_decay(
     while end > 0 and abs(off[end - 1]) < 3 * sigma_g:
         end -= 1
     off = off[:end]
-    loud = len(off) >= 10 and sum(v * v for v in off) > 12 * len(off) * sigma_g * sigma_g
+    loud = len(off) >= DECAY_SAMPLES and sum(v * v for v in off) > LOUD * len(off) * sigma_g * sigma_g
     return off if loud else []

@@ -106,6 +106,8 @@ class RemovedUnits:
     weight_g: float
     sigma_g: float
     at_ns: int
+    told: bool = False
+    """A person said so: it is less likely to come back."""
 
 
 @dataclass(slots=True)
@@ -213,7 +215,7 @@ class Basket:
         if left:
             sigma_g = self._take_placed(line, left, event.weight_g)
         if event.weight_g is not None and event.reason in ("taken_out", "revised"):
-            self.removed.append(RemovedUnits(bare(line), event.units, event.weight_g, sigma_g, t_ns))
+            self.removed.append(RemovedUnits(bare(line), event.units, event.weight_g, sigma_g, t_ns, event.told))
             del self.removed[:-REMOVED_KEPT]
         if line.units == 0:
             del self.lines[line.line_id]

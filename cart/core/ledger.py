@@ -104,6 +104,8 @@ class ItemRemoved(LedgerEventBase, frozen=True, kw_only=True, tag="item_removed"
     weight_g: float | None
     reason: Literal["taken_out", "shopper", "not_placed", "staff", "voided", "revised"]
     step_ids: tuple[int, ...] = ()
+    told: bool = False
+    """A person said that these were taken out, by scanning them or on the screen."""
 
 
 class OwnThing(LedgerEventBase, frozen=True, kw_only=True, tag="own_thing"):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 
 from cart.core.basket import Line, PlacedGroup
-from cart.core.ledger import Hypothesis, ItemConfirmed, ItemRemoved, ItemReopened, StepExplained
+from cart.core.ledger import Hypothesis, ItemRemoved, StepExplained
 from cart.core.session_desk import Desk
+from cart.core.session_shares import Seen, beyond_means, reopen, share_out, together
 from cart.core.session_weight import confirm
 from cart.core.session_window import log_fit, unit_weight
 
@@ -26,8 +27,6 @@ _INSTEAD_NS = 20_000_000_000
 """A step this long before the scan may have been the scanned thing."""
 _LONG_AWAY_NS = 20_000_000_000
 """A put-back after longer is rarer than another thing of that weight, put in and then scanned."""
-
-Seen = list[tuple[Line, PlacedGroup]]
 
 
 def before_asking(desk: Desk, line: Line) -> bool:
@@ -84,55 +83,25 @@ def _scanned_again(desk: Desk, line: Line) -> bool:
 
 
 def _went_in_with(desk: Desk, line: Line) -> bool:
+    """The units went in with something in whose spread they were lost."""
     mean_g, sd_g = unit_weight(desk, line)
     if mean_g is None:
         return False
     units = line.pending_units
     since_ns = max(p.since_ns for p in line.pending)
-    best: tuple[float, Seen, float] | None = None
-    for seen in _steps_since(desk, line, since_ns).values():
-        sums = _sums(desk, seen)
+    best: tuple[float, tuple[int, ...], Seen, float] | None = None
+    for ids, seen in together(desk):
+        soon = all(0 <= g.since_ns - since_ns <= _TOGETHER_NS and other is not line for other, g in seen)
+        sums = beyond_means(desk, seen, sum(g.weight_g or 0.0 for _, g in seen)) if soon else None
         if sums is None:
             continue
-        residual_g, variance_g2 = sums
-        with_it = residual_g - units * mean_g
-        both_g2 = variance_g2 + units * sd_g * sd_g
-        gain = log_fit(with_it, both_g2) - log_fit(residual_g, variance_g2)
+        with_it, both_g2 = sums[0] - units * mean_g, sums[1] + units * sd_g * sd_g
+        gain = log_fit(with_it, both_g2) - log_fit(*sums)
         if abs(with_it) <= _Z_TOGETHER * math.sqrt(both_g2) and gain >= _LOST_LOG and (best is None or gain > best[0]):
-            best = (gain, seen, with_it)
+            best = (gain, ids, seen, with_it)
     if best is None:
         return False
-    _share_out(desk, line, *best)
-    return True
-
-
-def _steps_since(desk: Desk, line: Line, since_ns: int) -> dict[tuple[int, ...], Seen]:
-    """What was weighed into the basket soon after the scan, by the steps that showed it."""
-    found: dict[tuple[int, ...], Seen] = {}
-    for other in desk.state.basket.lines.values():
-        for group in other.placed:
-            soon = 0 <= group.since_ns - since_ns <= _TOGETHER_NS
-            if soon and other is not line and group.proof == "weighed" and group.weight_g is not None:
-                found.setdefault(group.step_ids, []).append((other, group))
-    return found
-
-
-def _sums(desk: Desk, seen: Seen) -> tuple[float, float] | None:
-    """What the things of a step weigh beyond their means, and its variance."""
-    residual_g, variance_g2 = 0.0, 1.0
-    for other, group in seen:
-        mean_g, sd_g = unit_weight(desk, other)
-        item = desk.item(other.sku)
-        if mean_g is None or item is None or item.weight_g is None:
-            return None
-        residual_g += (group.weight_g or 0.0) - group.units * mean_g
-        variance_g2 += group.units * sd_g * sd_g
-    return residual_g, variance_g2
-
-
-def _share_out(desk: Desk, line: Line, gain: float, seen: Seen, with_it: float) -> None:
-    """Write the revision: every thing of the step gets its share of the step's weight anew."""
-    ids = seen[0][1].step_ids
+    gain, ids, seen, with_it = best
     names = " and ".join(other.name for other, _ in seen)
     desk.emit(
         StepExplained(
@@ -145,28 +114,7 @@ def _share_out(desk: Desk, line: Line, gain: float, seen: Seen, with_it: float) 
             ),
         )
     )
-    mean_g, sd_g = unit_weight(desk, line)
-    units = line.pending_units
-    parts = [(other, group.units, *unit_weight(desk, other)) for other, group in seen]
-    variance_g2 = 1.0 + units * sd_g * sd_g + sum(count * sd * sd for _, count, _, sd in parts)
-    for other, group in seen:
-        desk.emit(
-            ItemReopened(
-                line_id=other.line_id, sku=other.sku, units=group.units, weight_g=group.weight_g, reason="revised"
-            )
-        )
-    for other, count, mean, sd in [*parts, (line, units, mean_g, sd_g)]:
-        own_g2 = count * sd * sd
-        weight_g = count * (mean or 0.0) + with_it * own_g2 / variance_g2
-        sigma_g = math.sqrt(own_g2 * (1.0 - own_g2 / variance_g2) + 0.25)
-        desk.emit(
-            ItemConfirmed(
-                line_id=other.line_id,
-                sku=other.sku,
-                units=count,
-                weight_g=round(weight_g, 2),
-                proof="weighed",
-                step_ids=ids,
-                sigma_g=round(sigma_g, 3),
-            )
-        )
+    parts = [(other, group.units) for other, group in seen]
+    reopen(desk, seen)
+    share_out(desk, [*parts, (line, units)], with_it, ids)
+    return True

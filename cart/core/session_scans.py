@@ -8,13 +8,14 @@ from cart.core.barcodes import BarcodeError, ScannedCode, expiry_date
 from cart.core.basket import Line
 from cart.core.catalog import Item
 from cart.core.interventions import Open
-from cart.core.ledger import ItemAdded, ItemRemoved, ItemReopened, SecurityNoted, StepExplained
+from cart.core.ledger import ItemAdded, ItemRemoved, SecurityNoted, StepExplained
 from cart.core.observations import Scan, ScanRefused
+from cart.core.reconciliation import Explanation, explain
 from cart.core.reconciliation.moves import Move, out_sets
 from cart.core.session_desk import Desk
 from cart.core.session_phases import back_to_shopping, start_trip
 from cart.core.session_revision import instead_of_return
-from cart.core.session_weight import confirm, reconcile, required_age, tidy
+from cart.core.session_weight import confirm, reconcile, required_age, settle_told, tidy
 from cart.core.session_window import is_light, window
 
 UNITS_MAX = 99
@@ -167,16 +168,46 @@ def answer_removed(desk: Desk, open_: Open, sku: str, how: str) -> bool:
     if not ids:
         return False
     delta_g = sum(desk.state.open_steps[i].delta_g for i in ids)
-    move = _take_like(desk, sku, delta_g)
-    if move is None:
-        return False
-    desk.emit(StepExplained(step_ids=ids, won=f"{move.label} ({how})", margin=99.0, considered=()))
-    desk.emit(
-        ItemRemoved(line_id=move.key, sku=sku, units=move.units, weight_g=-delta_g, reason="taken_out", step_ids=ids)
-    )
+    whole = _explanation_with(desk, ids, sku)
+    if whole is not None:
+        settle_told(desk, whole, how)
+    else:
+        move = _take_like(desk, sku, delta_g)
+        if move is None:
+            return False
+        desk.emit(StepExplained(step_ids=ids, won=f"{move.label} ({how})", margin=99.0, considered=()))
+        desk.emit(
+            ItemRemoved(
+                line_id=move.key, sku=sku, units=move.units, weight_g=-delta_g, reason="taken_out", step_ids=ids,
+                told=True,
+            )
+        )  # fmt: skip
     tidy(desk)
     reconcile(desk)
     return True
+
+
+def told_meanwhile(desk: Desk, step_id: int) -> None:
+    """A scan between a removal and the rest after it told what was taken out: its unit is no further one."""
+    step = desk.state.open_steps[step_id]
+    if step.delta_g >= 0.0:
+        return
+    for line in list(desk.state.basket.lines.values()):
+        if not line.placed or not any(p.entry == "scan" and p.since_ns >= step.began_ns for p in line.pending):
+            continue
+        taken = _explanation_with(desk, (step_id,), line.sku)
+        if taken is not None:
+            desk.emit(ItemRemoved(line_id=line.line_id, sku=line.sku, units=1, weight_g=None, reason="revised"))
+            settle_told(desk, taken, "told by scanning it")
+            return
+
+
+def _explanation_with(desk: Desk, ids: tuple[int, ...], sku: str) -> Explanation | None:
+    """The likeliest explanation of a step in which this product was taken out."""
+    for explanation in explain(window(desk)).rivals.get(ids[-1], ()):
+        if any(m.kind == "take" and m.sku == sku for m in explanation.moves):
+            return explanation
+    return None
 
 
 def _take_like(desk: Desk, sku: str, delta_g: float) -> Move | None:
@@ -229,10 +260,3 @@ def set_quantity(desk: Desk, line: Line, units: int) -> None:
 def removable_units(line: Line) -> int:
     """Units that the screen may drop: those that the scale doesn't hold in the basket."""
     return line.pending_units + sum(g.units for g in line.placed if g.weight_g is None)
-
-
-def reopen(desk: Desk, line: Line, reason: str) -> None:
-    """Put a line's placed units back to pending: a revision."""
-    units = line.placed_units
-    if units:
-        desk.emit(ItemReopened(line_id=line.line_id, sku=line.sku, units=units, weight_g=line.weight_g, reason=reason))

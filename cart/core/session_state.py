@@ -191,6 +191,8 @@ class TripState:
         self.slope_g += event.absorbed_g
         if not event.step_ids:
             self.last_item_ns = self.last_ns  # a removal told by scanning it is told once
+            if self.basket.removed:
+                self.basket.removed[-1].told = True
         if event.open_g is None or not event.step_ids:
             for step_id in event.step_ids:
                 self.open_steps.pop(step_id, None)

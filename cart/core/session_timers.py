@@ -11,6 +11,8 @@ from cart.core.session_payment import follow, unloaded
 from cart.core.session_phases import emptied, end_trip, not_placed_choices
 from cart.core.session_revision import before_asking
 
+_MOVING_S = 20.0
+"""Longer than that a basket that never rests keeps nobody from being asked."""
 _ASKING: frozenset[Phase] = frozenset({"shopping", "checkout"})
 
 
@@ -26,16 +28,20 @@ def next_due_ns(desk: Desk) -> int | None:
 def _timers(desk: Desk) -> Iterator[tuple[int, tuple[str, int]]]:
     """Every running timer: when it is due, and what it is about."""
     state, policy = desk.state, desk.policy
-    if state.phase not in _ASKING:
+    if state.phase not in _MOVING_S = 20.0
+"""Longer than that a basket that never rests keeps nobody from being asked."""
+_ASKING:
         return
     for open_ in state.interventions.values():
         if open_.stage == "hint":
             yield open_.stage_ns + _ns(policy.hint_s), ("hint", open_.id)
     if desk.scale_fault is None:
+        # A basket in motion may be taking the thing in right now, or be leant on: nothing is missing until it rests.
+        patience_s = policy.not_placed_s + (0.0 if desk.live.stable else _MOVING_S)
         named = {o.event.line_id for o in desk.open_of("not_placed", "wrong_weight")}
         for line in state.basket.lines.values():
             if line.pending and line.line_id not in named:
-                yield min(p.since_ns for p in line.pending) + _ns(policy.not_placed_s), ("not_placed", line.line_id)
+                yield min(p.since_ns for p in line.pending) + _ns(patience_s), ("not_placed", line.line_id)
     bare = not state.basket.lines and not state.interventions and not state.open_steps
     if bare and (emptied(desk) or desk.scale_fault is not None):
         yield state.last_act_ns + _ns(policy.empty_idle_s), ("empty", 0)

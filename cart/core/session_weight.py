@@ -17,6 +17,7 @@ from cart.core.ledger import (
 )
 from cart.core.reconciliation import Decision, Explanation, Move, explain
 from cart.core.session_desk import Desk
+from cart.core.session_shares import left_out
 from cart.core.session_window import window
 from cart.core.weighing.events import WeightStep
 
@@ -59,11 +60,22 @@ def reconcile(desk: Desk) -> None:
             _settle(desk, partial, decision)
             _ask(desk, partial, decision)
             continue
+        unasked = [e for e in decision.asked.values() if _unasked(desk, e.step_ids[-1])]
+        if any(_revised(desk, explanation) for explanation in unasked):
+            continue
         for explanation in decision.asked.values():
             if _unasked(desk, explanation.step_ids[-1]):
                 _ask(desk, explanation, decision)
         break
     tidy(desk)
+
+
+def _revised(desk: Desk, explanation: Explanation) -> bool:
+    """A unit too many may be the very unit that was believed to have gone in together with something else."""
+    line = desk.state.basket.lines.get(explanation.line_id or 0)
+    if explanation.open_kind != "extra_unit" or explanation.moves or line is None:
+        return False
+    return left_out(desk, line)
 
 
 def tidy(desk: Desk) -> None:
@@ -121,6 +133,17 @@ def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
             absorbed_g=won.absorbed_g,
         )
     )
+    _make_moves(desk, won)
+
+
+def settle_told(desk: Desk, told: Explanation, how: str) -> None:
+    """Settle a step by what a person said of it."""
+    desk.emit(StepExplained(step_ids=told.step_ids, won=f"{told.label} ({how})", margin=99.0, considered=()))
+    _make_moves(desk, told, told=True)
+
+
+def _make_moves(desk: Desk, won: Explanation, *, told: bool = False) -> None:
+    """Write what an explanation's moves did, each with its share of the weight."""
     total_variance = won.variance_g2
     spread = sum(m.variance_g2 for m in won.moves)
     for move in won.moves:
@@ -130,10 +153,12 @@ def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
             sigma_g = math.sqrt(max(0.01, total_variance - move.variance_g2))
         else:
             sigma_g = math.sqrt(max(0.01, move.variance_g2 * (1.0 - move.variance_g2 / max(total_variance, 1e-9))))
-        _make_move(desk, move, weight_g, sigma_g, won.step_ids)
+        _make_move(desk, move, weight_g, sigma_g, won.step_ids, told=told)
 
 
-def _make_move(desk: Desk, move: Move, weight_g: float, sigma_g: float, step_ids: tuple[int, ...]) -> None:
+def _make_move(
+    desk: Desk, move: Move, weight_g: float, sigma_g: float, step_ids: tuple[int, ...], *, told: bool
+) -> None:
     weight_g, sigma_g = round(weight_g, 2), round(sigma_g, 3)
     match move.kind:
         case "place" | "light":
@@ -142,7 +167,7 @@ def _make_move(desk: Desk, move: Move, weight_g: float, sigma_g: float, step_ids
             desk.emit(
                 ItemRemoved(
                     line_id=move.key, sku=move.sku, units=move.units, weight_g=-weight_g, reason="taken_out",
-                    step_ids=step_ids,
+                    step_ids=step_ids, told=told,
                 )
             )  # fmt: skip
         case "return":
@@ -235,11 +260,11 @@ def _ask(desk: Desk, explanation: Explanation, decision: Decision) -> None:
 
 def removal_candidates(rivals: tuple[Explanation, ...]) -> tuple[str, ...]:
     """Products of which one was taken out, likeliest first."""
-    takes = [e for e in rivals if len(e.moves) == 1 and e.moves[0].kind == "take"]
+    takes = [e for e in rivals if e.takes]
     if not takes:
         return ()
     best = takes[0].score
-    skus = [e.moves[0].sku for e in takes if e.score > best - _CANDIDATE_SCORE]
+    skus = [m.sku for e in takes if e.score > best - _CANDIDATE_SCORE for m in e.moves if m.kind == "take"]
     return tuple(dict.fromkeys(skus))[:_CANDIDATES_MAX]
 
 

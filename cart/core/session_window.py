@@ -114,7 +114,7 @@ def _inside(desk: Desk, line: Line, group: PlacedGroup, mean_g: float | None, sd
 
 def _gone(desk: Desk) -> tuple[Gone, ...]:
     return tuple(
-        Gone(index, g.line.line_id, g.line.sku, g.line.name, g.units, g.weight_g, g.sigma_g**2, g.at_ns)
+        Gone(index, g.line.line_id, g.line.sku, g.line.name, g.units, g.weight_g, g.sigma_g**2, g.at_ns, g.told)
         for index, g in enumerate(desk.state.basket.removed)
         if desk.t_ns - g.at_ns < _GONE_MAX_S * 1e9
     )

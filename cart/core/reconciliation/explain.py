@@ -49,6 +49,13 @@ class Explanation:
     def takes(self) -> bool:
         return any(m.kind in ("take", "own_out") for m in self.moves)
 
+    @property
+    def gain_min(self) -> float:
+        """What it must gain over leaving its steps open, to be settled unasked."""
+        if not self.takes:
+            return priors.GAIN_MIN
+        return priors.GAIN_SWAPPED if any(m.kind == "place" for m in self.moves) else priors.GAIN_TAKEN
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -132,7 +139,7 @@ def _choose(candidates: list[tuple[float, Explanation]]) -> tuple[Explanation | 
             default=-math.inf,
         )
         margin = min(gain - rival, gain)
-        if explanation.takes and margin < priors.MARGIN_TAKEN:
+        if explanation.takes and (gain - rival < priors.MARGIN_TAKEN or gain < explanation.gain_min):
             doubtful.update(explanation.step_ids)
             continue
         return explanation, margin if math.isfinite(margin) else gain

@@ -85,6 +85,7 @@ def _placements(window: Window) -> list[MoveSet]:
                 own = priors.PLACE + (units - 1) * priors.PLACE_SAME_TOO
                 # Of several scanned things the first to go in is any of them; together is what costs.
                 own += priors.PLACE_OTHER_TOO if known.moves else rank * priors.PLACE_RANK
+                own += priors.PLACE_STALE if window.now_ns - waiting.since_ns > priors.STALE_S * 1e9 else 0.0
                 more.append(
                     MoveSet(
                         (*known.moves, move),
@@ -119,7 +120,8 @@ def _returns(window: Window) -> list[MoveSet]:
     sets = []
     for gone in window.gone:
         age_s = max(0.0, (window.now_ns - gone.at_ns) / 1e9)
-        log_prior = priors.RETURN + priors.RETURN_PER_S * age_s
+        log_prior = priors.RETURN + max(priors.RETURN_LATE, priors.RETURN_PER_S * age_s)
+        log_prior += priors.RETURN_TOLD if gone.told else 0.0
         move = Move("return", gone.index, gone.sku, gone.name, gone.units, gone.weight_g, gone.variance_g2)
         sets.append(MoveSet((move,), gone.weight_g, gone.variance_g2, log_prior))
     for own in window.own:

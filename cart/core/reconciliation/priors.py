@@ -24,12 +24,19 @@ Z_MAX = 4.0
 """A weight this many σ off isn't the item: honest items are further off once in 16,000."""
 GAIN_MIN = -1.0
 """An honest explanation may be this much worse than accusing: accusing is dear, and a hint is asked early anyway."""
+GAIN_TAKEN = 1.0
+GAIN_SWAPPED = 3.0
+"""Units taken out, or swapped for scanned ones, are settled only if that is this much likelier than anything unknown:
+of many lines some always fits a net weight."""
 MARGIN_TAKEN = 3.0
 """Natural log by which one removal must beat every other before its line goes unasked: 20 to 1."""
 
 PLACE = -0.1
 PLACE_RANK = -0.4
 """Each waiting line that was scanned later makes an earlier one less likely to come next."""
+PLACE_STALE = -2.0
+STALE_S = 15.0
+"""A scanned thing that has waited this long may have been left on the shelf."""
 PLACE_OTHER_TOO = -1.0
 PLACE_SAME_TOO = -0.5
 TAKE = -3.0
@@ -37,7 +44,12 @@ TAKE_MORE = -1.5
 TAKE_PAIR = -2.5
 EVERYTHING = -5.0
 RETURN = -2.0
-RETURN_PER_S = -1.0 / 60.0
+RETURN_PER_S = -1.0 / 15.0
+"""Who looks at a thing and puts it back does so within seconds."""
+RETURN_LATE = -3.0
+"""No put-back is less likely than this for its age: within minutes it still beats an unscanned thing of that weight."""
+RETURN_TOLD = -2.0
+"""Who says that a thing was taken out means to leave it."""
 OWN_OUT = -4.0
 OWN_IN = -2.0
 OWN_DECLARED = -0.3

@@ -62,6 +62,7 @@ class Gone:
     weight_g: float
     variance_g2: float
     at_ns: int
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,10 @@ from cart.core.problem import Problem
 CATALOG = Path(cart.__file__).parent / "demo_catalog" / "catalog.json"
 
 
+PAY_TRIES = 10
+"""The basket may stir between the screen's word that it is still and the touch; a person touches again."""
+
+
 class LiveStack:
     """The stack's addresses as verbs: the world's hands, the shopper's touches, what the screen showed when."""
 
@@ -71,7 +75,12 @@ class LiveStack:
         """Check out, and pay as soon as the cart lets one."""
         self.touch("checkout")
         self.until(lambda view: view["phase"] == "checkout" and not view["checkout_waits_for"])
-        self.touch("pay", method=method)
+        for _ in range(PAY_TRIES):
+            with contextlib.suppress(httpx.HTTPStatusError):
+                self.touch("pay", method=method)
+                return
+            time.sleep(0.3)
+        raise TimeoutError(f"the cart would not take payment: {self.trip()['checkout_waits_for']}")
 
     def trip(self) -> dict[str, Any]:
         """The view now."""
@@ -81,6 +90,10 @@ class LiveStack:
         """When (monotonic ns) the screen had a view that fits, the present one counted. Raises TimeoutError."""
         if condition(self.trip()):
             return time.monotonic_ns()
+        return self.first_view(condition, seconds)
+
+    def first_view(self, condition: Callable[[dict[str, Any]], bool], seconds: float = 20.0) -> int:
+        """When (monotonic ns) the screen got the first fitting view not yet looked at. Raises TimeoutError."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             with contextlib.suppress(queue.Empty):

@@ -49,6 +49,7 @@ class Daemon:
         self._started = time.monotonic()
         self._manager = ServiceManager()
         self._feed = ViewFeed()
+        self._started_s = 0.0
         self._phase = ""
         self._boot_id = secrets.token_hex(4)
 
@@ -155,6 +156,7 @@ class Daemon:
                 tasks = [group.create_task(work) for work in works]
                 lines = len(self.core.view.lines)
                 log.info("ready: %s, ledger row %d, %d lines restored", screen.url, opened.head.seq, lines)
+                self._started_s = seconds_since_exec()
                 self._manager.ready(f"{self._config.cart.id} on {screen.url}")
                 await stopping.wait()
                 self._manager.stopping()
@@ -238,6 +240,7 @@ class Daemon:
             "cart_id": self._config.cart.id,
             "store_id": self._config.store.id,
             "pid": os.getpid(),
+            "started_s": round(self._started_s, 3),
             "uptime_s": round(time.monotonic() - self._started, 1),
             "trip": {
                 "phase": view.phase,
@@ -257,6 +260,15 @@ class Daemon:
             "dropped_samples": self.core.dropped_samples,
             "pids": {name: device.child.pid for name, device in self.devices.items()},
         }
+
+
+def seconds_since_exec() -> float:
+    """How long ago this process was started (proc(5): field 22 of stat, in clock ticks since boot); 0 where unknown."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def empty_catalog(config: Config) -> Catalog:

@@ -13,6 +13,8 @@ from cart.core.session_revision import before_asking
 
 _MOVING_S = 20.0
 """Longer than that a basket that never rests keeps nobody from being asked."""
+_MOVING_S = 20.0
+"""Longer than that a basket that never rests keeps nobody from being asked."""
 _ASKING: frozenset[Phase] = frozenset({"shopping", "checkout"})
 
 
@@ -28,9 +30,7 @@ def next_due_ns(desk: Desk) -> int | None:
 def _timers(desk: Desk) -> Iterator[tuple[int, tuple[str, int]]]:
     """Every running timer: when it is due, and what it is about."""
     state, policy = desk.state, desk.policy
-    if state.phase not in _MOVING_S = 20.0
-"""Longer than that a basket that never rests keeps nobody from being asked."""
-_ASKING:
+    if state.phase not in _ASKING:
         return
     for open_ in state.interventions.values():
         if open_.stage == "hint":

@@ -11,6 +11,7 @@ import msgspec
 
 from cart.core.problem import Problem
 
+EMBEDDED = "embedded"
 # Debian puts mosquitto where an ordinary user's PATH does not look.
 EXTRA_PATH = ("/usr/sbin", "/usr/local/sbin")
 
@@ -30,16 +31,16 @@ def find_mosquitto() -> str | None:
 
 
 def plan_broker(named: str | None, folder: Path, port: int, *, mosquitto: str | None) -> BrokerPlan:
-    """The plan for one demo. `named` is HOST or HOST:PORT of a broker that runs already.
+    """The plan for one demo. `named` is HOST or HOST:PORT of a broker that runs already, or `embedded`.
 
     Raises Problem when `named` is neither.
     """
-    if named is not None:
+    if named is not None and named != EMBEDDED:
         host, _, port_text = named.partition(":")
         if not host or not (port_text or "1883").isdigit():
-            raise Problem(f"--broker {named}: give HOST or HOST:PORT, for example 127.0.0.1:1883")
+            raise Problem(f"--broker {named}: give HOST, HOST:PORT or {EMBEDDED}")
         return BrokerPlan(host=host, port=int(port_text or 1883), kind="named", command=None)
-    if mosquitto is not None:
+    if mosquitto is not None and named is None:
         config = folder / "mosquitto.conf"
         # Loopback only, nothing kept: the cart resends whatever the store has not acknowledged.
         config.write_text(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ def running_stack(options: DemoOptions) -> Iterator[Stack]:
     """A stack that is ready, stopped at the end whatever happens. Raises Problem, one line, where it does not start."""
     if not options.catalog.is_file():
         raise Problem(f"{options.catalog}: no such catalogue; give a catalog.json with --catalog")
+    if (taken := taken_port(options)) is not None:
+        raise Problem(taken)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="cart-demo-"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,6 +63,23 @@ def running_stack(options: DemoOptions) -> Iterator[Stack]:
 def _remove(options: DemoOptions, folder: Path) -> None:
     if options.folder is None:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def taken_port(options: DemoOptions) -> str | None:
+    """One line about the first chosen port that another program listens on, None while all are free."""
+    chosen = {
+        "--screen-port": options.screen_port,
+        "--bench-port": options.bench_port,
+        "--till-port": options.till_port,
+    }
+    for option, port in chosen.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                return f"{option} {port} can't be used ({error.strerror}); choose another, or 0 for a free one"
+    return None
 
 
 def _plan(options: DemoOptions, folder: Path) -> StackPlan:

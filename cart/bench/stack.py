@@ -99,6 +99,10 @@ class Stack:
         (folder / "journal").mkdir(exist_ok=True)
         if plan.broker.command is not None:
             self._children.append(Child("broker", plan.broker.command, folder / "broker.log"))
+        elif not self._broker_answers():
+            raise StackError(
+                f"no broker answers at {plan.broker.host}:{plan.broker.port}; start it there, or leave --broker away"
+            )
         self._wait_for(self._broker_answers, "the broker")
         self._children.append(Child("till", self._till_command(), folder / "till.log"))
         self._children.append(Child("world", self._world_command(config), folder / "world.log"))

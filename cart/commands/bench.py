@@ -41,7 +41,7 @@ def run_scenarios(
     files: Annotated[list[str], typer.Argument(help="YAML files, or names of bundled scenarios.")],
     junit: Annotated[Path, typer.Option(help="Where the JUnit XML goes.")] = Path("bench-junit.xml"),
     report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = Path("bench-report.html"),
-    broker: Annotated[str, typer.Option(help="HOST:PORT of a broker that runs already.")] = "",
+    broker: Annotated[str, typer.Option(help="HOST:PORT of a broker that runs already, or embedded.")] = "",
     seed: Annotated[int, typer.Option(help="Of weights and of the load cell's noise.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
 ) -> int:

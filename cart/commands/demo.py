@@ -28,10 +28,12 @@ def run(
     *,
     script: Annotated[str, typer.Option(help="Play this scenario: a YAML file, or a bundled one's name.")] = "",
     exit_: Annotated[bool, typer.Option("--exit", help="Leave when the scenario is over.")] = False,
-    screen_port: Annotated[int, typer.Option(help="Port of the shopper's screen; 0 takes a free one.")] = 0,
-    bench_port: Annotated[int, typer.Option(help="Port of the bench page.")] = 0,
-    till_port: Annotated[int, typer.Option(help="Port of the till's page.")] = 0,
-    broker: Annotated[str, typer.Option(help="HOST:PORT of a broker that runs already.")] = "",
+    screen_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the shopper's screen; 0 takes a free one.")
+    ] = 0,
+    bench_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the bench page.")] = 0,
+    till_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the till's page.")] = 0,
+    broker: Annotated[str, typer.Option(help="HOST:PORT of a broker that runs already, or embedded.")] = "",
     folder: Annotated[Path | None, typer.Option(help="Keep everything here, for the next time too.")] = None,
     catalog: Annotated[Path | None, typer.Option(help="Another catalog.json than the demo's.")] = None,
     seed: Annotated[int, typer.Option(help="Of weights and of the load cell's noise.")] = 1,

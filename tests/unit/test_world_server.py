@@ -20,6 +20,7 @@ import pytest
 from cart.bench.broker import plan_broker
 from cart.bench.building import BuiltWorld, build_world, close_world
 from cart.bench.children import Child, last_line
+from cart.bench.demo import DemoOptions, taken_port
 from cart.bench.power import PowerSwitch
 from cart.bench.relay import CONNECTIONS_MAX, NetworkRelay
 from cart.bench.stack import StackPlan, config_text, free_ports
@@ -280,8 +281,9 @@ def test_the_broker_is_the_named_one_or_mosquitto_or_the_embedded_one(tmp_path: 
     assert found.command == ("/m", "-c", str(tmp_path / "mosquitto.conf"))
     assert "listener 5 127.0.0.1" in (tmp_path / "mosquitto.conf").read_text()
     assert plan_broker(None, tmp_path, 5, mosquitto=None).kind == "amqtt"
+    assert plan_broker("embedded", tmp_path, 5, mosquitto="/m").kind == "amqtt"
     for bad in (":1883", "host:mqtt"):
-        with pytest.raises(Problem, match="give HOST or HOST:PORT"):
+        with pytest.raises(Problem, match="give HOST, HOST:PORT or embedded"):
             plan_broker(bad, tmp_path, 5, mosquitto=None)
 
 
@@ -290,6 +292,17 @@ def test_free_ports_are_different_and_can_be_taken() -> None:
     assert len(set(ports)) == 5
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", ports[0]))
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts() -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        port = sock.getsockname()[1]
+        assert taken_port(DemoOptions(bench_port=port)) == (
+            f"--bench-port {port} can't be used (Address already in use); choose another, or 0 for a free one"
+        )
+    assert taken_port(DemoOptions()) is None
 
 
 def test_a_child_is_stopped_and_a_dead_one_has_last_words(tmp_path: Path) -> None:

@@ -109,6 +109,8 @@ class Session:
         return trip_view(self._desk, self._revision)
 
     def _finish(self) -> list[Effect]:
+        if self._desk.effects or self._desk.buzzer != "none":
+            self._desk.indicate()
         effects, self._desk.effects = self._desk.effects, []
         if effects:
             self._revision += 1

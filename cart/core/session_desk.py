@@ -64,6 +64,8 @@ class Desk:
         self._priced: tuple[int, PricedBasket] | None = None
         self.catalog_revision = 0
         self.refused_notes = 0
+        self.buzzer: Literal["none", "ok", "attention"] = "none"
+        self._shown_light: Literal["off", "green", "amber", "red"] = "off"
 
     def emit(self, event: LedgerEvent) -> None:
         """Record one decision and fold it."""
@@ -78,10 +80,25 @@ class Desk:
             if isinstance(effect, Record):
                 self.state.apply(effect.t_ns, effect.event)
 
-    def indicate(
-        self, light: Literal["off", "green", "amber", "red"], buzzer: Literal["none", "ok", "attention"]
-    ) -> None:
-        self.effects.append(Indicate(light, buzzer))
+    def sound(self, buzzer: Literal["ok", "attention"]) -> None:
+        """Sound the buzzer with this observation's effects."""
+        self.buzzer = buzzer
+
+    def indicate(self) -> None:
+        """Show the trip's state by the light, if it or the buzzer has something new to say."""
+        light = self._light()
+        if light != self._shown_light or self.buzzer != "none":
+            self.effects.append(Indicate(light, self.buzzer))
+        self._shown_light, self.buzzer = light, "none"
+
+    def _light(self) -> Literal["off", "green", "amber", "red"]:
+        state = self.state
+        if state.phase in ("idle", "maintenance"):
+            return "off"
+        if state.locked or any(o.stage != "hint" and o.kind != "age_check" for o in state.interventions.values()):
+            return "red"
+        pending = any(line.pending for line in state.basket.lines.values())
+        return "amber" if pending or state.interventions else "green"
 
     def item(self, sku: str) -> Item | None:
         return self.index.by_sku.get(sku)

@@ -66,7 +66,7 @@ def pay(desk: Desk, method: str) -> None:
             desk.carry(desk.payments.hand_to_till(desk.t_ns))
         return
     if state.phase != "checkout" or method not in methods(desk) or pay_waits_for(desk):
-        desk.indicate("amber", "attention")
+        desk.sound("attention")
         return
     total_minor = desk.priced().total_minor
     if total_minor <= 0:
@@ -133,7 +133,7 @@ def _paid(desk: Desk, attempt_id: str, method: str, reference: str) -> None:
     )
     go(desk, "paid", "approved")
     desk.emit(ReceiptIssued(receipt=receipt))
-    desk.indicate("green", "ok")
+    desk.sound("ok")
     put_in = [s for s in state.open_steps.values() if s.delta_g > 0.0]
     for open_ in desk.open_of("basket_changed"):
         desk.clear(open_, how="basket", reason="paid")
@@ -153,7 +153,7 @@ def frozen_step(desk: Desk, step_id: int) -> None:
         tidy(desk)
         return
     desk.raise_("basket_changed", delta_g=round(steps[step_id].delta_g, 1), step_ids=(step_id,))
-    desk.indicate("red", "attention")
+    desk.sound("attention")
 
 
 def _even(desk: Desk) -> bool:
@@ -170,7 +170,7 @@ def paid_step(desk: Desk, step_id: int) -> None:
     if step.delta_g > 0.0:
         if step.delta_g >= desk.policy.light_item_g:
             desk.raise_("unpaid_item", delta_g=round(step.delta_g, 1), step_ids=(step_id,))
-            desk.indicate("red", "attention")
+            desk.sound("attention")
         else:
             settle_steps(desk, (step_id,), "less than the scale can see")
         return

@@ -71,7 +71,6 @@ def end_trip(desk: Desk, reason: str) -> None:
                 open_g=left_g,
             )
         )  # fmt: skip
-    desk.indicate("off", "none")
 
 
 def waits_for(desk: Desk) -> list[str]:
@@ -108,7 +107,7 @@ def checkout(desk: Desk) -> None:
         _accept_unweighed(desk)
     if not waiting:
         go(desk, "checkout", "shopper")
-        desk.indicate("green", "ok")
+        desk.sound("ok")
         return
     for open_ in list(state.interventions.values()):
         if open_.stage == "hint":
@@ -124,7 +123,7 @@ def checkout(desk: Desk) -> None:
                     line_id=line.line_id,
                     choices=not_placed_choices(desk, line.sku),
                 )
-    desk.indicate("amber", "attention")
+    desk.sound("attention")
 
 
 def not_placed_choices(desk: Desk, sku: str) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ def scan(desk: Desk, seen: Scan) -> None:
     state = desk.state
     desk.cause = "scan"
     if state.locked or desk.journal_down or state.phase in ("paying", "paid", "maintenance"):
-        desk.indicate("red", "attention")
+        desk.sound("attention")
         return
     if state.phase == "idle":
         start_trip(desk, "scan")
@@ -51,10 +51,10 @@ def scan(desk: Desk, seen: Scan) -> None:
     if blocked:
         back_to_shopping(desk, "scan")
         desk.raise_("sale_blocked", sku=item.sku, reason=blocked)
-        desk.indicate("red", "attention")
+        desk.sound("attention")
         return
     if _tells_removal(desk, item):
-        desk.indicate("green", "ok")
+        desk.sound("ok")
         return
     add(desk, item, units=1, entry="scan", code=code)
 
@@ -68,7 +68,7 @@ def refused(desk: Desk, seen: ScanRefused) -> None:
 
 def _unknown(desk: Desk, reason: str, what: str) -> None:
     back_to_shopping(desk, "scan")
-    desk.indicate("red", "attention")
+    desk.sound("attention")
     if not any(o.event.reason.startswith(reason) for o in desk.open_of("unknown_barcode")):
         desk.raise_("unknown_barcode", reason=f"{reason}: {what}"[:200] if what else reason)
 
@@ -93,7 +93,7 @@ def add(desk: Desk, item: Item, *, units: int, entry: str, code: ScannedCode | N
         weight_g = 1000.0 * price_minor / item.price_minor
     line = _line_for(desk, item, weight_g, price_minor)
     if (line is None and len(desk.state.basket.lines) >= LINES_MAX) or (line and line.units + units > UNITS_MAX):
-        desk.indicate("red", "attention")
+        desk.sound("attention")
         return None
     line_id = desk.state.last_line_id + 1 if line is None else line.line_id
     desk.emit(
@@ -110,7 +110,7 @@ def add(desk: Desk, item: Item, *, units: int, entry: str, code: ScannedCode | N
             code_price_minor=price_minor,
         )
     )
-    desk.indicate("amber", "ok")
+    desk.sound("ok")
     if required_age(desk) > desk.state.age_ok and not desk.open_of("age_check"):
         desk.raise_("age_check", sku=item.sku, line_id=line_id, reason=str(required_age(desk)))
     if is_light(desk, item, weight_g):

@@ -137,7 +137,6 @@ class TripState:
             case AgeChecked():
                 self.age_ok = max(self.age_ok, event.min_age) if event.ok else self.age_ok
                 self.age_refused = self.age_refused or not event.ok
-                self.staff_involved += 1
             case StaffActed():
                 self.staff_involved += 1
                 self.command_ids.append(event.command_id)
@@ -218,7 +217,6 @@ class TripState:
                     open_.event = event
             case InterventionCleared():
                 self.interventions.pop(event.id, None)
-                self.staff_involved += event.how == "staff"
             case _:
                 pass
 

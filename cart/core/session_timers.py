@@ -67,7 +67,7 @@ def _run(desk: Desk, what: str, about: int) -> None:
         open_ = desk.state.interventions.get(about)
         if open_ is not None:
             desk.restage(open_, "question")
-            desk.indicate("amber", "attention")
+            desk.sound("attention")
     elif what == "not_placed":
         line = desk.state.basket.lines.get(about)
         if line is not None and not before_asking(desk, line):

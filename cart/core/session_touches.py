@@ -180,7 +180,7 @@ def watch_weight(desk: Desk) -> None:
     open_ = desk.open_of("over_capacity") if state.interventions or live.over_capacity else []
     if live.over_capacity and not open_ and state.phase in ("shopping", "checkout", "paying"):
         desk.raise_("over_capacity")
-        desk.indicate("red", "attention")
+        desk.sound("attention")
     elif open_ and not live.over_capacity and live.gross_g is not None:
         for over in open_:
             desk.clear(over)

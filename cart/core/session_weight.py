@@ -24,6 +24,7 @@ from cart.core.weighing.events import WeightStep
 _ROUNDS_MAX = 8
 """Decisions in a row after one observation: each explains at least one open step, and five are looked at."""
 _CANDIDATES_MAX = 6
+_SECOND_CODE_NS = 20_000_000_000
 _CANDIDATE_SCORE = 7.0
 """A line this much (natural log) less likely than the likeliest is no candidate."""
 
@@ -162,7 +163,10 @@ def _make_move(
     weight_g, sigma_g = round(weight_g, 2), round(sigma_g, 3)
     match move.kind:
         case "place" | "light":
+            readable = _unread_before(desk, move) if move.kind == "place" else []
             confirm(desk, move.key, move.units, weight_g, "weighed", step_ids, sigma_g)
+            for open_ in readable:
+                desk.clear(open_, how="scan", reason="another code of it was read")
         case "take":
             desk.emit(
                 ItemRemoved(
@@ -184,6 +188,13 @@ def _make_move(
                     sigma_g=sigma_g if move.kind == "own_declared" else thing.sigma_g,
                 )
             )
+
+
+def _unread_before(desk: Desk, move: Move) -> list[Open]:
+    """Unknown codes scanned just before what is now put in: its other code, or the basket would weigh more."""
+    line = desk.state.basket.lines[move.key]
+    scanned_ns = max((p.since_ns for p in line.pending), default=0)
+    return [o for o in desk.open_of("unknown_barcode") if 0 <= scanned_ns - o.raised_ns <= _SECOND_CODE_NS]
 
 
 def confirm(

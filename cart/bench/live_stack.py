@@ -53,6 +53,14 @@ class LiveStack:
         return self._stack.addresses.screen
 
     @property
+    def bench_url(self) -> str:
+        return self._stack.addresses.world
+
+    @property
+    def till_url(self) -> str:
+        return self._stack.addresses.till
+
+    @property
     def broker_port(self) -> int:
         return self._stack.plan.broker.port
 

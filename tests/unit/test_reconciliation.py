@@ -1,0 +1,233 @@
+"""The search for the likeliest explanation, on windows given by hand."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cart.core.reconciliation import Gone, Inside, Own, Step, Waiting, Window, explain, priors
+
+SECOND = 1_000_000_000
+
+
+def step(delta_g: float, *, step_id: int = 1, at_s: float = 10.0, sd_g: float = 0.5) -> Step:
+    at_ns = round(at_s * SECOND)
+    return Step(step_id, delta_g, sd_g * sd_g, at_ns, at_ns)
+
+
+def waiting(
+    line: int, mean_g: float | None, sd_g: float = 1.0, *, units: int = 1, at_s: float = 8.0, **more: float
+) -> Waiting:
+    return Waiting(line, f"S{line}", f"item {line}", units, mean_g, sd_g, round(at_s * SECOND), **more)
+
+
+def inside(line: int, total_g: float, *, units: int = 1, sd_g: float = 2.0, sigma_g: float = 0.5) -> Inside:
+    return Inside(line, f"S{line}", f"item {line}", units, total_g, sigma_g**2, sd_g**2, SECOND)
+
+
+def window(*steps: Step, **more: object) -> Window:
+    return Window(steps=steps, now_ns=steps[-1].rest_ns + SECOND, **more)  # type: ignore[arg-type]
+
+
+def won(given_window: Window) -> list[tuple[str, int, int]]:
+    """What the best explanation moves: kind, line or thing, units; empty where nothing is settled."""
+    best = explain(given_window).best
+    return [] if best is None else sorted((m.kind, m.key, m.units) for m in best.moves)
+
+
+def test_the_waiting_item_that_fits_is_put_in() -> None:
+    seen = window(step(139.4), waiting=(waiting(1, 139.0), waiting(2, 250.0)))
+    assert won(seen) == [("place", 1, 1)]
+
+
+def test_a_weight_four_sigma_off_is_another_thing() -> None:
+    fits = window(step(139.0 + 3.0), waiting=(waiting(1, 139.0, 1.0),))
+    misses = window(step(139.0 + 5.5), waiting=(waiting(1, 139.0, 1.0),))
+    assert won(fits) == [("place", 1, 1)]
+    assert won(misses) == []
+    assert explain(misses).asked[1].open_kind == "wrong_weight"
+
+
+def test_long_after_the_scan_it_is_something_unscanned() -> None:
+    seen = window(step(500.0, at_s=60.0), waiting=(waiting(1, 139.0),))
+    assert explain(seen).asked[1].open_kind == "unscanned_item"
+
+
+def test_without_anything_waiting_it_is_unscanned() -> None:
+    assert explain(window(step(500.0))).asked[1].open_kind == "unscanned_item"
+
+
+def test_one_too_many_of_a_scanned_item() -> None:
+    seen = window(
+        step(278.3), waiting=(waiting(1, 139.0),), unit_means_g={1: (139.0, 1.0)}, names={1: ("S1", "item 1")}
+    )
+    asked = explain(seen).asked[1]
+    assert asked.open_kind == "extra_unit"
+    assert [(m.kind, m.units) for m in asked.moves] == [("place", 1)]
+    assert asked.open_g == pytest.approx(139.1, abs=0.5)
+
+
+def test_several_waiting_lines_and_units_at_once() -> None:
+    seen = window(step(139.0 * 2 + 250.0), waiting=(waiting(1, 139.0, units=3), waiting(2, 250.0)))
+    assert won(seen) == [("place", 1, 2), ("place", 2, 1)]
+
+
+def test_one_item_in_two_movements() -> None:
+    seen = window(step(80.0), step(59.3, step_id=2, at_s=11.0), waiting=(waiting(1, 139.0),))
+    best = explain(seen).best
+    assert best is not None
+    assert best.step_ids == (1, 2)
+
+
+def test_in_and_out_again_is_nothing() -> None:
+    best = explain(window(step(500.0), step(-500.4, step_id=2, at_s=14.0))).best
+    assert best is not None
+    assert best.moves == ()
+    assert best.step_ids == (1, 2)
+
+
+def test_one_line_fits_a_removal() -> None:
+    seen = window(step(-250.3), inside=(inside(1, 139.0), inside(2, 250.0)), gross_g=139.0)
+    assert won(seen) == [("take", 2, 1)]
+
+
+def test_two_lines_that_fit_are_asked_about_likeliest_first() -> None:
+    seen = window(step(-250.4), inside=(inside(1, 251.4), inside(2, 250.2)), gross_g=250.0)
+    decision = explain(seen)
+    assert decision.best is None
+    assert decision.asked[1].open_kind == "which_removed"
+    assert [e.moves[0].sku for e in decision.rivals[1][:2]] == ["S2", "S1"]
+
+
+def test_two_lines_of_the_same_product_need_no_telling_apart() -> None:
+    twins = (inside(1, 250.0), Inside(2, "S1", "item 1", 1, 250.3, 0.25, 4.0, SECOND))
+    best = explain(window(step(-250.2), inside=twins, gross_g=250.0)).best
+    assert best is not None
+    assert best.moves[0].sku == "S1"
+
+
+def test_the_measured_weight_tells_units_apart_that_the_catalogue_cannot() -> None:
+    seen = window(step(-252.9), inside=(inside(1, 249.0, sd_g=5.0), inside(2, 253.0, sd_g=5.0)), gross_g=249.0)
+    assert won(seen) == [("take", 2, 1)]
+
+
+def test_one_of_two_that_went_in_together() -> None:
+    seen = window(step(-252.0), inside=(inside(1, 500.0, units=2, sd_g=2.0), inside(2, 900.0)), gross_g=1148.0)
+    assert won(seen) == [("take", 1, 1)]
+
+
+def test_two_things_out_at_once() -> None:
+    seen = window(step(-389.2), inside=(inside(1, 139.0), inside(2, 250.0), inside(3, 700.0)), gross_g=700.0)
+    assert won(seen) == [("take", 1, 1), ("take", 2, 1)]
+
+
+def test_everything_out_at_once() -> None:
+    lines = tuple(inside(n, 100.0 + 37.0 * n) for n in range(1, 7))
+    seen = window(step(-sum(i.total_g for i in lines)), inside=lines, gross_g=0.0)
+    assert len(won(seen)) == 6
+
+
+def test_what_was_taken_out_comes_back() -> None:
+    gone = Gone(0, 1, "S1", "item 1", 1, 250.0, 0.25, 7 * SECOND)
+    assert won(window(step(250.2), gone=(gone,))) == [("return", 0, 1)]
+
+
+def test_of_two_that_may_come_back_the_last_one_does() -> None:
+    early = Gone(0, 1, "S1", "item 1", 1, 250.0, 0.25, 1 * SECOND)
+    late = Gone(1, 2, "S2", "item 2", 1, 250.2, 0.25, 38 * SECOND)
+    assert won(window(step(250.1, at_s=40.0), gone=(early, late))) == [("return", 1, 1)]
+
+
+def test_a_scan_since_then_wins_over_a_put_back() -> None:
+    gone = Gone(0, 1, "S1", "item 1", 1, 250.0, 0.25, 7 * SECOND)
+    seen = window(step(250.2), gone=(gone,), waiting=(waiting(2, 251.0, 2.0),))
+    assert won(seen) == [("place", 2, 1)]
+
+
+def test_own_things_go_and_come() -> None:
+    inside_bag = Own(1, 400.0, 1.0, in_basket=True)
+    outside_bag = Own(1, 400.0, 1.0, in_basket=False)
+    assert won(window(step(-400.5), own=(inside_bag,), inside=(inside(1, 139.0),), gross_g=139.0)) == [
+        ("own_out", 1, 1)
+    ]
+    assert won(window(step(400.5), own=(outside_bag,))) == [("own_in", 1, 1)]
+
+
+def test_a_swap_in_a_small_basket_is_explained() -> None:
+    seen = window(step(250.0 - 139.0), waiting=(waiting(2, 250.0),), inside=(inside(1, 139.0),), gross_g=250.0)
+    assert won(seen) == [("place", 2, 1), ("take", 1, 1)]
+
+
+def test_a_net_weight_that_some_line_of_many_fits_is_asked_about() -> None:
+    lines = tuple(inside(n, 60.0 + 23.7 * n) for n in range(1, 40))
+    seen = window(step(250.0 - lines[3].total_g), waiting=(waiting(99, 250.0),), inside=lines, gross_g=9000.0)
+    assert won(seen) == []
+
+
+def test_too_little_to_be_a_thing() -> None:
+    best = explain(window(step(2.5))).best
+    assert best is not None
+    assert best.moves == ()
+
+
+def test_a_slope_is_limited_by_the_load() -> None:
+    heavy = explain(window(step(-50.0), gross_g=14950.0)).best
+    light = explain(window(step(-50.0), gross_g=2000.0)).best
+    assert heavy is not None
+    assert heavy.absorbed_g == -50.0
+    assert light is None
+
+
+def test_within_an_uncertain_step_nothing_moved() -> None:
+    best = explain(window(step(12.0, sd_g=10.0), gross_g=500.0)).best
+    assert best is not None
+    assert best.moves == ()
+
+
+def test_produce_takes_any_weight_above_its_least() -> None:
+    pear = waiting(1, None, low_g=100.0, high_g=30000.0)
+    assert won(window(step(612.0), waiting=(pear,))) == [("place", 1, 1)]
+    light = explain(window(step(60.0), waiting=(pear,)))
+    assert light.best is None
+    assert light.asked[1].reason == "below_minimum"
+
+
+WEIGHTS = st.floats(5.0, 6000.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(WEIGHTS, st.integers(1, 99)), max_size=9),
+    st.lists(WEIGHTS, max_size=60),
+    st.lists(st.floats(-6000.0, 6000.0), min_size=1, max_size=8),
+)
+def test_any_window_is_decided_within_its_bounds(
+    pending: list[tuple[float, int]], placed: list[float], deltas: list[float]
+) -> None:
+    steps = tuple(step(d, step_id=i + 1, at_s=10.0 + i) for i, d in enumerate(deltas))
+    seen = window(
+        *steps,
+        waiting=tuple(waiting(100 + i, g, units=u) for i, (g, u) in enumerate(pending)),
+        inside=tuple(inside(i, g) for i, g in enumerate(placed)),
+        gross_g=sum(placed),
+        unit_means_g={100 + i: (g, 1.0) for i, (g, _) in enumerate(pending[:3])},
+        names={100 + i: (f"S{100 + i}", "") for i in range(len(pending[:3]))},
+    )
+    decision = explain(seen)
+    assert set(decision.asked) == {s.step_id for s in steps[-priors.STEPS_MAX :]}
+    if decision.best is not None:
+        assert decision.best.z <= priors.Z_MAX
+        assert len(decision.best.step_ids) <= priors.GROUP_MAX
+        assert all(m.units <= 99 for m in decision.best.moves)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(WEIGHTS, min_size=2, max_size=12, unique=True), st.data())
+def test_the_order_of_lines_changes_nothing(weights: list[float], data: st.DataObject) -> None:
+    lines = [inside(n, g) for n, g in enumerate(weights)]
+    shuffled = data.draw(st.permutations(lines))
+    delta_g = -data.draw(st.sampled_from(weights))
+    first = won(window(step(delta_g), inside=tuple(lines), gross_g=sum(weights)))
+    second = won(window(step(delta_g), inside=tuple(shuffled), gross_g=sum(weights)))
+    assert first == second

@@ -12,10 +12,10 @@ makes it refuse that id for ever (`not_found`, `cancelled`), so that a request t
                  │   timeout │  │  ╲─────────────────────────► declined ■
                  │           ▼  │ cancel          cancelled
                  └──────► unknown ──────► cancelling ────────► cancelled ■ ──┐ late approval:
-                             │ ▲ query      ▲  │   ╲ voided                   │ withdraw again
-                             └─┘            │  │    ╲────────► voided ■       │
-                                            └──┼──────────────────────────────┘
-                 any open state ─ hand_to_till ┴► handed_to_till ─ the till's answer ─► approved, declined, cancelled
+                             │ ▲ query      ▲      ╲ voided                   │ withdraw again
+                             └─┘            │       ╲────────► voided ■       │
+                                            └─────────────────────────────────┘
+                 opened, pending or unknown ─ hand_to_till ─► handed_to_till ─ the till's answer ─► ■
 
 A word of the till is believed only if attempt, cart, amount, currency and basket hash are those that were asked for.
 Times are nanoseconds of the shell's monotonic clock. Nothing here reads a clock, draws a number or touches a wire.
@@ -67,8 +67,8 @@ TRANSITIONS: Final[dict[AttemptState, dict[Trigger, AttemptState]]] = {
         "pending": "unknown", "approved": "approved", "declined": "declined", "cancelled": "cancelled",
         "voided": "voided", "not_found": "cancelled",
     },
-    # An approval that crossed the withdrawal on its way changes nothing: the till has been told, and voids it. So no way
-    # leads from here to `approved`, not even by a code: the withdrawal may still be on its way.
+    # An approval that crossed the withdrawal on its way changes nothing: the till has been told, and voids it. So no
+    # way leads from here to `approved`, not even by a code: the withdrawal may still be on its way.
     "cancelling": {
         "pending": "cancelling", "approved": "cancelling", "declined": "declined", "cancelled": "cancelled",
         "voided": "voided", "not_found": "cancelled",
@@ -76,7 +76,7 @@ TRANSITIONS: Final[dict[AttemptState, dict[Trigger, AttemptState]]] = {
     # The code may already have been used at a till that this cart can't hear: only the till's word ends it.
     "handed_to_till": {
         "pending": "handed_to_till", "approved": "approved", "declined": "declined", "cancelled": "cancelled",
-        "voided": "voided",
+        "voided": "voided", "not_found": "cancelled",
     },
     "approved": {"approved": "approved"},
     # Late approvals of what had ended without money are withdrawn again until the till says `voided`.

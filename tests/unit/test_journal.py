@@ -25,8 +25,8 @@ from cart.core.ledger import (
 )
 from cart.journal import Journal, JournalProblem
 from cart.journal.ledger_file import NAME
-from cart.migrate import SchemaTooNew, migrate, scripts
 from cart.journal.quarantine import SnapshotProblem, snapshot
+from cart.migrate import SchemaTooNew, migrate, scripts
 
 DAY_MS = 86_400_000
 T = TypeVar("T")

@@ -1,0 +1,99 @@
+"""Explanations that later evidence turns round, up to payment."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from cart.core.effects import Indicate
+from cart.core.ledger import InterventionRaised, ItemRemoved, ItemReopened, StepExplained
+from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
+
+HEAVY = item(20, 2340.0, 23.0)
+SACHET = item(21, 23.0, 0.5)
+OTHER = item(22, 500.8, 3.0)
+RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, HEAVY, SACHET, OTHER))
+
+
+@pytest.fixture
+def shopper() -> Shopper:
+    return Shopper(RANGE).started()
+
+
+def revisions(shopper: Shopper) -> list[str]:
+    return [e.won for e in shopper.events(StepExplained) if e.won.startswith("revised")]
+
+
+def test_a_light_thing_lost_in_a_heavy_ones_spread_is_found_before_asking(shopper: Shopper) -> None:
+    shopper.scan(21).wait(1.0).scan(20).wait(1.0).put(23.0 + 2333.0)
+    shopper.wait(16.0)
+    assert shopper.lines == {"S21": (1, "confirmed"), "S20": (1, "confirmed")}
+    assert shopper.events(InterventionRaised) == []
+    shopper.take(23.0)
+    assert shopper.lines == {"S20": (1, "confirmed")}
+
+
+def test_a_light_thing_left_on_the_shelf_long_before_is_asked_about(shopper: Shopper) -> None:
+    shopper.scan(21).wait(10.0).scan(20).wait(1.0).put(2333.0).wait(5.0)
+    assert shopper.open == [("not_placed", "hint")]
+
+
+def test_a_light_thing_believed_in_is_taken_back_out_when_its_own_step_comes(shopper: Shopper) -> None:
+    shopper.scan(20).wait(1.0).scan(21).wait(1.0).put(2363.0)
+    shopper.put(23.1).wait(1.0)
+    assert shopper.lines == {"S20": (1, "confirmed"), "S21": (1, "confirmed")}
+    assert shopper.events(InterventionRaised) == []
+    assert shopper.line(21).weight_g == pytest.approx(23.1, abs=0.5)
+    assert shopper.line(20).weight_g == pytest.approx(2363.0, abs=1.0)
+
+
+def test_what_was_taken_for_a_put_back_was_another_thing(shopper: Shopper) -> None:
+    shopper.scan(3).put(500.3).take(500.3).wait(40.0)
+    shopper.put(500.6)
+    assert shopper.lines == {"S3": (1, "confirmed")}
+    shopper.wait(2.0).scan(22)
+    assert shopper.lines == {"S22": (1, "confirmed")}
+    assert shopper.open == []
+    assert len(revisions(shopper)) == 1
+
+
+def test_a_put_back_thing_scanned_again_is_no_second_unit(shopper: Shopper) -> None:
+    shopper.scan(3).put(500.3).take(500.3).put(500.3).scan(3).wait(16.0)
+    assert shopper.lines == {"S3": (1, "confirmed")}
+    assert shopper.open == []
+
+
+def test_a_scan_before_the_basket_rests_tells_the_removal(shopper: Shopper) -> None:
+    shopper.scan(2).put(251.2).scan(5).put(251.4)
+    shopper.take(251.3, wait_s=0.05).scan(5).wait(2.0)
+    assert shopper.lines == {"S2": (1, "confirmed")}
+    assert shopper.open == []
+    assert [e.told for e in shopper.events(ItemRemoved)][-1] is True
+
+
+def test_a_second_code_that_can_be_read_settles_the_first(shopper: Shopper) -> None:
+    shopper.scan(999).wait(1.0).scan(3).put(500.3)
+    assert shopper.lines == {"S3": (1, "confirmed")}
+    assert shopper.open == []
+
+
+def test_two_things_out_at_once_and_one_scanned(shopper: Shopper) -> None:
+    shopper.scan(2).put(251.2).scan(5).put(251.4).scan(3).put(500.0)
+    shopper.take(500.0 + 251.3)
+    assert [kind for kind, _ in shopper.open] == ["which_removed"]
+    shopper.scan(5)
+    assert shopper.lines == {"S2": (1, "confirmed")}
+    assert shopper.open == []
+
+
+def test_a_revision_reopens_and_confirms_anew(shopper: Shopper) -> None:
+    shopper.scan(21).wait(1.0).scan(20).wait(1.0).put(23.0 + 2333.0).wait(16.0)
+    assert [e.sku for e in shopper.events(ItemReopened)] == ["S20"]
+    assert shopper.view.total_minor == (100 + 20) + (100 + 21)
+
+
+def test_the_light_shows_what_the_trip_waits_for(shopper: Shopper) -> None:
+    shopper.scan(3).put(500.3)
+    shopper.scan(999)
+    lights = [e.light for e in shopper.effects if isinstance(e, Indicate)]
+    assert lights == ["green", "amber", "green", "red"]

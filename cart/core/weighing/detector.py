@@ -12,7 +12,7 @@ import math
 from typing import Literal
 
 from cart.core.weighing.events import WeightStep
-from cart.core.weighing.evidence import RINGING_SAMPLES, Window, look, look_ringing
+from cart.core.weighing.evidence import RINGING_SAMPLES, Window, look, look_ringing, shaking
 from cart.core.weighing.ringing import RATE_MIN, RingModel, free_decay
 
 SETTLING = 4
@@ -33,6 +33,11 @@ QUIET_S = 0.1
 """The shortest stretch that can be called quiet."""
 RINGING_QUIET_S = 0.35
 """A change smaller than the oscillation that hides it wants several cycles."""
+ROLLING_BLOCK_S = 0.2
+ROLLING_BLOCKS = 8
+ROLLING_STEP_G = 25.0
+DRIFT_AWAY_G_PER_S = 0.1
+"""What drift may add to the smallest step for each second of disturbance, up to as much again."""
 UNKNOWN_DECAY_PER_S = 4.0
 QUIET_MAX_S = 1.0
 EVIDENCE = 5.5
@@ -81,6 +86,7 @@ class StepDetector:
         self._creep_allowed = 0.0
         self._last_ns = 0
         self._highest_g = 0.0
+        self._rolling_g = math.inf
         self._touches_ns = [-(10**18)] * 2
 
     def restart(self, sigma_growth_g: float) -> None:
@@ -230,14 +236,40 @@ class StepDetector:
             self._run = n = max(RINGING_SAMPLES, round(0.75 * n)) if n > RINGING_SAMPLES else least
         if self._since % 16 == 0 and self._since * period_s > 0.4:
             self._learn_ringing(period_s, sum(self._xs[-32:]) / 32)
+            step = self._while_rolling(t_ns, period_s)
+            if step is not None:
+                return step
         self._run = 0
-        for n in (least, RINGING_SAMPLES) if ringing else (least,):
+        # The costly fit is tried on every other sample only.
+        for n in (least, RINGING_SAMPLES) if ringing and self._since % 2 else (least,):
             if n <= most:
                 seen = self._look(n, _us(period_s), ringing)
                 if seen.quiet:
                     self._run = n
                     return self._weigh(t_ns, period_s, seen, n)
         return None
+
+    def _while_rolling(self, t_ns: int, period_s: float) -> WeightStep | None:
+        """A change of the mean under vibration: told where the vibration is fast and its mean stands still."""
+        size = round(ROLLING_BLOCK_S / period_s)
+        if self._since < size * ROLLING_BLOCKS or period_s * RATE_MIN > 1:
+            return None
+        level, drift_sd, shake = shaking(self._xs[-size * ROLLING_BLOCKS :], size)
+        before, self._rolling_g = self._rolling_g, level
+        delta = level - self.reference_g
+        # A hand's mean wanders by percents of its force; its tremor is slight beside that.
+        unlike_hand = shake > 0.03 * abs(delta) or drift_sd < 0.003 * abs(delta)
+        fast = shake > max(4.0 * drift_sd, 4.0 * self.sigma_g) and unlike_hand
+        steady = abs(level - before) < drift_sd and abs(delta) > max(ROLLING_STEP_G, 8.0 * drift_sd)
+        if not (fast and steady):
+            return None
+        # Blocks of rolling are not independent: about every second counts.
+        variance = 2 * drift_sd**2 / ROLLING_BLOCKS
+        began_ns = t_ns - round(1e9 * period_s * size * ROLLING_BLOCKS)
+        sigma = math.sqrt(variance + self._reference_var + 1.0)
+        self.reference_g = level
+        self._reference_var = 4.0 * variance + 4.0
+        return WeightStep(delta, sigma, min(self._began_ns, began_ns), began_ns, t_ns, level)
 
     def _look(self, n: int, period_us: int, ringing: tuple[float, float] | None) -> Window:
         samples = self._xs[-n:]
@@ -253,7 +285,8 @@ class StepDetector:
         delta = seen.level_g - self.reference_g
         variance = seen.level_sd_g**2 + self._reference_var + drift * drift
         quiet_s = n * period_s
-        if abs(delta) < max(STEP_MIN_G, STEP_MIN_SIGMAS * math.sqrt(variance)):
+        smallest = STEP_MIN_G + min(STEP_MIN_G, DRIFT_AWAY_G_PER_S * away_s)
+        if abs(delta) < max(smallest, STEP_MIN_SIGMAS * math.sqrt(variance)):
             if quiet_s >= 0.15:
                 self._touches_ns = [self._touches_ns[-1], t_ns]
                 most = DRIFT_G_PER_S * away_s

@@ -179,3 +179,13 @@ def look_ringing(samples: list[float], sigma_g: float, period_us: int, turn: flo
     off = math.hypot(swings[2], swings[3]) - RATE_ERROR * ringing.growth * math.hypot(swings[0], swings[1])
     level_sd_g = math.hypot(sigma_g * ringing.level_norm, RING_BIAS * ring_g)
     return Window(level, level_sd_g, max(0.0, scatter), freedom, slow, variances, True, ring_g, off)
+
+
+def shaking(samples: list[float], size: int) -> tuple[float, float, float]:
+    """(mean, standard deviation of the means of blocks of `size`, rms within the blocks) of `samples`, all in g."""
+    blocks = [samples[i : i + size] for i in range(0, len(samples), size)]
+    means = [sum(block) / len(block) for block in blocks]
+    mean = sum(means) / len(means)
+    between = sum((m - mean) ** 2 for m in means) / (len(means) - 1)
+    within = sum((v - m) ** 2 for block, m in zip(blocks, means, strict=True) for v in block) / len(samples)
+    return mean, math.sqrt(between), math.sqrt(within)

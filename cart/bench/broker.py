@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
 import sys
 from pathlib import Path
@@ -43,8 +44,10 @@ def plan_broker(named: str | None, folder: Path, port: int, *, mosquitto: str | 
     if mosquitto is not None and named is None:
         config = folder / "mosquitto.conf"
         # Loopback only, nothing kept: the cart resends whatever the store has not acknowledged.
+        # Its own user: a process that changes its user no longer hears that its parent has died (prctl(2)).
         config.write_text(
-            f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n"
+            f"user {getpass.getuser()}\nlistener {port} 127.0.0.1\nallow_anonymous true\n"
+            "persistence false\nset_tcp_nodelay true\n"
             "log_dest stderr\nlog_type error\nlog_type warning\nlog_type notice\n",
             encoding="utf-8",
         )

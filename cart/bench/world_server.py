@@ -124,8 +124,9 @@ class WorldServer:
         async with self._cutting:
             if self._coming_back is not None:
                 self._coming_back.cancel()
-            self._world.power(False)
+            # The daemon first: it must not live to see its scanner go.
             await asyncio.to_thread(self._switch.cut)
+            self._world.power(False)
             self._coming_back = asyncio.create_task(self._power_back(verb.off_s))
         return {"on_again_in_s": verb.off_s}
 

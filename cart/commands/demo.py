@@ -69,7 +69,6 @@ def run(
         if scenario is not None:
             status = _play(stack, scenario)
         if not exit_:
-            typer.echo("Ctrl-C stops everything.")
             _watch(stack)
     return status
 
@@ -88,7 +87,7 @@ def _welcome(stack: Stack) -> None:
     typer.echo(f"  the cart's screen     {addresses.screen}/")
     typer.echo(f"  the shopper's hands   {addresses.world}/")
     typer.echo(f"  the till              {addresses.till}/")
-    typer.echo(f"  broker ({stack.plan.broker.kind})    {stack.plan.broker.host}:{stack.plan.broker.port}")
+    typer.echo(f"  {f'broker ({stack.plan.broker.kind})':21} {stack.plan.broker.host}:{stack.plan.broker.port}")
 
 
 def _play(stack: Stack, scenario: Scenario) -> int:
@@ -146,6 +145,7 @@ def _watch(stack: Stack) -> None:
     """Until Ctrl-C, or until a process dies by itself: then raises Problem with its last words."""
     said = ""
     try:
+        typer.echo("Ctrl-C stops everything.")
         while True:
             if (problem := stack.trouble()) is not None:
                 raise Problem(f"{problem}; start the demo again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
@@ -110,7 +111,9 @@ class ControlClient:
 
 
 def _ask(connection: socket.socket, do: str) -> None:
-    connection.sendall(msgspec.json.encode({"do": do}) + b"\n")
+    # Who hangs up on the question may have said something first; reading shows what.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        connection.sendall(msgspec.json.encode({"do": do}) + b"\n")
 
 
 def _lines(connection: socket.socket, *, silences: bool = False) -> Iterator[Any]:

@@ -254,14 +254,14 @@ class StepDetector:
         size = round(ROLLING_BLOCK_S / period_s)
         if self._since < size * ROLLING_BLOCKS or period_s * RATE_MIN > 1:
             return None
-        level, drift_sd, shake = shaking(self._xs[-size * ROLLING_BLOCKS :], size)
+        level, drift_sd, shake, lasting = shaking(self._xs[-size * ROLLING_BLOCKS :], size)
         before, self._rolling_g = self._rolling_g, level
         delta = level - self.reference_g
         # A hand's mean wanders by percents of its force; its tremor is slight beside that.
         unlike_hand = shake > 0.03 * abs(delta) or drift_sd < 0.003 * abs(delta)
         fast = shake > max(4.0 * drift_sd, 4.0 * self.sigma_g) and unlike_hand
         steady = abs(level - before) < drift_sd and abs(delta) > max(ROLLING_STEP_G, 8.0 * drift_sd)
-        if not (fast and steady):
+        if not (lasting and fast and steady):
             return None
         # Blocks of rolling are not independent: about every second counts.
         variance = 2 * drift_sd**2 / ROLLING_BLOCKS

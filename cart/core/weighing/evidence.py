@@ -181,11 +181,16 @@ def look_ringing(samples: list[float], sigma_g: float, period_us: int, turn: flo
     return Window(level, level_sd_g, max(0.0, scatter), freedom, slow, variances, True, ring_g, off)
 
 
-def shaking(samples: list[float], size: int) -> tuple[float, float, float]:
-    """(mean, standard deviation of the means of blocks of `size`, rms within the blocks) of `samples`, all in g."""
+def shaking(samples: list[float], size: int) -> tuple[float, float, float, bool]:
+    """Mean, standard deviation of the means of blocks of `size`, rms within them (all in g), and whether it goes on.
+
+    Ringing dies away over the blocks; rolling does not.
+    """
     blocks = [samples[i : i + size] for i in range(0, len(samples), size)]
     means = [sum(block) / len(block) for block in blocks]
     mean = sum(means) / len(means)
     between = sum((m - mean) ** 2 for m in means) / (len(means) - 1)
-    within = sum((v - m) ** 2 for block, m in zip(blocks, means, strict=True) for v in block) / len(samples)
-    return mean, math.sqrt(between), math.sqrt(within)
+    within = [sum((v - m) ** 2 for v in block) / len(block) for block, m in zip(blocks, means, strict=True)]
+    half = len(within) // 2
+    lasting = sum(within[half:]) > 0.4 * sum(within[:half])
+    return mean, math.sqrt(between), math.sqrt(sum(within) / len(within)), lasting

@@ -211,7 +211,9 @@ class GrossNoted(LedgerEventBase, frozen=True, kw_only=True, tag="gross_noted"):
 
 
 class Resumed(LedgerEventBase, frozen=True, kw_only=True, tag="resumed"):
-    """The cart came back after a power cut: times before it are moved so that the last one lies `off_s` before now."""
+    """The cart came back after a power cut of `off_s`. Its clock began anew, so all times before are moved up to now:
+    on a dark screen nobody could have answered, and no timer ran.
+    """
 
     off_s: float | None
 

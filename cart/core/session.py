@@ -38,8 +38,9 @@ from cart.core.weighing import ScaleFault, Weigher, WeighingEvent, WeightStep
 
 _WANDER_G_PER_S = 0.01
 _WANDER_MAX_G = 40.0
-_UNKNOWN_OFF_S = 3600.0
 """1 σ of what zero may have wandered while the power was off: 50 g in half an hour is the worst seen on real rigs."""
+_UNKNOWN_OFF_S = 3600.0
+"""A power cut that no clock can tell: as long as a shopper comes back to a dead cart."""
 
 
 class Session:

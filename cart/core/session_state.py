@@ -36,9 +36,6 @@ from cart.core.ledger import (
 from cart.core.observations import Part
 from cart.core.receipt import Receipt
 
-_UNKNOWN_OFF_S = 3600.0
-"""Assumed length of a power cut that no clock can tell: as long as a shopper would come back to a dead cart."""
-
 _COMMANDS_KEPT = 64
 """Staff commands that a repeated message is told by; the store repeats one for minutes, not hours."""
 
@@ -107,8 +104,7 @@ class TripState:
             case WeightStepSeen() | StepExplained() | GrossNoted():
                 self._apply_weight(t_ns, event)
             case Resumed():
-                off_s = _UNKNOWN_OFF_S if event.off_s is None else event.off_s
-                self.rebase(t_ns - int(off_s * 1e9) - before_ns)
+                self.rebase(t_ns - before_ns)
             case InterventionRaised() | InterventionChanged() | InterventionCleared():
                 self._apply_intervention(t_ns, event)
             case TripStarted():

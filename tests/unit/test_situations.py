@@ -142,6 +142,16 @@ def test_row_10_taken_out_one_line_fits(shopper: Shopper) -> None:
     assert [e.sku for e in shopper.events(ItemRemoved)] == ["S1"]
 
 
+def test_row_10_one_of_two_units_that_went_in_together(shopper: Shopper) -> None:
+    shopper.scan(2, times=2).put(501.5).take(250.9)
+    assert shopper.lines == {"S2": (1, "confirmed")}
+    assert shopper.line(2).placed == 1
+    assert shopper.line(2).weight_g == pytest.approx(250.6, abs=1.0)
+    shopper.take(250.6)
+    assert shopper.lines == {}
+    assert shopper.open == []
+
+
 def _two_alike(shopper: Shopper) -> Shopper:
     """2 and 5 in the basket, as alike as the scale can tell."""
     return shopper.scan(2).put(251.2).scan(5).put(251.4)

@@ -39,12 +39,14 @@ def test_a_light_thing_left_on_the_shelf_long_before_is_asked_about(shopper: Sho
 
 
 def test_a_light_thing_believed_in_is_taken_back_out_when_its_own_step_comes(shopper: Shopper) -> None:
-    shopper.scan(20).wait(1.0).scan(21).wait(1.0).put(2363.0)
+    shopper.scan(20).wait(1.0).scan(21).wait(1.0).put(2390.0)
+    assert shopper.lines == {"S20": (1, "confirmed"), "S21": (1, "confirmed")}
     shopper.put(23.1).wait(1.0)
     assert shopper.lines == {"S20": (1, "confirmed"), "S21": (1, "confirmed")}
     assert shopper.events(InterventionRaised) == []
     assert shopper.line(21).weight_g == pytest.approx(23.1, abs=0.5)
-    assert shopper.line(20).weight_g == pytest.approx(2363.0, abs=1.0)
+    assert shopper.line(20).weight_g == pytest.approx(2390.0, abs=1.0)
+    assert len(revisions(shopper)) == 1
 
 
 def test_what_was_taken_for_a_put_back_was_another_thing(shopper: Shopper) -> None:

@@ -289,8 +289,10 @@ class StepDetector:
         if abs(delta) < max(smallest, STEP_MIN_SIGMAS * math.sqrt(variance)):
             if quiet_s >= 0.15:
                 self._touches_ns = [self._touches_ns[-1], t_ns]
-                most = DRIFT_G_PER_S * away_s
-                self.reference_g += max(-most, min(most, 0.5 * delta))
+                # What was only estimated (while rolling) is measured now; what was measured may only drift.
+                unsure = self._reference_var / (self._reference_var + seen.level_sd_g**2 + drift * drift + 1e-9)
+                most = DRIFT_G_PER_S * away_s + 3.0 * unsure * math.sqrt(self._reference_var)
+                self.reference_g += max(-most, min(most, max(0.5, unsure) * delta))
                 self._settle(t_ns, seen.level_g, seen.level_sd_g, n, 0.0)
             return None
         if seen.level_sd_g > max(1.0, 0.001 * abs(delta)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cart.commands.bench_trips import trips
 from cart.core.problem import Problem
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 NEEDS_EXTRA = "cart bench needs httpx and PyYAML; install them with: pip install 'smart-cart[demo]'"
 
 app = typer.Typer(help="Play scenarios against the whole cart, on simulated hardware.", no_args_is_help=True)
+app.command("trips")(trips)
 
 
 @app.callback()

@@ -1,0 +1,270 @@
+"""How people answer what the cart asks: honestly, by what they remember of their own hands.
+
+A person who did nothing wrong and is asked all the same takes the thing out and puts it in again, and then calls staff.
+A cheat who is asked complies or lies, as drawn for each; both are here, because the screen is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cart.bench.trips.shopper import Shopper
+from cart.bench.trips.things import Thing
+from cart.bench.trips.watch import LAW
+from cart.core.view import InterventionView
+
+TRIES_MAX = 2
+"""Puzzled this often, a person calls staff."""
+LIFTS = 0.35
+"""How often a thing is lifted out to scan it; else the scanner reaches into the basket."""
+TAPS = 0.65
+"""How often a removal is told on the screen rather than by scanning."""
+
+
+def respond(s: Shopper, asked: InterventionView, attempt: int) -> None:
+    """Answer one intervention, for the n-th time."""
+    if asked.stage == "staff":
+        staff_comes(s)
+        return
+    answer = _ANSWERS.get(asked.kind)
+    if answer is None or not answer(s, asked, attempt):
+        _puzzled(s, asked, attempt)
+
+
+def _unscanned(s: Shopper, asked: InterventionView, _attempt: int) -> bool:
+    unscanned = s.world.unscanned
+    owns = s.world.undeclared
+    if s.lies and unscanned and "mine" in asked.choices:
+        s.tap(asked, "mine")
+        unscanned[0].scanned = True
+        return True
+    if owns and "mine" in asked.choices and _nearer(asked, owns, unscanned):
+        s.tap(asked, "mine")
+        owns[0].scanned = True
+        return True
+    if unscanned:
+        for thing in unscanned:
+            show(s, thing)
+        return True
+    missing = _missing_on_screen(s)
+    if missing is not None:
+        s.say(f"sees that {missing.name} is missing on the screen")
+        show(s, missing)
+        return True
+    return False
+
+
+def _nearer(asked: InterventionView, owns: list[Thing], unscanned: list[Thing]) -> bool:
+    if not unscanned or asked.delta_g is None:
+        return True
+    delta_g = asked.delta_g
+    return abs(owns[0].weight_g - delta_g) < min(abs(t.weight_g - delta_g) for t in unscanned)
+
+
+def show(s: Shopper, thing: Thing) -> None:
+    """Let the cart know of a thing that lies inside already."""
+    if thing.product is not None and thing.product.item.unit == "kg":
+        s.note("scan", [thing], "produce")
+        thing.scanned = True
+        s.touch("produce", sku=thing.sku)
+        s.hold((0.5, 1.0))
+        return
+    if s.chance(LIFTS):
+        s.take(thing, why="to scan it")
+        s.hold((0.5, 1.5))
+        s.scan(thing, "in hand")
+        s.hold((0.4, 1.5))
+        s.put(thing)
+    else:
+        s.scan(thing, "in the basket")
+    s.hold((0.6, 1.2))
+
+
+def _missing_on_screen(s: Shopper) -> Thing | None:
+    """Of the last things put in, one that the screen does not list often enough."""
+    for thing in [t for t in reversed(s.world.inside) if t.product is not None][:4]:
+        if s.world.units(thing.sku) > s.shown(thing.sku):
+            return thing
+    return None
+
+
+def _extra(s: Shopper, asked: InterventionView, attempt: int) -> bool:
+    same = [t for t in s.world.unscanned if t.sku == asked.sku]
+    if same and s.chance(0.7) and "add" in asked.choices:
+        s.tap(asked, "add")
+        for thing in same[:1]:
+            thing.scanned = True
+            s.note("scan", [thing], "added")
+        return True
+    return _unscanned(s, asked, attempt)
+
+
+def _wrong_weight(s: Shopper, asked: InterventionView, attempt: int) -> bool:
+    unscanned = s.world.unscanned
+    if unscanned:
+        for thing in unscanned:
+            s.take(thing, why="it is another than scanned")
+            s.hold((0.5, 1.5))
+            s.scan(thing, "rightly")
+            s.hold((0.5, 1.5))
+            s.put(thing)
+            s.hold((0.8, 1.5))
+        _drop_surplus(s, asked.sku)
+        return True
+    if _drop_surplus(s, asked.sku):
+        return True
+    if attempt == 0:
+        return False
+    s.tap(asked, "insist")
+    staff_comes(s)
+    return True
+
+
+def _drop_surplus(s: Shopper, sku: str | None) -> bool:
+    """Drop what stands on the screen and nobody holds; whether there was any."""
+    line = s.line_of(sku)
+    if line is None or s.shown(sku) <= s.world.units(sku) or line.units - line.placed <= 0:
+        return False
+    about = next((i for i in s.rig.view.interventions if i.line == line.line and "remove" in i.choices), None)
+    if about is not None:
+        s.tap(about, "remove")
+    else:
+        s.touch("remove", line=line.line)
+    s.note("removed_on_screen", [], sku or "")
+    return True
+
+
+def _not_placed(s: Shopper, asked: InterventionView, _attempt: int) -> bool:
+    sku = asked.sku
+    if "under_basket" in asked.choices and any(t.sku == sku for t in s.world.under):
+        s.tap(asked, "under_basket")
+        return True
+    return _drop_surplus(s, sku)
+
+
+def _which_removed(s: Shopper, asked: InterventionView, attempt: int) -> bool:
+    offered = {candidate.choice for candidate in asked.candidates}
+    for thing in reversed(s.world.away):
+        if thing.sku in offered and s.chance(TAPS):
+            s.tap(asked, thing.sku or "")
+        elif attempt == 0 or thing.sku in offered:
+            s.auditor.said(thing.sku or "")
+            s.scan(thing, "that was taken out")
+            s.answered += 1
+        else:
+            s.tap(asked, "none_of_these")
+            staff_comes(s)
+        s.world.away.remove(thing)
+        return True
+    if attempt == 0 or "none_of_these" not in asked.choices:
+        return False
+    s.tap(asked, "none_of_these")
+    staff_comes(s)
+    return True
+
+
+def _put_back(s: Shopper, asked: InterventionView, _attempt: int) -> bool:
+    s.tap(asked, "put_back")
+    return True
+
+
+def _changed_while_paying(s: Shopper, _asked: InterventionView, _attempt: int) -> bool:
+    if s.world.unscanned:
+        s.take(s.world.unscanned[0], why="not while paying")
+        return True
+    return False
+
+
+def _over(s: Shopper, _asked: InterventionView, _attempt: int) -> bool:
+    if not s.world.inside:
+        return False
+    s.take(s.world.inside[-1], why="too much", for_good=True)
+    return True
+
+
+_ANSWERS: dict[str, Callable[[Shopper, InterventionView, int], bool]] = {
+    "unscanned_item": _unscanned,
+    "extra_unit": _extra,
+    "wrong_weight": _wrong_weight,
+    "wrong_item": _wrong_weight,
+    "not_placed": _not_placed,
+    "which_removed": _which_removed,
+    "unknown_barcode": _put_back,
+    "sale_blocked": _put_back,
+    "basket_changed": _changed_while_paying,
+    "unpaid_item": _changed_while_paying,
+    "over_capacity": _over,
+}
+
+
+def _puzzled(s: Shopper, asked: InterventionView, attempt: int) -> None:
+    """Nothing of it makes sense to the shopper: try the thing again, then ask for help."""
+    if attempt >= TRIES_MAX:
+        call_staff(s, f"{asked.kind} makes no sense")
+        return
+    about = [t for t in s.world.inside if asked.sku is not None and t.sku == asked.sku] or s.world.inside
+    if not about:
+        s.pause(3.0)
+        return
+    thing = about[-1]
+    s.say(f"is puzzled by {asked.kind}")
+    s.take(thing, why="to try again")
+    s.hold((1.2, 3.0))
+    s.put(thing, why="again")
+    s.hold((1.5, 3.0))
+
+
+def call_staff(s: Shopper, why: str) -> None:
+    """Press the help key and wait."""
+    s.say(f"calls staff: {why}")
+    if not any(i.kind == "help" for i in s.rig.view.interventions):
+        s.touch("help")
+    staff_comes(s)
+
+
+def staff_comes(s: Shopper) -> None:
+    """Staff arrives after a while, looks into the basket, and puts right what the screen has wrong."""
+    s.hold((20.0, 60.0))
+    kinds = {i.kind for i in s.rig.view.interventions if i.stage == "staff"}
+    s.staff_visits += bool(kinds - LAW) or not kinds
+    s.say(f"staff has come for {', '.join(sorted(kinds)) or 'nothing'}")
+    for asked in list(s.rig.view.interventions):
+        if any(i.id == asked.id for i in s.rig.view.interventions):
+            _staff_settles(s, asked)
+    for sku in dict.fromkeys(line.sku for line in s.rig.view.lines):
+        line = s.line_of(sku)
+        if line is not None and s.shown(sku) > s.world.units(sku):
+            s.auditor.said(sku)
+            if s.world.units(sku) == 0:
+                s.rig.staff("void_line", line=line.line)
+    for thing in list(s.world.inside):
+        if thing.product is not None and s.shown(thing.sku) < s.world.units(thing.sku):
+            show(s, thing)
+    s.hold((1.0, 2.0))
+    for asked in list(s.rig.view.interventions):
+        if asked.kind == "help":
+            s.rig.staff("resolve", intervention=asked.id, choice="accept", reason="done")
+
+
+def _staff_settles(s: Shopper, asked: InterventionView) -> None:
+    here = s.world.units(asked.sku)
+    if asked.kind == "age_check":
+        s.rig.staff("age_ok", reason="passport")
+    elif asked.kind == "help":
+        return
+    elif asked.kind == "which_removed":
+        away = next((t.sku for t in s.world.away if any(c.choice == t.sku for c in asked.candidates)), None)
+        s.rig.staff("resolve", intervention=asked.id, choice=away or "accept", reason="seen")
+    elif asked.kind in ("not_placed", "wrong_weight") and s.shown(asked.sku) > here:
+        s.rig.staff("resolve", intervention=asked.id, choice="remove", reason="not there")
+    elif asked.kind == "extra_unit" and s.shown(asked.sku) < here:
+        s.rig.staff("resolve", intervention=asked.id, choice="add", reason="seen")
+        for thing in s.world.unscanned:
+            thing.scanned = thing.scanned or thing.sku == asked.sku
+    elif asked.kind == "unscanned_item" and s.world.unscanned:
+        for thing in s.world.unscanned:
+            show(s, thing)
+    else:
+        s.rig.staff("resolve", intervention=asked.id, choice="accept", reason="seen")
+        for thing in s.world.undeclared:
+            thing.scanned = True

@@ -1,0 +1,133 @@
+"""An auditor with books of its own: what lies in the cart, what was captured, what the receipt says.
+
+It shares no code with the cart: it is told of every hand's movement by the simulated world, knows the price tags, and
+adds up. Goods sold by weight may differ by the scale's maximum permissible error in service (OIML R 76-1, 3.5.1 and
+3.5.2, class III, e = 5 g): 1 e up to 500 e, 2 e up to 2,000 e, 3 e above, at the gross load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+INTERVAL_G = 5.0
+_ERRORS = ((2_500.0, 1.0), (10_000.0, 2.0), (float("inf"), 3.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A price tag: minor units for a piece, or for a kilogram."""
+
+    price_minor: int
+    by_weight: bool = False
+    deposit_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """A line as the receipt has it."""
+
+    sku: str
+    units: int
+    price_minor: int
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Money in minor units. `lost` and `overcharged` are summed over products, so one can't hide the other."""
+
+    exact: bool = False
+    value_minor: int = 0
+    captured_minor: int = 0
+    lost_minor: int = 0
+    overcharged_minor: int = 0
+    overcharged: list[str] = field(default_factory=list)
+    unconfirmed: list[str] = field(default_factory=list)
+    """Overcharged products of which the shopper never said anything."""
+    problems: list[str] = field(default_factory=list)
+
+
+class Auditor:
+    """Hears everything that happens to one cart from an empty basket on, and judges one payment."""
+
+    def __init__(self, tags: Mapping[str, Tag]) -> None:
+        self._tags = tags
+        self._there: dict[int, tuple[str, float]] = {}
+        self._own_g: dict[int, float] = {}
+        self._captures: dict[str, int] = {}
+        self._said: set[str] = set()
+
+    def came(self, number: int, sku: str | None, weight_g: float) -> None:
+        """A thing lies in or under the cart now; `sku` None: it is the shopper's own."""
+        if sku is None:
+            self._own_g[number] = weight_g
+        elif number in self._there:
+            raise ValueError(f"thing {number} is in the cart already")
+        else:
+            self._there[number] = (sku, weight_g)
+
+    def went(self, number: int) -> None:
+        """It was taken away."""
+        if self._own_g.pop(number, None) is None:
+            del self._there[number]
+
+    def said(self, sku: str) -> None:
+        """The shopper answered a question about this product."""
+        self._said.add(sku)
+
+    def captured(self, attempt_id: str, amount_minor: int) -> None:
+        """The acquirer took money."""
+        self._captures[attempt_id] = self._captures.get(attempt_id, 0) + amount_minor
+
+    def judge(self, billed: Iterable[Billed], total_minor: int) -> Verdict:
+        """Compare the receipt with what is there and what was taken."""
+        verdict = Verdict(captured_minor=sum(self._captures.values()))
+        if len([a for a in self._captures.values() if a]) > 1:
+            verdict.problems.append(f"charged {len(self._captures)} times")
+        if verdict.captured_minor != total_minor:
+            verdict.problems.append(f"captured {verdict.captured_minor}, the receipt says {total_minor}")
+        units: dict[str, int] = {}
+        money: dict[str, int] = {}
+        for line in billed:
+            units[line.sku] = units.get(line.sku, 0) + line.units
+            money[line.sku] = money.get(line.sku, 0) + line.price_minor
+        if sum(money.values()) != total_minor:
+            verdict.problems.append(f"the receipt's lines sum to {sum(money.values())}, its total is {total_minor}")
+        there: dict[str, list[float]] = {}
+        for sku, weight_g in self._there.values():
+            there.setdefault(sku, []).append(weight_g)
+        for sku in sorted({*units, *there}):
+            self._product(verdict, sku, there.get(sku, []), units.get(sku, 0), money.get(sku, 0))
+        verdict.exact = not verdict.problems
+        return verdict
+
+    def _product(self, verdict: Verdict, sku: str, weights_g: list[float], units: int, paid_minor: int) -> None:
+        tag = self._tags[sku]
+        low, worth, high = self._worth(tag, weights_g)
+        verdict.value_minor += worth
+        if len(weights_g) != units:
+            verdict.problems.append(f"{sku}: {len(weights_g)} in the cart, {units} paid")
+        elif not low <= paid_minor <= high:
+            verdict.problems.append(f"{sku}: paid {paid_minor}, worth {low}…{high}")
+        if paid_minor > high:
+            verdict.overcharged_minor += paid_minor - worth
+            verdict.overcharged.append(sku)
+            if sku not in self._said:
+                verdict.unconfirmed.append(sku)
+        elif paid_minor < low:
+            verdict.lost_minor += worth - paid_minor
+
+    def _worth(self, tag: Tag, weights_g: list[float]) -> tuple[int, int, int]:
+        """The least, the true and the greatest that these may cost."""
+        deposit = tag.deposit_minor * len(weights_g)
+        if not tag.by_weight:
+            exact = tag.price_minor * len(weights_g) + deposit
+            return exact, exact, exact
+        error_g = self._error_g()
+        low = sum(int(tag.price_minor * max(0.0, g - error_g) / 1000.0) for g in weights_g)
+        high = sum(-int(-tag.price_minor * (g + error_g) // 1000.0) for g in weights_g)
+        return low + deposit, round(sum(tag.price_minor * g / 1000.0 for g in weights_g)) + deposit, high + deposit
+
+    def _error_g(self) -> float:
+        gross_g = sum(g for _, g in self._there.values()) + sum(self._own_g.values())
+        return next(INTERVAL_G * errors for limit_g, errors in _ERRORS if gross_g <= limit_g)

@@ -1,0 +1,69 @@
+"""The figures as people read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_ROWS = (
+    ("whole baskets exact, %", "exact_percent", "low"),
+    ("questions per 100 items", "questions_per_100_items", "high"),
+    ("staff calls per 1,000 trips", "staff_per_1000_trips", "high"),
+    ("false accusations per 1,000 trips", "false_accusations_per_1000_trips", "high"),
+)
+_MONEY = (
+    ("value lost per 10,000, honest", "lost_per_10000"),
+    ("value overcharged per 10,000", "overcharged_per_10000"),
+    ("value lost per 10,000, with cheats", "lost_per_10000_with_cheats"),
+)
+_NAMES = {"cart": "this cart", "scan_only": "scan only", "fixed_tolerance": "fixed tolerance"}
+
+
+def table(result: dict[str, Any]) -> list[str]:
+    """Markdown: this cart beside the two others, then by group of shoppers."""
+    carts = result["carts"]
+    size = f"{result['trips']} trips, {result['honest']} of them honest, {result['items']} items"
+    lines = [
+        f"{size}, {result['virtual_hours']} h of shopping; in brackets the 95 % Wilson bound that may be claimed",
+        "",
+        "| honest shoppers | " + " | ".join(_NAMES[name] for name in carts) + " |",
+        "|---|" + "---|" * len(carts),
+    ]
+    lines += [
+        f"| {label} | " + " | ".join(_bounded(cart[key], bound) for cart in carts.values()) + " |"
+        for label, key, bound in _ROWS
+    ]
+    lines += [
+        f"| {label} | " + " | ".join(f"{cart[key]:.1f}" for cart in carts.values()) + " |" for label, key in _MONEY
+    ]
+    lines += ["", "| cheats noticed, % | " + " | ".join(_NAMES[name] for name in carts) + " | acts |"]
+    lines += ["|---|" + "---|" * (len(carts) + 1)]
+    for kind, mine in carts["cart"]["cheats_noticed_percent"].items():
+        cells = [_bounded(cart["cheats_noticed_percent"][kind], "low") for cart in carts.values()]
+        lines.append(f"| {kind.replace('_', ' ')} | " + " | ".join(cells) + f" | {mine['of']} |")
+    lines += ["", "| group | trips | " + " | ".join(label for label, _, _ in _ROWS) + " |", "|---|---|---|---|---|---|"]
+    for group, figures in result["groups"].items():
+        cells = [_bounded(figures[key], bound) for _, key, bound in _ROWS]
+        lines.append(f"| {group.replace('_', ' ')} | {figures['trips']} | " + " | ".join(cells) + " |")
+    lines += ["", *_notes(result)]
+    return lines
+
+
+def _bounded(figure: dict[str, float], bound: str) -> str:
+    if not figure["of"]:
+        return "–"
+    sign = "≥" if bound == "low" else "≤"
+    return f"{figure['rate']:.2f} ({sign} {figure[bound]:.2f})"
+
+
+def _notes(result: dict[str, Any]) -> list[str]:
+    def listed(counts: dict[str, int]) -> str:
+        return ", ".join(f"{kind} {count}" for kind, count in counts.items()) or "none"
+
+    return [
+        f"overcharged baskets paid without the shopper having confirmed the line: {result['overcharged_unconfirmed']}",
+        f"questions by kind: {listed(result['questions_by_kind'])}",
+        f"of these without cause: {listed(result['questions_without_cause'])}",
+        f"staff by kind: {listed(result['staff_by_kind'])}; by law: {result['staff_by_law']}",
+        f"answered by touch or scan per 100 items: {result['answered_per_100_items']}",
+        f"never paid: {result['never_paid']}; not idle again after unloading: {result['not_idle_again']}",
+    ]

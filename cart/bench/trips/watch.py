@@ -1,0 +1,95 @@
+"""What the cart asked during one trip, and whether the truth gave it reason to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cart.bench.trips.things import World
+from cart.core.ledger import (
+    InterventionChanged,
+    InterventionCleared,
+    InterventionRaised,
+    LedgerEvent,
+    PhaseChanged,
+    ReceiptIssued,
+    WeightStepSeen,
+)
+from cart.core.receipt import Receipt
+
+ACCUSING = frozenset({"unscanned_item", "extra_unit", "wrong_weight", "wrong_item", "unpaid_item", "basket_changed"})
+"""Kinds that say: something is in your basket that you haven't told us of."""
+LAW = frozenset({"age_check"})
+"""What the law reserves for staff."""
+RECENTLY_NS = 20_000_000_000
+"""A reason for asking that lies no longer back than this is one: the hint came before the question."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """One intervention's life."""
+
+    id: int
+    kind: str
+    raised_ns: int
+    stages: list[str]
+    line_id: int | None
+    step_ids: tuple[int, ...]
+    sku: str | None
+    founded: bool
+    """While it was asked, something really was in the basket that the cart had not been told of."""
+    cleared_ns: int | None = None
+    how: str = ""
+    answer: str = ""
+
+    @property
+    def question(self) -> bool:
+        return "question" in self.stages or self.staff
+
+    @property
+    def staff(self) -> bool:
+        return "staff" in self.stages
+
+
+@dataclass(slots=True)
+class Watch:
+    """Listens to the ledger of one trip."""
+
+    world: World
+    asked: dict[int, Asked] = field(default_factory=dict)
+    began_ns: dict[int, int] = field(default_factory=dict)
+    """Weight step → when it began."""
+    receipt: Receipt | None = None
+    phase: str = "idle"
+    wrong_ns: int = -(10**18)
+    """When something was last in the basket that the cart had not been told of."""
+    trace: list[tuple[int, LedgerEvent]] | None = None
+
+    def heard(self, t_ns: int, event: LedgerEvent) -> None:
+        if self.trace is not None:
+            self.trace.append((t_ns, event))
+        match event:
+            case InterventionRaised():
+                founded = self._founded(t_ns)
+                self.asked[event.id] = Asked(
+                    event.id, event.intervention, t_ns, [event.stage], event.line_id, event.step_ids, event.sku, founded
+                )
+            case InterventionChanged():
+                asked = self.asked[event.id]
+                asked.stages.append(event.stage)
+                asked.founded = asked.founded or self._founded(t_ns)
+            case InterventionCleared():
+                asked = self.asked[event.id]
+                asked.cleared_ns, asked.how, asked.answer = t_ns, event.how, event.answer
+            case WeightStepSeen():
+                self.began_ns[event.step_id] = event.began_ns
+            case ReceiptIssued():
+                self.receipt = event.receipt
+            case PhaseChanged():
+                self.phase = event.phase
+            case _:
+                pass
+
+    def _founded(self, t_ns: int) -> bool:
+        if self.world.wrong:
+            self.wrong_ns = t_ns
+        return t_ns - self.wrong_ns <= RECENTLY_NS

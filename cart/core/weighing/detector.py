@@ -302,7 +302,8 @@ class StepDetector:
         evidence = seen.evidence(abs(delta), self.sigma_g)
         if evidence < self._asked(t_ns, delta, seen.level_g, quiet_s):
             return None
-        sigma = math.sqrt(variance + 0.04 + (2e-4 * delta) ** 2)
+        # Real noise is not quite white: a mean of many samples is worse than σ/√n by about a quarter of a sample's.
+        sigma = math.sqrt(variance + 0.04 + (0.25 * self.sigma_g) ** 2 + (2e-4 * delta) ** 2)
         rest_ns = self._rest_began(seen, delta, period_s)
         step = WeightStep(delta, sigma, self._began_ns, max(self._began_ns, rest_ns), t_ns, seen.level_g)
         self.reference_g = seen.level_g

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cart.core.interventions import OPEN_MAX
 from cart.core.ledger import Phase
 from cart.core.session_answers import void_trip
 from cart.core.session_desk import Desk
@@ -35,7 +36,8 @@ def _timers(desk: Desk) -> Iterator[tuple[int, tuple[str, int]]]:
     for open_ in state.interventions.values():
         if open_.stage == "hint":
             yield open_.stage_ns + _ns(policy.hint_s), ("hint", open_.id)
-    if desk.scale_fault is None:
+    # Beyond the bound nothing more is asked; the questions that are open hold checkout anyway.
+    if desk.scale_fault is None and len(state.interventions) < OPEN_MAX:
         # A basket in motion may be taking the thing in right now, or be leant on: nothing is missing until it rests.
         patience_s = policy.not_placed_s + (0.0 if desk.live.stable else _MOVING_S)
         named = {o.event.line_id for o in desk.open_of("not_placed", "wrong_weight")}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cart.core.effects import Record
 from cart.core.ledger import AttemptOpened, ReceiptIssued
-from cart.core.observations import PartChanged, PowerReturned, StaffCommand
+from cart.core.observations import PartChanged, PowerReturned, StaffCommand, Tick
 from cart.core.session import Session
 from tests.unit.shopper import Shopper, revived
 
@@ -121,6 +121,9 @@ def test_money_is_conserved_and_questions_are_bounded(acts: list[tuple[str, Any]
         assert view.savings_minor == sum(line.savings_minor for line in view.lines)
         assert all(0 <= line.placed <= line.units for line in view.lines)
         assert all(line.units > 0 for line in view.lines)
+        shopper.tell(Tick(t_ns=shopper.t_ns))
+        due_ns = shopper.session.next_deadline_ns
+        assert due_ns is None or due_ns > shopper.t_ns  # a deadline that stays due would spin the daemon
         assert len(view.interventions) <= 32
         assert len({i.id for i in view.interventions}) == len(view.interventions)
 

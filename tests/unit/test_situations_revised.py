@@ -99,3 +99,17 @@ def test_the_light_shows_what_the_trip_waits_for(shopper: Shopper) -> None:
     shopper.scan(999)
     lights = [e.light for e in shopper.effects if isinstance(e, Indicate)]
     assert lights == ["green", "amber", "green", "red"]
+
+
+def test_many_forgotten_scans_ask_a_bounded_number_of_questions(shopper: Shopper) -> None:
+    many = msgspec.structs.replace(CATALOG, items=tuple(item(100 + n, 50.0 + 13.7 * n) for n in range(60)))
+    shopper = Shopper(many).started()
+    for number in range(100, 160):
+        shopper.scan(number)
+    shopper.wait(20.0)
+    assert len(shopper.open) == 32
+    records = len(shopper.records())
+    shopper.wait(5.0)
+    assert len(shopper.records()) == records
+    assert shopper.session.next_deadline_ns is not None
+    assert shopper.session.next_deadline_ns > shopper.t_ns

@@ -29,7 +29,8 @@ class Explanation:
     """One explanation of `step_ids`. With `open_kind` something is left to ask about: `open_g`, over `line_id`."""
 
     step_ids: tuple[int, ...]
-    label: str
+    text: str
+    """Plain words where the moves don't say it; those of moves are put together only when somebody asks."""
     score: float
     moves: tuple[Move, ...] = ()
     z: float = 0.0
@@ -40,6 +41,10 @@ class Explanation:
     open_g: float = 0.0
     line_id: int | None = None
     reason: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.text or " and ".join(m.label for m in self.moves) or "put in and taken out again"
 
     @property
     def effect(self) -> frozenset[tuple[str, str, int]]:
@@ -165,9 +170,8 @@ def _fit(group: tuple[Step, ...], sets: tuple[MoveSet, ...], log_prior: float) -
         return None
     score = log_prior + priors.log_normal_density(residual_g, variance_g2)
     moves = tuple(m for s in sets for m in s.moves)
-    label = " and ".join(m.label for m in moves) or "put in and taken out again"
     ids = tuple(s.step_id for s in group)
-    return Explanation(ids, label, score, moves, z, residual_g, variance_g2)
+    return Explanation(ids, "", score, moves, z, residual_g, variance_g2)
 
 
 def _explanations(search: _Search, group: tuple[Step, ...]) -> Iterator[Explanation]:
@@ -211,7 +215,7 @@ def _fit_ranged(group: tuple[Step, ...], ranged: MoveSet, log_prior: float) -> E
     score = ranged.log_prior + log_prior + density
     ids = tuple(s.step_id for s in group)
     variance_g2 = sum(s.variance_g2 for s in group) + priors.MODEL_VARIANCE_G2
-    return Explanation(ids, ranged.label, score, ranged.moves, 0.0, target_g, variance_g2)
+    return Explanation(ids, "", score, ranged.moves, 0.0, target_g, variance_g2)
 
 
 def _pairs_out(

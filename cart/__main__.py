@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+import tempfile
+import traceback
 from typing import Any
 
 import typer
@@ -61,7 +63,16 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except Exception as error:  # noqa: BLE001  # the last resort: a person gets a line, the report the rest
+        fail(f"a fault of the cart's own, {type(error).__name__}: {error}; please report it with {keep_traceback()}")
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def keep_traceback() -> str:
+    """Write the traceback of the error being handled to a file; its path."""
+    with tempfile.NamedTemporaryFile("w", prefix="cart-fault-", suffix=".txt", delete=False) as file:
+        file.write(traceback.format_exc())
+    return file.name
 
 
 def fail(message: str) -> None:

@@ -162,7 +162,8 @@ class Daemon:
                 self._manager.stopping()
                 log.info("stopping")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.core.drain(), CLOSING_S)
+                    async with asyncio.timeout(CLOSING_S):
+                        await self.core.drain()
                 screen.stop()
                 for task in tasks:
                     task.cancel()
@@ -255,6 +256,7 @@ class Daemon:
             "parts": parts,
             "figures": figures,
             "link": {"linked": self.store.linked, "protocol": self.store.protocol},
+            "outbox": {"waiting": self.store.waiting_rows},
             "journal": {"state": self.journal.state, "locked": self.journal.locked, "head_seq": head.seq},
             "catalog_version": self.store.catalog_version,
             "dropped_samples": self.core.dropped_samples,

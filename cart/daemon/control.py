@@ -14,12 +14,12 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from cart.core.catalog import Catalog
-from cart.core.observations import AnyObservation, Look, ScaleSample, Touch
+from cart.core.observations import AnyObservation, Look, PartChanged, ScaleSample, StaffCommand, Touch
 
 log = logging.getLogger(__name__)
 
@@ -29,22 +29,25 @@ WAITING_MAX = 4000
 REQUEST_TIMEOUT_S = 5.0
 
 
+RECORDED: Final[dict[type, str]] = {
+    ScaleSample: "/scale",
+    Touch: "/touch",
+    Look: "/look",
+    PartChanged: "/part",
+    StaffCommand: "/staff",
+}
+
+
 def recorded(observation: AnyObservation) -> tuple[str, dict[str, Any]] | None:
     """Topic and body of what a recording holds of an observation, else None. Scans are recorded as bytes."""
-    if isinstance(observation, ScaleSample):
-        return "/scale", {"counts": observation.counts}
-    if isinstance(observation, Touch):
-        fields = msgspec.to_builtins(observation)
-        for hidden in ("observed", "t_ns", "to"):
-            fields.pop(hidden, None)
-        return "/touch", {key: value for key, value in fields.items() if value is not None}
-    if isinstance(observation, Look):
-        return "/look", {
-            "frame_t_ns": observation.frame_t_ns,
-            "direction": observation.direction,
-            "scores": observation.scores,
-        }
-    return None
+    topic = RECORDED.get(type(observation))
+    if topic is None:
+        return None
+    body = msgspec.to_builtins(observation)
+    # The time is the envelope's; an address typed for a receipt is used once and never written down.
+    for left_out in ("observed", "t_ns", "to"):
+        body.pop(left_out, None)
+    return topic, {key: value for key, value in body.items() if value is not None}
 
 
 class ControlServer:

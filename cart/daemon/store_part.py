@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -13,7 +14,7 @@ from cart.core.effects import CancelPayment, Effect, QueryPayment, RequestPaymen
 from cart.core.observations import AnyObservation, CatalogArrived, PartChanged
 from cart.core.view import TripView
 from cart.daemon.clock import SessionClock
-from cart.journal import Journal
+from cart.journal import Journal, JournalProblem
 from cart.sync.link import Heard, StoreLink
 from cart.sync.messages import LedgerAckMessage
 from cart.sync.outbox import OutboxSender
@@ -43,6 +44,8 @@ class StorePart:
     ) -> None:
         """`decide` hands one observation to the core at once, `committed` waits until what came of it is on disk."""
         self.catalog_version: int | None = None
+        self.waiting_rows = 0
+        """Ledger rows that the store has not acknowledged, as of a second ago."""
         self._config = config
         self._journal = journal
         self._boot_id = boot_id
@@ -168,11 +171,13 @@ class StorePart:
             )
 
     async def _tell_health(self) -> None:
-        told: dict[str, str] = {}
+        told: dict[str, str] | None = None
         due_s = 0.0
         while self._link is not None:
             parts, figures = self._health()
             if parts != told or time.monotonic() >= due_s:
                 told, due_s = parts, time.monotonic() + HEALTH_S
                 self._link.set_health(parts, figures)
+            with contextlib.suppress(JournalProblem):
+                self.waiting_rows = await self._journal.waiting()
             await asyncio.sleep(HEALTH_LOOK_S)

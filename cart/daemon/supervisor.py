@@ -90,7 +90,8 @@ class ChildProcess:
         patience_s = START_MAX_S
         while True:
             try:
-                line = await asyncio.wait_for(stdout.readline(), patience_s)
+                async with asyncio.timeout(patience_s):
+                    line = await stdout.readline()
             except TimeoutError:
                 return f"said nothing for {patience_s:.0f} s and was killed"
             except ValueError:

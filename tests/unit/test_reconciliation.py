@@ -133,6 +133,12 @@ def test_what_was_taken_out_comes_back() -> None:
     assert won(window(step(250.2), gone=(gone,))) == [("return", 0, 1)]
 
 
+def test_a_put_back_at_another_weight_is_another_thing() -> None:
+    gone = Gone(0, 1, "S1", "item 1", 1, 250.0, 0.25, -60 * SECOND)
+    assert won(window(step(253.1), gone=(gone,))) == []
+    assert won(window(step(250.4), gone=(gone,))) == [("return", 0, 1)]
+
+
 def test_of_two_that_may_come_back_the_last_one_does() -> None:
     early = Gone(0, 1, "S1", "item 1", 1, 250.0, 0.25, 1 * SECOND)
     late = Gone(1, 2, "S2", "item 2", 1, 250.2, 0.25, 38 * SECOND)

@@ -25,6 +25,8 @@ Z_MAX = 4.0
 GAIN_MIN = -1.0
 """An honest explanation may be this much worse than accusing: accusing is dear, and a hint is asked early anyway."""
 GAIN_TAKEN = 1.0
+GAIN_RETURNED = 3.0
+"""A unit that was weighed before comes back at that weight, or it is another thing of nearly the same."""
 GAIN_SWAPPED = 3.0
 """Units taken out, or swapped for scanned ones, are settled only if that is this much likelier than anything unknown:
 of many lines some always fits a net weight."""
@@ -56,7 +58,7 @@ OWN_DECLARED = -0.3
 CANCEL = -1.0
 SWAP = -2.0
 NOISE = -2.0
-SLOPE = -5.0
+SLOPE = -6.0
 ANOTHER_MOVEMENT = -1.0
 UNKNOWN_IN = -4.0
 WRONG_WEIGHT = -3.0

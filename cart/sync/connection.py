@@ -111,6 +111,7 @@ class Connection:
         self._retained: dict[str, bytes] = {}
         self._unsaid: set[str] = set()
         self.linked = False
+        self._said_down = False
         self.dropped = 0
 
     @property
@@ -300,6 +301,7 @@ class Connection:
         with self._lock:
             self._unsent = 0
             self.linked = True
+            self._said_down = False
         self._unsaid = set(self._retained)
         self._on_link(True, "")  # first: it may set what has become stale
         self._say_retained()
@@ -314,8 +316,9 @@ class Connection:
         was_up, self.linked = self.linked, False
         if was_up:
             self._on_link(False, why)
-        else:
-            log.debug("no link to the store: %s", why)
+        elif not self._said_down:
+            log.warning("no broker answers at %s:%d (%s); it is tried again", self._broker.host, self._broker.port, why)
+        self._said_down = True
 
     def _loop_call(self, function: Callable[[Any], None], value: Any) -> None:
         loop = self._loop

@@ -133,6 +133,14 @@ def test_what_was_taken_out_comes_back() -> None:
     assert won(window(step(250.2), gone=(gone,))) == [("return", 0, 1)]
 
 
+def test_a_put_back_is_likelier_than_one_too_many() -> None:
+    gone = Gone(0, 1, "S1", "item 1", 1, 121.8, 0.5, 3 * SECOND)
+    seen = window(
+        step(121.7), gone=(gone,), inside=(inside(1, 121.2),), unit_means_g={1: (121.5, 0.5)}, names={1: ("S1", "")}
+    )
+    assert won(seen) == [("return", 0, 1)]
+
+
 def test_a_put_back_at_another_weight_is_another_thing() -> None:
     gone = Gone(0, 1, "S1", "item 1", 1, 250.0, 0.25, -60 * SECOND)
     assert won(window(step(253.1), gone=(gone,))) == []

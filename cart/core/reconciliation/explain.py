@@ -58,7 +58,7 @@ class Explanation:
     def gain_min(self) -> float:
         """What it must gain over leaving its steps open, to be settled unasked."""
         if not self.takes:
-            return priors.GAIN_RETURNED if any(m.kind == "return" for m in self.moves) else priors.GAIN_MIN
+            return priors.GAIN_MIN
         return priors.GAIN_SWAPPED if any(m.kind == "place" for m in self.moves) else priors.GAIN_TAKEN
 
 
@@ -133,7 +133,7 @@ def _choose(candidates: list[tuple[float, Explanation]]) -> tuple[Explanation | 
     for gain, explanation in candidates:
         if gain < priors.GAIN_MIN:
             break
-        if gain < explanation.gain_min and not explanation.takes:
+        if explanation.z > priors.Z_RETURNED and any(m.kind == "return" for m in explanation.moves):
             continue
         if doubtful.intersection(explanation.step_ids):
             continue

@@ -25,7 +25,7 @@ Z_MAX = 4.0
 GAIN_MIN = -1.0
 """An honest explanation may be this much worse than accusing: accusing is dear, and a hint is asked early anyway."""
 GAIN_TAKEN = 1.0
-GAIN_RETURNED = 3.0
+Z_RETURNED = 3.0
 """A unit that was weighed before comes back at that weight, or it is another thing of nearly the same."""
 GAIN_SWAPPED = 3.0
 """Units taken out, or swapped for scanned ones, are settled only if that is this much likelier than anything unknown:

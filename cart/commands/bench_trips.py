@@ -19,6 +19,9 @@ def trips(
     seed: Annotated[int, typer.Option(help="The same seed makes the same trips.")] = 1,
     kind: Annotated[str, typer.Option(help="Catalogue: ordinary, twins, mixed, unknown, or all in turn.")] = ALL,
     jobs: Annotated[int, typer.Option(min=1, max=2, help="Processes.")] = 2,
+    acts: Annotated[
+        str, typer.Option(help="Short trips of these acts instead (comma between them), by honest shoppers.")
+    ] = "",
     only: Annotated[int | None, typer.Option(help="Tell one trip by its number, act by act, instead.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object last.")] = False,
 ) -> int:
@@ -31,11 +34,12 @@ def trips(
     kinds = [k for k in KINDS if kind in (ALL, k)]
     if not kinds:
         raise Problem(f"there is no catalogue kind {kind!r}; take one of {', '.join(KINDS)} or {ALL}")
+    script = _script(acts)
     if only is not None:
-        return _tell(only, seed, kinds[only % len(kinds)], as_json=as_json)
+        return _tell(only, seed, kinds[only % len(kinds)], script, as_json=as_json)
     began = time.perf_counter()
     done = []
-    for figures in run_trips(trips, seed, kinds, jobs=jobs):
+    for figures in run_trips(trips, seed, kinds, jobs=jobs, script=script):
         done.append(figures)
         if len(done) % 10 == 0:
             typer.echo(f"\r{len(done)} of {trips} trips", err=True, nl=False)
@@ -51,12 +55,22 @@ def trips(
     return 0
 
 
-def _tell(number: int, seed: int, kind: str, *, as_json: bool) -> int:
+def _script(acts: str) -> tuple[str, ...]:
+    from cart.bench.trips.acts import HONEST
+
+    script = tuple(name.strip() for name in acts.split(",") if name.strip())
+    unknown = [name for name in script if name not in HONEST]
+    if unknown:
+        raise Problem(f"there is no act {unknown[0]!r}; take some of {', '.join(HONEST)}")
+    return script
+
+
+def _tell(number: int, seed: int, kind: str, script: tuple[str, ...], *, as_json: bool) -> int:
     import msgspec
 
     from cart.bench.trips.running import run_trip
 
-    told = run_trip(number, seed, kind, trace=True)  # type: ignore[arg-type]  # checked by the caller
+    told = run_trip(number, seed, kind, trace=True, script=script)  # type: ignore[arg-type]  # checked by the caller
     for t_ns, line in told.story:
         typer.echo(f"{t_ns / 1e9:9.3f} {line}")
     figures = msgspec.to_builtins(told.figures)

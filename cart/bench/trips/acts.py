@@ -44,6 +44,23 @@ def two_scanned(s: Shopper) -> None:
     s.put(pair[1])
 
 
+def many_at_once(s: Shopper) -> None:
+    """An armful: three or four things scanned or picked, then all of them put in together or quickly one by one."""
+    things = [s.pick(by_weight=s.chance(0.15)) for _ in range(s.rng.choice((3, 3, 4)))]
+    for thing in things:
+        if _of(thing).item.unit == "kg":
+            pick_produce(s, thing)
+        else:
+            s.scan(thing)
+        s.hold((0.5, 1.5))
+    if s.chance(s.habits.at_once):
+        s.put(*things)
+        return
+    for thing in things:
+        s.put(thing)
+        s.hold((0.3, 1.2))
+
+
 def same_twice(s: Shopper) -> None:
     """Two or three of a kind, each scanned."""
     first = s.pick()
@@ -218,9 +235,9 @@ def unknown_code(s: Shopper) -> None:
 HONEST: dict[str, Callable[[Shopper], None]] = {
     act.__name__: act
     for act in (
-        scan_and_put, put_and_scan, two_scanned, same_twice, times_n, produce, look_and_put_back, change_of_mind, swap,
-        late_put, forgotten_scan, one_scan_two_units, scanned_twice, left_on_shelf, muddled, wrong_flavour,
-        unknown_code,
+        scan_and_put, put_and_scan, two_scanned, many_at_once, same_twice, times_n, produce, look_and_put_back,
+        change_of_mind, swap, late_put, forgotten_scan, one_scan_two_units, scanned_twice, left_on_shelf, muddled,
+        wrong_flavour, unknown_code,
     )
 }  # fmt: skip
 

@@ -198,7 +198,9 @@ _ANSWERS: dict[str, Callable[[Shopper, InterventionView, int], bool]] = {
 
 
 def _puzzled(s: Shopper, asked: InterventionView, attempt: int) -> None:
-    """Nothing of it makes sense to the shopper: try the thing again, then ask for help."""
+    """It makes no sense to the shopper: leave a hint alone, at a question try the thing again, then get help."""
+    if asked.stage == "hint":
+        return
     if attempt >= TRIES_MAX:
         call_staff(s, f"{asked.kind} makes no sense")
         return

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from cart.bench.trips.acts import HONEST
 from cart.bench.trips.answers import call_staff, staff_comes
@@ -14,6 +16,8 @@ from cart.bench.trips.shopper import Shopper
 from cart.bench.trips.things import Entry
 from cart.bench.trips.watch import Watch
 
+FULL_G = 22_000.0
+"""Enough for one trip."""
 ROUNDS_MAX = 10
 """Touches of the checkout key before a person calls staff; twice that, and they give up."""
 
@@ -28,28 +32,17 @@ class Ending:
     """What was done up to then."""
 
 
-def go_shopping(s: Shopper, watch: Watch, *, items: int, cheats: list[Cheating]) -> Ending:
-    """One whole trip."""
+def go_shopping(s: Shopper, watch: Watch, *, items: int, cheats: list[Cheating], script: Sequence[str] = ()) -> Ending:
+    """One whole trip of so many items, or of the acts of `script`."""
     s.pause(s.rng.uniform(1.5, 3.0))
     if s.chance(0.7):
         s.touch("start")
     _bring_bags(s)
-    weights = {**ACTS, **s.habits.acts}
-    due = sorted((s.rng.randrange(max(1, items)), n) for n in range(len(cheats)))
-    done = 0
-    while (count := len(s.world.goods)) < items and done < 3 * items and s.load_g < 22_000.0:
-        done += 1
-        if due and count >= due[0][0]:
-            cheat(s, cheats[due.pop(0)[1]])
-        else:
-            HONEST[s.rng.choices(list(weights), list(weights.values()))[0]](s)
-        s.pause(s.draw(s.habits.pace_s))
-        if s.chance(s.habits.disturbed):
-            s.disturb()
-            s.pause(s.draw((0.5, 2.0)))
-    for _, number in due:
-        cheat(s, cheats[number])
-        s.pause(s.draw(s.habits.pace_s))
+    if script:
+        for name in script:
+            _act(s, HONEST[name])
+    else:
+        _shop(s, items, cheats)
     paid = _check_out(s, watch) and _pay(s, watch)
     goods = Counter(thing.sku or "" for thing in s.world.goods)
     diary = list(s.world.diary)
@@ -58,6 +51,31 @@ def go_shopping(s: Shopper, watch: Watch, *, items: int, cheats: list[Cheating])
     verdict = _judge(s, watch)
     _unload(s)
     return Ending(verdict, goods, diary)
+
+
+def _shop(s: Shopper, items: int, cheats: list[Cheating]) -> None:
+    """Acts as they come, the cheats among them."""
+    weights = {**ACTS, **s.habits.acts}
+    due = sorted((s.rng.randrange(max(1, items)), n) for n in range(len(cheats)))
+    done = 0
+    while (count := len(s.world.goods)) < items and done < 3 * items and s.load_g < FULL_G:
+        done += 1
+        if due and count >= due[0][0]:
+            act = cheats[due.pop(0)[1]]
+            _act(s, partial(cheat, act=act))
+        else:
+            _act(s, HONEST[s.rng.choices(list(weights), list(weights.values()))[0]])
+    for _, number in due:
+        _act(s, partial(cheat, act=cheats[number]))
+
+
+def _act(s: Shopper, act: Callable[[Shopper], None]) -> None:
+    """One act, and the way to the next."""
+    act(s)
+    s.pause(s.draw(s.habits.pace_s))
+    if s.chance(s.habits.disturbed):
+        s.disturb()
+        s.pause(s.draw((0.5, 2.0)))
 
 
 def _bring_bags(s: Shopper) -> None:

@@ -59,6 +59,7 @@ def summary(trips: Sequence[TripFigures]) -> dict[str, Any]:
         "groups": {group: _of_group([t for t in honest if t.group == group]) for group in GROUPS},
         "questions_by_kind": _counted(honest, lambda t: t.asked),
         "questions_without_cause": _counted(honest, lambda t: t.unfounded),
+        "questions_by_cause": _counted(honest, lambda t: t.causes),
         "staff_by_kind": _counted(honest, lambda t: t.staff_kinds),
         "staff_by_law": sum(t.law for t in honest),
         "answered_per_100_items": round(_per(100, sum(t.answered for t in honest), sum(t.items for t in honest)), 3),

@@ -21,6 +21,7 @@ ACTS: dict[str, float] = {
     "scan_and_put": 60.0,
     "put_and_scan": 10.0,
     "two_scanned": 6.0,
+    "many_at_once": 1.0,
     "same_twice": 5.0,
     "times_n": 2.0,
     "produce": 5.0,

@@ -29,6 +29,14 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     mean_g: float
     sd_g: float
 
+    @property
+    def badly_catalogued(self) -> bool:
+        """The catalogue's weight is missing, or off by more than any unit is."""
+        weight_g = self.item.weight_g
+        if self.item.unit == "kg":
+            return False
+        return weight_g is None or abs(weight_g - self.mean_g) > 4.0 * self.sd_g + 0.5
+
     def unit(self, rng: random.Random) -> float:
         """The weight of one unit; for produce, of what a person picks."""
         if self.item.unit == "kg":

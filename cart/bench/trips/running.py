@@ -71,7 +71,9 @@ class TripFigures(msgspec.Struct, frozen=True, kw_only=True):
     asked: dict[str, int]
     """Kind of intervention → how often it became a question."""
     unfounded: dict[str, int]
-    """The same, where the shopper had told the cart of everything in the basket."""
+    """The accusing ones, where the shopper had told the cart of everything in the basket."""
+    causes: dict[str, int]
+    """Why the questions were asked, see `watch.Cause`."""
     answered: int
     staff_kinds: dict[str, int]
     law: int
@@ -95,14 +97,25 @@ def _range(kind: CatalogKind, seed: int) -> Range:
     return make_range(kind, seed)
 
 
-def run_trip(number: int, seed: int, kind: CatalogKind, *, policy: Policy | None = None, trace: bool = False) -> Told:
-    """One trip; the same number, seed and kind make the same trip against the same cart."""
+def run_trip(
+    number: int,
+    seed: int,
+    kind: CatalogKind,
+    *,
+    policy: Policy | None = None,
+    trace: bool = False,
+    script: Sequence[str] = (),
+) -> Told:
+    """One trip; the same number, seed and kind make the same trip against the same cart.
+
+    With a `script` the acts are these, by an honest shopper of no special group.
+    """
     began = time.process_time()
     trip_seed = seed * 1_000_003 + number
     rng = random.Random(f"trip {trip_seed}")
     goods = _range(kind, seed)
-    group = rng.choices(list(SHARES), list(SHARES.values()))[0]
-    honest = rng.random() >= CHEATING_SHARE
+    group = "ordinary" if script else rng.choices(list(SHARES), list(SHARES.values()))[0]
+    honest = bool(script) or rng.random() >= CHEATING_SHARE
     items = rng.randint(*ITEMS)
     cheats = [] if honest else [Cheating(rng.choice(CHEATS)) for _ in range(rng.randint(1, 3))]
     world = World()
@@ -111,7 +124,7 @@ def run_trip(number: int, seed: int, kind: CatalogKind, *, policy: Policy | None
     rig = Rig(goods.catalog, trip_seed, policy=policy, heard=watch.heard, captured=auditor.captured)
     shopper = Shopper(rig, world, auditor, goods, HABITS[group], seed=trip_seed, respond=respond)
     shopper.lies = not honest and rng.random() < LIARS
-    ending = go_shopping(shopper, watch, items=items, cheats=cheats)
+    ending = go_shopping(shopper, watch, items=items, cheats=cheats, script=script)
     for act in cheats:
         act.noticed = _noticed(act, watch)
     told = _Told(number, kind, group, honest, trip_seed, goods, shopper, watch, ending, [a for a in cheats if a.done])
@@ -183,7 +196,10 @@ class _Told:
                 for n, act in enumerate(self.cheats)
             ],
             asked=dict(Counter(a.kind for a in asked if a.question and a.kind not in LAW)),
-            unfounded=dict(Counter(a.kind for a in asked if a.question and a.kind in ACCUSING and not a.founded)),
+            unfounded=dict(
+                Counter(a.kind for a in asked if a.question and a.kind in ACCUSING and a.cause != "shopper")
+            ),
+            causes=dict(Counter(a.cause for a in asked if a.question and a.kind not in LAW)),
             answered=shopper.answered,
             staff_kinds=dict(Counter(a.kind for a in asked if a.staff and a.kind not in LAW)),
             law=law,
@@ -199,7 +215,7 @@ class _Told:
             exact=verdict is not None and verdict.exact,
             questions=sum(a.question and a.kind not in LAW for a in asked),
             staff=self.shopper.staff_visits,
-            accused=sum(a.question and a.kind in ACCUSING and not a.founded for a in asked),
+            accused=sum(a.question and a.kind in ACCUSING and a.cause != "shopper" for a in asked),
             lost_minor=0 if verdict is None else verdict.lost_minor,
             overcharged_minor=0 if verdict is None else verdict.overcharged_minor,
         )
@@ -241,11 +257,20 @@ def _plain(event: LedgerEvent) -> str:
     return f"{kind} {' '.join(f'{key}={value}' for key, value in fields.items())}"
 
 
+_Work = tuple[int, int, CatalogKind, Policy | None, tuple[str, ...]]
+
+
 def run_trips(
-    trips: int, seed: int, kinds: Sequence[CatalogKind], *, jobs: int = JOBS_MAX, policy: Policy | None = None
+    trips: int,
+    seed: int,
+    kinds: Sequence[CatalogKind],
+    *,
+    jobs: int = JOBS_MAX,
+    policy: Policy | None = None,
+    script: tuple[str, ...] = (),
 ) -> Iterator[TripFigures]:
     """Trips 0…, their kinds in turn; in the order of their numbers whatever the jobs."""
-    work = [(number, seed, kinds[number % len(kinds)], policy) for number in range(trips)]
+    work: list[_Work] = [(number, seed, kinds[number % len(kinds)], policy, script) for number in range(trips)]
     if jobs <= 1:
         yield from map(_one, work)
         return
@@ -253,6 +278,6 @@ def run_trips(
         yield from pool.imap(_one, work, chunksize=4)
 
 
-def _one(work: tuple[int, int, CatalogKind, Policy | None]) -> TripFigures:
-    number, seed, kind, policy = work
-    return run_trip(number, seed, kind, policy=policy).figures
+def _one(work: _Work) -> TripFigures:
+    number, seed, kind, policy, script = work
+    return run_trip(number, seed, kind, policy=policy, script=script).figures

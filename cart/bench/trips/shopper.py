@@ -19,6 +19,9 @@ from cart.core.view import InterventionView, LineView
 GLANCE_S = 0.25
 AGAIN_S = 7.0
 """A question that is still there this long after it was answered is answered again."""
+FORGOTTEN_S = 90.0
+SETTLE_MAX = 4
+"""Answers in a row before a person goes on regardless."""
 LOAD_MAX_G = 24_000.0
 """Nobody here fills the basket beyond its capacity of 30 kg."""
 
@@ -46,7 +49,7 @@ class Shopper:
         self.notes: list[tuple[int, str]] = []
         self._respond = respond
         self._seen: dict[int, tuple[int, int]] = {}
-        self._attempts: dict[int, int] = {}
+        self._attempts: dict[tuple[str, str | None], tuple[int, int]] = {}
         self._busy = False
 
     # -- time ----------------------------------------------------------------------------------------------------
@@ -83,18 +86,41 @@ class Shopper:
                 self._seen[asked.id] = (stage, due_ns if seen is None or stage else min(due_ns, seen[1]))
             elif seen[1] <= now_ns:
                 self.answer_now(asked)
+                self.settle()
                 return
+
+    def settle(self) -> None:
+        """Stay with what the screen plainly asks until it is settled or staff has been."""
+        for _ in range(SETTLE_MAX):
+            asked = next((i for i in self.rig.view.interventions if i.stage == "question"), None)
+            if asked is None or self._busy:
+                return
+            self.pause(self.draw(self.habits.read_s))
+            if any(i.id == asked.id for i in self.rig.view.interventions):
+                self.answer_now(asked)
 
     def answer_now(self, asked: InterventionView) -> None:
         """Answer one intervention, whatever its stage."""
-        attempt = self._attempts.get(asked.id, 0)
-        self._attempts[asked.id] = attempt + 1
+        attempt = self._count(asked)
         was_busy, was_prompted = self._busy, self.prompted
         self._busy = self.prompted = True
         self.say(f"answers {asked.kind} ({asked.stage}) for the {attempt + 1}. time")
         self._respond(self, asked, attempt)
+        if asked.stage != "hint":
+            # Nobody shops on while the cart beeps: see whether that was it.
+            self.pause(self.draw((1.5, 3.0)))
         self._busy, self.prompted = was_busy, was_prompted
         self._seen[asked.id] = (2, self.rig.now_ns + round(AGAIN_S * SECOND_NS))
+
+    def _count(self, asked: InterventionView) -> int:
+        """How often this was answered before. To a person the same complaint is the same, whatever its number."""
+        about = (asked.kind, asked.sku)
+        before, at_ns = self._attempts.get(about, (0, 0))
+        if self.rig.now_ns - at_ns > FORGOTTEN_S * SECOND_NS:
+            before = 0
+        if asked.stage != "hint":
+            self._attempts[about] = (before + 1, self.rig.now_ns)
+        return before
 
     def say(self, what: str) -> None:
         self.notes.append((self.rig.now_ns, what))

@@ -62,7 +62,8 @@ def _notes(result: dict[str, Any]) -> list[str]:
     return [
         f"overcharged baskets paid without the shopper having confirmed the line: {result['overcharged_unconfirmed']}",
         f"questions by kind: {listed(result['questions_by_kind'])}",
-        f"of these without cause: {listed(result['questions_without_cause'])}",
+        f"questions by cause: {listed(result['questions_by_cause'])}",
+        f"accusing ones without cause: {listed(result['questions_without_cause'])}",
         f"staff by kind: {listed(result['staff_by_kind'])}; by law: {result['staff_by_law']}",
         f"answered by touch or scan per 100 items: {result['answered_per_100_items']}",
         f"never paid: {result['never_paid']}; not idle again after unloading: {result['not_idle_again']}",

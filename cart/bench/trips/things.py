@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from cart.bench.trips.ranges import Product
 
+LATELY = 4
 DiaryKind = Literal["scan", "put", "take", "take_for_good", "under", "removed_on_screen", "declared_own"]
 
 
@@ -53,6 +55,8 @@ class World:
     away: list[Thing] = field(default_factory=list)
     """Taken out for good, newest last; nobody has asked about them yet."""
     diary: list[Entry] = field(default_factory=list)
+    told: Counter[str] = field(default_factory=Counter)
+    """Units the cart has been told of and not been told to drop, by product."""
     made: int = 0
 
     def thing(self, product: Product | None, weight_g: float) -> Thing:
@@ -81,10 +85,22 @@ class World:
         """Something is in the basket that the shopper has not told the cart of."""
         return any(not t.scanned for t in self.inside)
 
+    @property
+    def badly_catalogued(self) -> bool:
+        """One of the last few things that went in is not what the catalogue says of it, or it says nothing."""
+        return any(t.product is not None and t.product.badly_catalogued for t in self.inside[-LATELY:])
+
     def note(
         self, t_ns: int, kind: DiaryKind, things: Iterable[Thing], why: str, *, prompted: bool, cheat: str = ""
     ) -> None:
         listed = list(things)
+        skus = [t.sku for t in listed if t.sku is not None]
+        if kind == "scan":
+            self.told.update(skus)
+        elif kind == "take_for_good":
+            self.told.subtract(t.sku for t in listed if t.sku is not None and t.scanned)
+        elif kind == "removed_on_screen":
+            self.told.subtract([why])
         self.diary.append(
             Entry(t_ns, kind, tuple(t.sku for t in listed), tuple(t.weight_g for t in listed), prompted, why, cheat)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from cart.bench.trips.things import World
 from cart.core.ledger import (
@@ -16,6 +17,11 @@ from cart.core.ledger import (
 )
 from cart.core.receipt import Receipt
 
+Cause = Literal["shopper", "catalogue", "store", "cart"]
+"""Why something is asked. `shopper`: something is in the basket that the cart was not told of, or the other way round;
+`catalogue`: a thing put in lately weighs other than the catalogue says; `store`: an unknown code, a limit, the law;
+`cart`: none of these, so only the cart's own doubt."""
+_STORE = frozenset({"age_check", "unknown_barcode", "sale_blocked", "light_limit", "over_capacity"})
 ACCUSING = frozenset({"unscanned_item", "extra_unit", "wrong_weight", "wrong_item", "unpaid_item", "basket_changed"})
 """Kinds that say: something is in your basket that you haven't told us of."""
 LAW = frozenset({"age_check"})
@@ -35,8 +41,7 @@ class Asked:
     line_id: int | None
     step_ids: tuple[int, ...]
     sku: str | None
-    founded: bool
-    """While it was asked, something really was in the basket that the cart had not been told of."""
+    cause: Cause
     cleared_ns: int | None = None
     how: str = ""
     answer: str = ""
@@ -69,14 +74,15 @@ class Watch:
             self.trace.append((t_ns, event))
         match event:
             case InterventionRaised():
-                founded = self._founded(t_ns)
+                cause = self._cause(t_ns, event)
                 self.asked[event.id] = Asked(
-                    event.id, event.intervention, t_ns, [event.stage], event.line_id, event.step_ids, event.sku, founded
+                    event.id, event.intervention, t_ns, [event.stage], event.line_id, event.step_ids, event.sku, cause
                 )
             case InterventionChanged():
                 asked = self.asked[event.id]
                 asked.stages.append(event.stage)
-                asked.founded = asked.founded or self._founded(t_ns)
+                if asked.cause in ("cart", "catalogue"):
+                    asked.cause = self._cause(t_ns, event)
             case InterventionCleared():
                 asked = self.asked[event.id]
                 asked.cleared_ns, asked.how, asked.answer = t_ns, event.how, event.answer
@@ -89,7 +95,15 @@ class Watch:
             case _:
                 pass
 
-    def _founded(self, t_ns: int) -> bool:
-        if self.world.wrong:
+    def _cause(self, t_ns: int, event: InterventionRaised | InterventionChanged) -> Cause:
+        world = self.world
+        if world.wrong:
             self.wrong_ns = t_ns
-        return t_ns - self.wrong_ns <= RECENTLY_NS
+        if event.intervention in _STORE:
+            return "store"
+        untaken = event.sku is not None and world.told[event.sku] > world.units(event.sku)
+        if event.intervention == "not_placed" and untaken:
+            return "shopper"
+        if event.intervention != "which_removed" and t_ns - self.wrong_ns <= RECENTLY_NS:
+            return "shopper"
+        return "catalogue" if world.badly_catalogued else "cart"

@@ -27,8 +27,21 @@ def run(
 
     try:
         run_daemon(settings, config.resolve())
-    except ExceptionGroup as group:
-        for error in group.exceptions:
-            if isinstance(error, Problem):
-                raise error from None
+    except Problem:
         raise
+    except Exception as error:
+        problem = first_problem(error)
+        if problem is not None:
+            raise problem from None
+        # systemd's journal is where a technician looks for what made the cart start again.
+        logging.getLogger(__name__).exception("the cart stopped by a fault of its own and is to be started again")
+        raise typer.Exit(1) from None
+
+
+def first_problem(error: BaseException) -> Problem | None:
+    """The first error meant for people in a tree of exception groups."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for inner in error.exceptions if (found := first_problem(inner))), None)
+    return None

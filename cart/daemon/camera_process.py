@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cart.config import CameraTable, load_config
 from cart.daemon.child_messages import DeviceState
-from cart.daemon.line_writer import LineWriter
+from cart.daemon.line_writer import LineWriter, ignore_stop_signals
 from drivers.camera import Camera
 from drivers.errors import DriverError, NotReady, Stale
 
@@ -50,12 +50,13 @@ def watch(camera: Camera, table: CameraTable, writer: LineWriter) -> None:
 def main() -> None:
     """Watch until OpenCV is stuck or the daemon is gone; the daemon starts this again."""
     table = load_config(Path(sys.argv[1])).camera
+    ignore_stop_signals()
     writer = LineWriter(sys.stdout.buffer)
     camera = Camera(table.source, frames_per_second=table.frames_per_second, frame_age_max_s=table.frame_age_max_s)
     status = 1
     try:
         watch(camera, table, writer)
-    except (BrokenPipeError, KeyboardInterrupt):
+    except BrokenPipeError:
         status = 0
     # A thread stuck in OpenCV would keep an orderly exit waiting.
     os._exit(status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import BinaryIO
 
@@ -10,6 +11,12 @@ import msgspec
 from cart.daemon.child_messages import Alive, ChildMessage
 
 ALIVE_NS = 250_000_000
+
+
+def ignore_stop_signals() -> None:
+    """The daemon ends its children itself; a stop meant for the whole group must not look like a child that died."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 class LineWriter:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cart.config import Config, load_config
 from cart.daemon.child_messages import Conversion, DeviceState
-from cart.daemon.line_writer import LineWriter
+from cart.daemon.line_writer import LineWriter, ignore_stop_signals
 from drivers.errors import DeviceLost, DeviceMissing, DriverError
 from drivers.scale import open_scale_reader
 
@@ -58,6 +58,7 @@ def read_until_lost(config: Config, writer: LineWriter, real_time: bool) -> None
 def main() -> None:
     """Read for ever; the daemon starts this again when it ends."""
     config = load_config(Path(sys.argv[1]))
+    ignore_stop_signals()
     writer = LineWriter(sys.stdout.buffer)
     real_time = take_real_time_priority()
     try:
@@ -70,7 +71,7 @@ def main() -> None:
                 while time.monotonic() < wait_until:
                     writer.alive({})
                     time.sleep(0.2)
-    except (BrokenPipeError, KeyboardInterrupt):
+    except BrokenPipeError:
         # The daemon is gone or is stopping; standard output is closed, so leave without flushing it again.
         os._exit(0)
 

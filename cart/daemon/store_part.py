@@ -7,17 +7,21 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
 
 from cart.config import Config
 from cart.core.catalog import Catalog
 from cart.core.effects import CancelPayment, Effect, QueryPayment, RequestPayment, SendReceipt
-from cart.core.observations import AnyObservation, CatalogArrived, PartChanged
+from cart.core.observations import AnyObservation, CatalogArrived, PartChanged, SecuritySeen, StaffCommand
 from cart.core.view import TripView
 from cart.daemon.clock import SessionClock
 from cart.journal import Journal, JournalProblem
 from cart.sync.link import Heard, StoreLink
 from cart.sync.messages import LedgerAckMessage
 from cart.sync.outbox import OutboxSender
+from cart.sync.signatures import COMMANDS_KEPT, CommandMemory, Trust, Verifies
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +29,10 @@ HEALTH_S = 30.0
 """How often figures are told: 500 carts are then 17 messages a second."""
 HEALTH_LOOK_S = 1.0
 """A part that is lost or back is told within a second."""
+SECURITY_NOTES_MAX = 100
+"""Security events put into the ledger each boot; a flood beyond goes to the log alone and can't fill the card."""
+COUNTERS = "command_counters"
+"""Where the journal keeps, by key, the highest command counter carried out."""
 
 
 class StorePart:
@@ -57,7 +65,9 @@ class StorePart:
         self._last_total: object = None
         self._last_help: object = None
         self._link: StoreLink | None = None
+        self._security_notes = 0
         if config.broker.host:
+            self._trust = Trust(config.store.id, _public_keys(config.store.public_key_file))
             self._link = StoreLink(
                 config.broker,
                 config.cart.id,
@@ -66,6 +76,8 @@ class StorePart:
                 self._link_changed,
                 on_ack=self._acknowledged,
                 now_ns=clock.now_ns,
+                trust=self._trust,
+                on_security=self._security,
             )
         self._outbox = OutboxSender(
             journal,
@@ -88,6 +100,7 @@ class StorePart:
             return
         self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=False, fault="offline"))
         self._set_status()
+        await self._remember_commands()
         self._link.start()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -130,12 +143,15 @@ class StorePart:
         self._decide(heard)
         # Only then is the message received: a payment result must outlive a power cut.
         await self._wait_committed()
+        if isinstance(heard, StaffCommand) and self._trust.memory.counters:
+            await self._journal.note_about(COUNTERS, msgspec.json.encode(self._trust.memory.counters).decode())
 
     async def _catalog_arrived(self, heard: CatalogArrived) -> None:
         catalog = heard.catalog
         if self.catalog_version is not None and catalog.version <= self.catalog_version:
             if catalog.version < self.catalog_version:
                 log.warning("catalogue %d is older than %d; refused", catalog.version, self.catalog_version)
+                self._security("catalogue_older", f"version {catalog.version} after {self.catalog_version}; refused")
             return
         if catalog.currency != self._config.store.currency:
             log.warning("a catalogue in %s on a cart in %s; refused", catalog.currency, self._config.store.currency)
@@ -145,6 +161,18 @@ class StorePart:
         self._decide(heard)
         self._on_catalog(catalog)
         self._set_status()
+
+    async def _remember_commands(self) -> None:
+        """What was carried out before this boot, so that nothing that comes again is carried out twice."""
+        ids, newest_ms = await self._journal.commands(COMMANDS_KEPT)
+        noted = await self._journal.about(COUNTERS)
+        counters = msgspec.json.decode(noted, type=dict[str, int]) if noted else {}
+        self._trust.memory = CommandMemory(ids, counters, newest_ms)
+
+    def _security(self, what: str, detail: str) -> None:
+        self._security_notes += 1
+        if self._security_notes <= SECURITY_NOTES_MAX:
+            self._decide(SecuritySeen(t_ns=self._clock.now_ns(), what=what, detail=detail))
 
     def _link_changed(self, up: bool) -> None:
         self._outbox.link_changed(up)
@@ -181,3 +209,12 @@ class StorePart:
             with contextlib.suppress(JournalProblem):
                 self.waiting_rows = await self._journal.waiting()
             await asyncio.sleep(HEALTH_LOOK_S)
+
+
+def _public_keys(file: str) -> Verifies | None:
+    """The store's keys, None where none is configured. Raises KeyProblem."""
+    if not file:
+        return None
+    from cart.sync.keys import read_public_keys  # 6 MB and 40 ms that a cart without signatures does without
+
+    return read_public_keys(Path(file))

@@ -34,6 +34,8 @@ class StoreTable(Strict, frozen=True, kw_only=True):
     currency: str = "EUR"
     locale: str = "en_IE"
     languages: tuple[str, ...] = ("en", "de", "fr", "es")
+    public_key_file: str = ""
+    """PEM, one or more Ed25519 keys; empty: what the store says is believed without a signature."""
 
 
 class ScaleTable(ScaleSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):

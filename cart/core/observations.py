@@ -146,6 +146,13 @@ class DayTold(Observation, frozen=True, kw_only=True, tag="day_told"):
     day: str
 
 
+class SecuritySeen(Observation, frozen=True, kw_only=True, tag="security_seen"):
+    """The shell refused what no honest store or part sends; noted in the ledger, without effect on the trip."""
+
+    what: str
+    detail: str = ""
+
+
 class Tick(Observation, frozen=True, kw_only=True, tag="tick"):
     """Time has passed; sent when `Session.next_deadline_ns` is due."""
 
@@ -163,5 +170,6 @@ AnyObservation = (
     | PaymentAnswer
     | PowerReturned
     | DayTold
+    | SecuritySeen
     | Tick
 )

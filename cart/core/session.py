@@ -14,7 +14,7 @@ from datetime import date
 from cart.core import session_answers, session_payment, session_scans, session_timers, session_touches, session_weight
 from cart.core.catalog import Catalog
 from cart.core.effects import Effect
-from cart.core.ledger import FaultCleared, FaultRaised, LedgerEvent, Resumed
+from cart.core.ledger import FaultCleared, FaultRaised, LedgerEvent, Resumed, SecurityNoted
 from cart.core.observations import (
     AnyObservation,
     CatalogArrived,
@@ -26,6 +26,7 @@ from cart.core.observations import (
     ScaleSample,
     Scan,
     ScanRefused,
+    SecuritySeen,
     StaffCommand,
     Touch,
     TripIdDrawn,
@@ -192,6 +193,8 @@ class Session:
                 desk.spare_trip_id = obs.trip_id
             case DayTold():
                 desk.today = date.fromisoformat(obs.day)
+            case SecuritySeen():
+                desk.emit(SecurityNoted(what=obs.what, detail=obs.detail[:200]))
             case _:
                 pass
 

@@ -151,6 +151,18 @@ class Journal:
             self._locked = f"the store holds {seq} rows of this ledger, the cart {self.head.seq}: it was cut back"
         return outcome
 
+    async def commands(self, limit: int) -> tuple[list[str], int]:
+        """Ids of the latest staff commands that were carried out, oldest first, and the newest row's `wall_ms`."""
+        return await self._call(lambda: self._commands(limit))
+
+    async def note_about(self, key: str, value: str) -> None:
+        """Keep a fact about this cart's dealings beside the ledger; `about` reads it."""
+        await self._call(lambda: self._file.write([("INSERT OR REPLACE INTO about VALUES (?, ?)", (key, value))]))
+
+    async def about(self, key: str) -> str:
+        """The value noted, "" where there is none."""
+        return await self._call(lambda: self._file.about(key))
+
     async def store_catalog(self, catalog: Catalog) -> None:
         """Keep a catalogue by its version; the oldest beyond the last few go."""
         body = msgspec.json.encode(catalog)
@@ -240,6 +252,13 @@ class Journal:
             last_wall_ms=int(last[0][0]) if last else None,
             locked=self._file.about("locked"),
         )
+
+    def _commands(self, limit: int) -> tuple[list[str], int]:
+        ids = self._file.ask(
+            "SELECT body ->> '$.command_id' FROM ledger WHERE kind = 'staff_acted' ORDER BY seq DESC LIMIT ?", limit
+        )
+        newest = self._file.ask("SELECT coalesce(max(wall_ms), 0) FROM ledger WHERE seq = ?", self._file.head.seq)
+        return [str(found[0]) for found in reversed(ids)], int(newest[0][0])
 
     def _read_open_trip(self) -> list[tuple[int, LedgerEvent]]:
         since = self._file.ask(

@@ -33,13 +33,17 @@ TYPES: Final[dict[Channel, type[messages.Message]]] = {
 DOCUMENT: Final = Path("docs/asyncapi.json")
 _REFS: Final = "#/components/schemas/{name}"
 _CATALOGUE: Final = "catalogue"
+_SEALED: Final = "signed_catalogue"
 
 
 def describe() -> dict[str, Any]:
     """The whole document."""
     named = {_name(channel): kind for channel, kind in TYPES.items()}
-    _, schemas = msgspec.json.schema_components([*named.values(), Catalog, LedgerEvent], ref_template=_REFS)
+    _, schemas = msgspec.json.schema_components(
+        [*named.values(), Catalog, messages.SignedCatalogue, LedgerEvent], ref_template=_REFS
+    )
     schemas["LedgerMessage"]["properties"]["event"] = _schema_of_event()
+    schemas["SignedCatalogue"]["properties"]["catalogue"] = {"$ref": _REFS.format(name="Catalog")}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -50,7 +54,8 @@ def describe() -> dict[str, Any]:
                 "below its `down/` and the catalogue. Ids and correlation are in the payload; delivery may be repeated "
                 "and reordered. A ledger row is the store's only once `down/ledger/ack` says so. An attempt is charged "
                 "at most once for its id; `not_found` and `cancelled` promise that it never will be. "
-                "How a ledger row's hash is made stands in cart/core/chain.py. Unknown fields are ignored."
+                "How a ledger row's hash is made stands in cart/core/chain.py, what the store's signatures cover in "
+                "cart/sync/signatures.py. Unknown fields are ignored."
             ),
         },
         "defaultContentType": "application/json",
@@ -72,7 +77,10 @@ def describe() -> dict[str, Any]:
         },
         "components": {
             "messages": {name: _message(name, kind.__name__, kind.__doc__) for name, kind in named.items()}
-            | {_CATALOGUE: _message(_CATALOGUE, "Catalog", Catalog.__doc__)},
+            | {
+                _CATALOGUE: _message(_CATALOGUE, "Catalog", Catalog.__doc__),
+                _SEALED: _message(_SEALED, "SignedCatalogue", messages.SignedCatalogue.__doc__),
+            },
             "schemas": schemas,
         },
     }
@@ -113,7 +121,7 @@ def _catalogue_channel() -> dict[str, Any]:
     return {
         "address": "store/{store}/catalogue/current",
         "parameters": {"store": {"description": "The store's id."}},
-        "messages": {_CATALOGUE: {"$ref": f"#/components/messages/{_CATALOGUE}"}},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in (_CATALOGUE, _SEALED)},
     }
 
 

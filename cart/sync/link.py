@@ -33,6 +33,7 @@ from cart.sync.messages import (
     ReceiptMessage,
     StatusMessage,
 )
+from cart.sync.signatures import Trust, Untrusted
 from cart.sync.topics import Channel, address, catalogue_topic, parse
 
 log = logging.getLogger(__name__)
@@ -88,8 +89,12 @@ class StoreLink:
         *,
         on_ack: Callable[[LedgerAckMessage], None] | None = None,
         now_ns: Callable[[], int] = time.monotonic_ns,
+        trust: Trust | None = None,
+        on_security: Callable[[str, str], None] | None = None,
     ) -> None:
-        """Raises TopicProblem for ids that can't stand in a topic. `on_ack` hears acknowledgements of the ledger."""
+        """Raises TopicProblem for ids that can't stand in a topic. `on_ack` hears acknowledgements of the ledger,
+        `on_security(what, detail)` what was refused because no honest store sends it.
+        """
         self.cart_id = cart_id
         self._address = address(store_id, cart_id)
         self._catalogue_topic = catalogue_topic(store_id)
@@ -97,6 +102,8 @@ class StoreLink:
         self._on_link = on_link
         self._on_ack = on_ack
         self._now_ns = now_ns
+        self._trust = trust or Trust(store_id)
+        self._on_security = on_security
         self._catalogue = b""
         self._reader: asyncio.Task[None] | None = None
         self._waiting: asyncio.Queue[Inbound] = asyncio.Queue(WAITING_MAX)
@@ -200,17 +207,22 @@ class StoreLink:
     async def _read(self) -> None:
         while True:
             inbound = await self._waiting.get()
+            heard: Heard | None = None
             try:
                 heard = self._understand(inbound)
                 if heard is not None:
                     await self._on_message(heard)
             except (BadMessage, CatalogError) as problem:
                 log.warning("from the store, on %s: %s", ascii(inbound.topic), ascii(str(problem)))
+                if isinstance(problem, Untrusted) and self._on_security is not None:
+                    self._on_security(problem.what, str(problem))
             except asyncio.CancelledError:
                 raise
             except Exception:
                 # Not acknowledged: it was not dealt with. A query brings the answer again.
                 log.exception("a message of the store could not be handled")
+                if isinstance(heard, StaffCommand):
+                    self._trust.memory.forget(heard.command_id)
                 continue
             inbound.acknowledge()
 
@@ -222,18 +234,28 @@ class StoreLink:
             raise BadMessage("no topic of this protocol; ignored")
         channel = found[1]
         if channel == "down/payment/result":
-            return messages.payment_answer(self._now_ns(), messages.decode(inbound.payload, PaymentResultMessage))
+            result = messages.decode(inbound.payload, PaymentResultMessage)
+            self._trust.message(result, "payment_result")
+            return messages.payment_answer(self._now_ns(), result)
         if channel == "down/command":
-            if inbound.retained:
-                raise BadMessage("a retained command could act twice; ignored")
-            command = messages.decode(inbound.payload, CommandMessage)
-            self._must_be_ours(command.cart_id)
-            return messages.staff_command(self._now_ns(), command)
+            return self._commanded(inbound)
         if channel == "down/ledger/ack" and self._on_ack is not None:
             ack = messages.decode(inbound.payload, LedgerAckMessage)
             self._must_be_ours(ack.cart_id)
+            self._trust.message(ack, "ledger_ack")
             self._on_ack(ack)
         return None
+
+    def _commanded(self, inbound: Inbound) -> StaffCommand | None:
+        """A command is carried out once: never from a broker's memory, and not again after a restart."""
+        if inbound.retained:
+            raise Untrusted("command_retained", "a retained command could act twice; ignored")
+        command = messages.decode(inbound.payload, CommandMessage)
+        self._must_be_ours(command.cart_id)
+        if not self._trust.command(command):
+            log.info("command %s came again; it was carried out before", ascii(command.command_id))
+            return None
+        return messages.staff_command(self._now_ns(), command)
 
     def _say_status(self) -> None:
         if self._head is not None:
@@ -245,13 +267,13 @@ class StoreLink:
 
     def _must_be_ours(self, cart_id: str) -> None:
         if cart_id != self.cart_id:
-            raise BadMessage(f"a message for {cart_id!r} on this cart's topic; ignored")
+            raise Untrusted("message_for_another_cart", f"a message for {cart_id!r} on this cart's topic; ignored")
 
     def _catalogue_arrived(self, payload: bytes) -> CatalogArrived | None:
         if payload == self._catalogue or not payload:
             return None  # the broker's retained copy again, at a reconnection
         if len(payload) > messages.CATALOGUE_MAX_BYTES:
             raise BadMessage(f"a catalogue of {len(payload)} bytes; ignored")
-        catalog = read_catalog_json(payload, "the store's catalogue")
+        catalog = read_catalog_json(self._trust.catalogue(payload), "the store's catalogue")
         self._catalogue = payload
         return CatalogArrived(t_ns=self._now_ns(), catalog=catalog)

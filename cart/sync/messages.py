@@ -6,7 +6,7 @@ holds a name, a card or a face; an address for a receipt is in `ReceiptMessage` 
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -29,6 +29,13 @@ Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Amount = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
 Text = Annotated[str, msgspec.Meta(max_length=500)]
+NO_CARD: Final = r"^(?![\s\S]*[0-9](?:[ -]?[0-9]){13})"
+"""Refuses 14 or more digits in a row, by fours or not: no card number passes as a word of staff (ISO/IEC 7812-1)."""
+Said = Annotated[str, msgspec.Meta(max_length=500, pattern=NO_CARD)]
+"""What a person typed."""
+KeyId = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{16})?$")]
+Signature = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{128})?$")]
+"""Ed25519, hex; empty where the store doesn't sign."""
 
 M = TypeVar("M")
 
@@ -41,6 +48,13 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """Base: which cart a message is of or for."""
 
     cart_id: Id
+
+
+class SignedMessage(Message, frozen=True, kw_only=True):
+    """Base of what the store says to a cart; cart/sync/signatures.py says what the signature covers."""
+
+    key_id: KeyId = ""
+    signature: Signature = ""
 
 
 class StatusMessage(Message, frozen=True, kw_only=True):
@@ -116,7 +130,7 @@ class LedgerMessage(Message, frozen=True, kw_only=True):
     event: msgspec.Raw
 
 
-class LedgerAckMessage(Message, frozen=True, kw_only=True):
+class LedgerAckMessage(SignedMessage, frozen=True, kw_only=True):
     """`down/ledger/ack`: the store holds all rows up to `seq`, whose hash is `hash`; `resend_from` asks for missing
     ones. `seq` beyond the cart's own head says that the cart's chain was cut back.
     """
@@ -135,7 +149,7 @@ class PaymentRequestMessage(Message, frozen=True, kw_only=True):
     amount_minor: Amount
     currency: Currency
     basket_hash: Hash
-    method: Annotated[str, msgspec.Meta(max_length=32)]
+    method: Annotated[str, msgspec.Meta(max_length=32, pattern=NO_CARD)]
 
 
 class PaymentQueryMessage(Message, frozen=True, kw_only=True):
@@ -151,7 +165,7 @@ class PaymentCancelMessage(PaymentQueryMessage, frozen=True, kw_only=True):
     """`up/payment/cancel`: withdraw it; what was or is still captured is voided. An id never seen is refused."""
 
 
-class PaymentResultMessage(Message, frozen=True, kw_only=True):
+class PaymentResultMessage(SignedMessage, frozen=True, kw_only=True):
     """`down/payment/result`: the till's word. The frozen terms come back with it and must all match."""
 
     attempt_id: Id
@@ -163,8 +177,11 @@ class PaymentResultMessage(Message, frozen=True, kw_only=True):
     reason: Text = ""
 
 
-class CommandMessage(Message, frozen=True, kw_only=True):
-    """`down/command`: a decision of staff. `command_id` makes it happen once; `role` is never a name."""
+class CommandMessage(SignedMessage, frozen=True, kw_only=True):
+    """`down/command`: a decision of staff. `command_id` makes it happen once; `role` is never a name.
+
+    Where the store signs, `counter` only grows for a key, and after `expires_ms` (Unix clock) it is worth nothing.
+    """
 
     command_id: Id
     action: Literal[
@@ -173,8 +190,22 @@ class CommandMessage(Message, frozen=True, kw_only=True):
     intervention: int | None = None
     line: int | None = None
     choice: Annotated[str, msgspec.Meta(max_length=128)] | None = None
-    role: Annotated[str, msgspec.Meta(max_length=64)] = "staff"
-    reason: Text = ""
+    role: Annotated[str, msgspec.Meta(max_length=64, pattern=NO_CARD)] = "staff"
+    reason: Said = ""
+    counter: Annotated[int, msgspec.Meta(ge=0)] = 0
+    issued_ms: int = 0
+    expires_ms: int = 0
+
+
+class SignedCatalogue(msgspec.Struct, frozen=True, kw_only=True):
+    """`catalogue/current` of a store that signs. The signature covers the bytes of `catalogue` as sent."""
+
+    store_id: Id
+    key_id: KeyId
+    issued_ms: int
+    expires_ms: int
+    signature: Signature
+    catalogue: msgspec.Raw
 
 
 class ReceiptMessage(Message, frozen=True, kw_only=True):
@@ -233,13 +264,16 @@ def payment_cancel(cart_id: str, effect: CancelPayment) -> PaymentCancelMessage:
 
 
 def payment_answer(t_ns: int, message: PaymentResultMessage) -> PaymentAnswer:
-    return PaymentAnswer(t_ns=t_ns, **msgspec.structs.asdict(message))
+    return PaymentAnswer(t_ns=t_ns, **_plain(message, PaymentAnswer))
 
 
 def staff_command(t_ns: int, message: CommandMessage) -> StaffCommand:
-    fields = msgspec.structs.asdict(message)
-    del fields["cart_id"]
-    return StaffCommand(t_ns=t_ns, **fields)
+    return StaffCommand(t_ns=t_ns, **_plain(message, StaffCommand))
+
+
+def _plain(message: SignedMessage, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """The fields that the core knows, without what was only needed on the way."""
+    return {name: value for name, value in msgspec.structs.asdict(message).items() if name in kind.__struct_fields__}
 
 
 def total_message(cart_id: str, view: TripView, seq: int) -> TotalMessage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from cart.core.problem import Problem
 from cart.sync import messages
 from cart.sync.connection import Broker, Connection, Inbound
 from cart.sync.messages import CommandMessage, LedgerAckMessage, PaymentResultMessage
+from cart.sync.signatures import COMMAND_LIFE_MS, Signs, as_signed, next_counter, sign_catalogue
 from cart.sync.topics import Address, Channel, address, catalogue_topic, everything_up, parse
 from cart.till.board import Board
 from cart.till.ledger import TillLedger, TillProblem
@@ -38,10 +40,16 @@ class Till:
         *,
         catalog: Catalog | None = None,
         currency: str = "EUR",
+        signer: Signs | None = None,
+        sealed_catalog: bytes | None = None,
     ) -> None:
-        """`folder` holds `till.sqlite`. Raises TillProblem, TopicProblem."""
+        """`folder` holds `till.sqlite`. With a `signer` carts hear nothing unsigned; `sealed_catalog` is published as
+        it is, with the signature that it bears. Raises TillProblem, TopicProblem.
+        """
         address(store_id, "any")
         self.store_id = store_id
+        self._signer = signer
+        self._counter = 0
         self.currency = catalog.currency if catalog is not None else currency
         self.provider = provider
         self.ledger = TillLedger(folder)
@@ -58,7 +66,9 @@ class Till:
             on_message=self._receive,
             on_link=self._link_changed,
         )
-        if catalog is not None:
+        if sealed_catalog is not None:
+            self._connection.set_retained(catalogue_topic(store_id), sealed_catalog)
+        elif catalog is not None:
             self.publish_catalog(catalog)
 
     @property
@@ -80,17 +90,26 @@ class Till:
         self.ledger.close()
 
     def publish_catalog(self, catalog: Catalog) -> None:
-        """Make it the store's current catalogue, retained."""
-        self._connection.set_retained(catalogue_topic(self.store_id), msgspec.json.encode(catalog))
+        """Make it the store's current catalogue, retained; signed where this till can."""
+        body = msgspec.json.encode(catalog)
+        if self._signer is not None:
+            body = sign_catalogue(self._signer, self.store_id, body, issued_ms=_now_ms(), expires_ms=0)
+        self._connection.set_retained(catalogue_topic(self.store_id), body)
 
     def command(self, cart_id: str, action: str, **details: Any) -> CommandMessage:
         """Send a decision of staff to a cart that is there. Raises TillProblem where it isn't, or can't be sent."""
         if not self.board.online(cart_id):
             raise TillProblem(f"{cart_id} is not connected; go there, or wait until it is back")
+        now_ms = _now_ms()
+        self._counter = next_counter(self._counter, now_ms)
         try:
             command = msgspec.convert(
-                {"cart_id": cart_id, "command_id": secrets.token_hex(8), "action": action, **details}, CommandMessage
-            )
+                {
+                    "cart_id": cart_id, "command_id": secrets.token_hex(8), "action": action, "counter": self._counter,
+                    "issued_ms": now_ms, "expires_ms": now_ms + COMMAND_LIFE_MS, **details,
+                },
+                CommandMessage,
+            )  # fmt: skip
         except msgspec.ValidationError as error:
             raise TillProblem(f"no such decision ({error}); reload the page") from None
         if not self._say(cart_id, "down/command", command):
@@ -107,7 +126,8 @@ class Till:
         return self._say(ack.cart_id, "down/ledger/ack", ack)
 
     def _say(self, cart_id: str, channel: Channel, message: msgspec.Struct) -> bool:
-        return self._connection.publish(Address(self.store_id, cart_id).topic(channel), messages.encode(message))
+        signed = as_signed(self._signer, self.store_id, message)
+        return self._connection.publish(Address(self.store_id, cart_id).topic(channel), messages.encode(signed))
 
     def _receive(self, inbound: Inbound) -> None:
         """Handle, then acknowledge: a till that dies in between has not received it."""
@@ -165,6 +185,10 @@ class Till:
     async def _wake(self) -> None:
         async with self.changed:
             self.changed.notify_all()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 _WAKES: set[asyncio.Task[None]] = set()

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cart.core.chain import GENESIS, LedgerRow
@@ -60,6 +60,7 @@ def test_a_cart_is_subscribed_to_its_own_topics_only() -> None:
     assert everything_up("store-1") == "store/store-1/cart/+/up/#"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(sorted(TYPES)))
 def test_any_bytes_are_a_message_or_one_escaped_line(payload: bytes, channel: Any) -> None:
     said: object
@@ -96,6 +97,7 @@ def test_unknown_fields_are_ignored_and_too_long_payloads_are_not_read() -> None
         decode(b" " * 300_000, PaymentRequestMessage)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_a_ledger_row_arrives_byte_for_byte(name: str) -> None:
     body = msgspec.json.encode({"kind": "security_noted", "what": name, "detail": "…"}).decode()

@@ -1,4 +1,4 @@
-"""Simulated shoppers through the real session, beside two other carts: `python -m benchmarks.trips [--json] [--trips N]`.
+"""Simulated shoppers through the real session, beside two other carts: `python -m benchmarks.trips --json`.
 
 The same figures as `cart bench trips`, flat enough for the table of all benchmarks. Targets: ≥ 99.5 % of honest baskets
 exact, < 5 questions per 100 items, < 5 staff calls per 1,000 trips, ≥ 99 % of cheats over 3 σ noticed, no overcharged

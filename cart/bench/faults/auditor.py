@@ -1,0 +1,299 @@
+"""Looks at what a run left behind and says what should not be so. Shares no code with what it checks.
+
+It reads databases with SQL, messages as JSON, and computes hashes and sums itself, from the documented formats alone:
+standard library only. Its argument is what any outsider could collect: files after the power went off, what went over
+the wire, what the provider captured, and what was promised on the way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+ENDED: Final = frozenset({"approved", "declined", "cancelled", "voided"})
+"""States of an attempt from which no money can come any more, or has come."""
+
+ACCUSATIONS: Final = frozenset({"ledger_hash_wrong", "ledger_forked", "ledger_rewritten", "chain_cut_back"})
+"""Notes that the store makes only of a cart that was tampered with, and here none was."""
+
+FINDINGS_MAX: Final = 20
+"""Findings told of one run; one bug makes many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What is left of a run. `sent` is (sender, topic, payload) in order; money in minor units."""
+
+    cart_id: str
+    journal: Path
+    till: Path
+    acquirer: Path
+    prices: dict[str, int]
+    sent: list[tuple[str, str, bytes]]
+    retained: dict[str, bytes]
+    committed: list[tuple[str, int, str]]
+    paid_shown: dict[str, int]
+    doubled: list[str]
+    codes_paid: dict[str, int]
+    crashes: list[str]
+    finished: bool
+
+
+@dataclass
+class Figures:
+    """How much there was to check."""
+
+    rows: int = 0
+    trips: int = 0
+    trips_paid: int = 0
+    attempts: int = 0
+    captures: int = 0
+    totals: int = 0
+    acknowledgements: int = 0
+
+
+@dataclass
+class _Trip:
+    """One trip as its events tell it."""
+
+    lines: dict[int, list[int]] = field(default_factory=dict)
+    """Line → units and price of one."""
+    phase: str = "idle"
+    receipts: list[dict[str, Any]] = field(default_factory=list)
+    attempts: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        return sum(units * price for units, price in self.lines.values())
+
+
+@dataclass
+class _Attempt:
+    trip: str
+    amount: int
+    state: str = "opened"
+
+
+class _Fold:
+    """Trips and attempts after each row."""
+
+    def __init__(self, prices: dict[str, int]) -> None:
+        self.prices = prices
+        self.trips: dict[str, _Trip] = {}
+        self.attempts: dict[str, _Attempt] = {}
+        self.after: dict[int, tuple[str, str, int]] = {0: ("", "idle", 0)}
+        """Row → trip, phase and total."""
+        self.wrong: list[str] = []
+        self._trip = ""
+        self._now = _Trip()
+
+    def row(self, seq: int, event: dict[str, Any]) -> None:
+        kind = event["kind"]
+        if kind == "trip_started":
+            self._trip = event["trip_id"]
+            self._now = self.trips[self._trip] = _Trip()
+        elif kind == "phase_changed":
+            self._phase(seq, event)
+        elif kind == "item_added":
+            self._added(seq, event)
+        elif kind == "item_removed":
+            line = self._now.lines[event["line_id"]]
+            line[0] -= event["units"]
+            if line[0] == 0:
+                del self._now.lines[event["line_id"]]
+        elif kind == "attempt_opened":
+            self._opened(seq, event)
+        elif kind == "attempt_changed":
+            self.attempts[event["attempt_id"]].state = event["state"]
+        elif kind == "receipt_issued":
+            self._receipt(seq, event["receipt"])
+        self.after[seq] = (self._trip, self._now.phase, self._now.total)
+
+    def _phase(self, seq: int, event: dict[str, Any]) -> None:
+        self._now.phase = event["phase"]
+        if event["phase"] == "idle":
+            self._trip, self._now = "", _Trip()
+        elif event["phase"] == "paid" and self._now.total > 0:
+            approved = [self.attempts[one] for one in self._now.attempts if self.attempts[one].state == "approved"]
+            if [attempt.amount for attempt in approved] != [self._now.total]:
+                self.wrong.append(f"row {seq}: paid, without one approved attempt of the basket's {self._now.total}")
+
+    def _added(self, seq: int, event: dict[str, Any]) -> None:
+        if event["unit_price_minor"] != self.prices.get(event["sku"]):
+            self.wrong.append(f"row {seq}: {event['sku']} at {event['unit_price_minor']}")
+        if self._now.phase in ("paying", "paid"):
+            self.wrong.append(f"row {seq}: the basket changed while {self._now.phase}")
+        self._now.lines.setdefault(event["line_id"], [0, event["unit_price_minor"]])[0] += event["units"]
+
+    def _opened(self, seq: int, event: dict[str, Any]) -> None:
+        before = [one for one in self._now.attempts if self.attempts[one].state not in ENDED]
+        if before or any(self.attempts[one].state == "approved" for one in self._now.attempts):
+            self.wrong.append(f"row {seq}: an attempt more while {before or 'paid'}")
+        if event["amount_minor"] != self._now.total:
+            self.wrong.append(f"row {seq}: an attempt of {event['amount_minor']} for a basket of {self._now.total}")
+        if event["attempt_id"] in self.attempts:
+            self.wrong.append(f"row {seq}: attempt {event['attempt_id']} a second time")
+        self._now.attempts.append(event["attempt_id"])
+        self.attempts[event["attempt_id"]] = _Attempt(self._trip, event["amount_minor"])
+
+    def _receipt(self, seq: int, receipt: dict[str, Any]) -> None:
+        if receipt["total_minor"] != self._now.total:
+            self.wrong.append(f"row {seq}: a receipt of {receipt['total_minor']} for a basket of {self._now.total}")
+        if sum(line["price_minor"] for line in receipt["lines"]) != receipt["total_minor"]:
+            self.wrong.append(f"row {seq}: the receipt's lines don't add up")
+        self._now.receipts.append(receipt)
+
+
+def audit(evidence: Evidence) -> tuple[list[str], Figures]:
+    """Findings, worst kind first, and how much was checked."""
+    figures = Figures()
+    try:
+        findings = list(_findings(evidence, figures))
+    except (sqlite3.Error, KeyError, ValueError) as error:
+        findings = [f"the evidence can't be read: {error!r}"]
+    return findings[:FINDINGS_MAX], figures
+
+
+def _findings(evidence: Evidence, figures: Figures) -> Iterator[str]:
+    rows = _rows(evidence.journal, "SELECT seq, boot, wall_ms, t_ns, trip_id, body, prev, hash FROM ledger ORDER BY seq")
+    fold = _Fold(evidence.prices)
+    for row in rows:
+        fold.row(row[0], json.loads(row[5]))
+    figures.rows, figures.trips, figures.attempts = len(rows), len(fold.trips), len(fold.attempts)
+    figures.trips_paid = sum(bool(trip.receipts) for trip in fold.trips.values())
+    yield from _money(evidence, fold, figures)
+    yield from fold.wrong
+    yield from _journal(evidence, rows)
+    yield from _store(evidence, rows, figures)
+    yield from _wire(evidence, fold, figures)
+    yield from (f"a program ended by {crash}" for crash in evidence.crashes)
+    if not evidence.finished:
+        yield "the shopper never came to an end, long after the last fault"
+
+
+def _money(evidence: Evidence, fold: _Fold, figures: Figures) -> Iterator[str]:
+    """Captured once and only for what the receipt says; nothing is left open."""
+    captured = dict(_rows(evidence.acquirer, "SELECT key, amount_minor FROM tender WHERE status = 'approved'"))
+    yield from (f"trip {trip} was captured twice at the same time" for trip in evidence.doubled)
+    attempt_of = dict(_rows(evidence.till, "SELECT code, attempt_id FROM attempt WHERE status = 'approved'"))
+    by_hand = dict(_rows(evidence.till, "SELECT code, amount_minor FROM paid_code"))
+    for code, amount in by_hand.items():
+        attempt_id = attempt_of.get(code)
+        if attempt_id is None:
+            yield f"{amount} taken by hand for code {code}, and no approved attempt has it"
+        elif attempt_id in captured:
+            yield f"attempt {attempt_id} was captured by the provider and by hand"
+        else:
+            captured[attempt_id] = amount
+    for code, amount in evidence.codes_paid.items():
+        if by_hand.get(code) != amount:
+            yield f"a person paid {amount} for code {code}, and the till has forgotten it"
+    figures.captures = len(captured)
+    for attempt_id, amount in captured.items():
+        attempt = fold.attempts.get(attempt_id)
+        if attempt is None:
+            yield f"{amount} captured for {attempt_id}, which is in no ledger of the cart"
+        elif attempt.state != "approved":
+            yield f"{amount} captured for {attempt_id}, which the cart holds for {attempt.state}"
+        elif attempt.amount != amount:
+            yield f"{amount} captured for {attempt_id} of {attempt.amount}"
+    for attempt_id, attempt in fold.attempts.items():
+        if attempt.state == "approved" and attempt_id not in captured:
+            yield f"{attempt_id} is approved on the cart, and nothing was captured"
+        if attempt.state not in ENDED:
+            yield f"{attempt_id} is still {attempt.state}, long after the last fault"
+    for trip_id, trip in fold.trips.items():
+        taken = sum(amount for one, amount in captured.items() if one in trip.attempts)
+        billed = sum(receipt["total_minor"] for receipt in trip.receipts)
+        if taken != billed or len(trip.receipts) > 1:
+            yield f"trip {trip_id}: {taken} captured, {billed} on {len(trip.receipts)} receipts"
+    for trip_id, total in evidence.paid_shown.items():
+        if trip_id not in fold.trips or [one["total_minor"] for one in fold.trips[trip_id].receipts] != [total]:
+            yield f"trip {trip_id} was shown as paid with {total}, and no such receipt is in the ledger"
+
+
+def _journal(evidence: Evidence, rows: list[tuple[Any, ...]]) -> Iterator[str]:
+    """Whole, chained, not locked, and nothing that was once committed is gone."""
+    about = dict(_rows(evidence.journal, "SELECT key, value FROM about"))
+    if "locked" in about:
+        yield f"nobody touched the journal, and it is locked: {about['locked'][:120]}"
+    if _rows(evidence.journal, "PRAGMA integrity_check") != [("ok",)]:
+        yield "the journal's database is damaged"
+    before = "0" * 64
+    for number, (seq, boot, wall_ms, t_ns, trip_id, body, prev, made) in enumerate(rows, 1):
+        text = "\n".join(
+            ["cart-ledger-1", evidence.cart_id, about["chain"], str(seq), boot, str(wall_ms), str(t_ns), trip_id, prev]
+            + [body]
+        )
+        if seq != number or prev != before or hashlib.sha256(text.encode()).hexdigest() != made:
+            yield f"the chain breaks at row {seq}"
+        before = made
+    hashes = {row[0]: row[7] for row in rows}
+    for chain, seq, made in evidence.committed:
+        if seq and (chain != about["chain"] or hashes.get(seq) != made):
+            yield f"row {seq} was committed, and is gone"
+
+
+def _store(evidence: Evidence, rows: list[tuple[Any, ...]], figures: Figures) -> Iterator[str]:
+    """The store holds what it acknowledged, and in the end everything."""
+    held = _rows(
+        evidence.till,
+        "SELECT seq, boot, wall_ms, t_ns, trip_id, body, prev, hash FROM cart_row "
+        f"WHERE cart_id = '{evidence.cart_id}' ORDER BY chain, seq",  # noqa: S608  # the auditor's own constant
+    )
+    hashes = {row[0]: row[7] for row in held}
+    for sender, topic, payload in evidence.sent:
+        if sender == "till" and topic.endswith("/down/ledger/ack"):
+            figures.acknowledgements += 1
+            said = json.loads(payload)
+            if said["seq"] and hashes.get(said["seq"]) != said["hash"]:
+                yield f"the store acknowledged row {said['seq']} and doesn't hold it"
+    if held != rows:
+        yield f"the store holds {len(held)} rows of the cart's {len(rows)}, or others"
+    for cart_id, what, detail in _rows(evidence.till, "SELECT cart_id, what, detail FROM security_note"):
+        if what in ACCUSATIONS:
+            yield f"the store accuses {cart_id} of {what}: {detail}"
+
+
+def _wire(evidence: Evidence, fold: _Fold, figures: Figures) -> Iterator[str]:
+    """Totals are those of the ledger; money is asked for only by attempts that are on disk."""
+    latest: dict[str, Any] = {}
+    for sender, topic, payload in evidence.sent:
+        if sender == "cart" and topic.endswith("/up/total"):
+            figures.totals += 1
+            latest = json.loads(payload)
+            yield from _total(latest, fold)
+        elif sender == "cart" and topic.endswith("/up/payment/request"):
+            asked = json.loads(payload)
+            attempt = fold.attempts.get(asked["attempt_id"])
+            if attempt is None or attempt.amount != asked["amount_minor"]:
+                yield f"money was asked for {asked['attempt_id']}, which is not in the ledger"
+    retained = next((body for topic, body in evidence.retained.items() if topic.endswith("/up/total")), None)
+    if fold.trips and (retained is None or json.loads(retained) != latest):
+        yield "the total that the broker retains is not the cart's last"
+    last_trip, _, last_total = fold.after[max(fold.after)]
+    if latest and (latest["trip_id"] or "", latest["total_minor"]) != (last_trip, last_total):
+        yield f"the last total on the wire is {latest['total_minor']}, that of the ledger {last_total}"
+
+
+def _total(said: dict[str, Any], fold: _Fold) -> Iterator[str]:
+    known = fold.after.get(said["seq"])
+    if known is None:
+        yield f"a total as of row {said['seq']}, which is not in the ledger"
+    elif (said["trip_id"] or "", said["phase"], said["total_minor"]) != known:
+        yield f"a total of {said['total_minor']} ({said['phase']}) as of row {said['seq']}; the ledger says {known[1:]}"
+
+
+def _rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
+    if not database.exists():
+        raise ValueError(f"{database.name} is not there")
+    connection = sqlite3.connect(database)
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()

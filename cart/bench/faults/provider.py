@@ -1,0 +1,94 @@
+"""The way from till to provider: slow, and it can lose the question or the answer. The provider itself goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from cart.bench.faults.machine import Boot
+from cart.till.provider import Charge, Outcome
+from cart.till.simulated import SimulatedAcquirer
+
+TIMEOUT_S = 8.0
+"""After which a till's HTTP client gives up; a lost question and a lost answer look the same to it."""
+
+
+Work = Callable[[], Coroutine[Any, Any, Outcome]]
+
+
+class ProviderChances(msgspec.Struct):
+    """Chances a call, 0…1; changed while a run goes on."""
+
+    lose_question: float = 0.0
+    lose_answer: float = 0.0
+    slow: float = 0.0
+
+
+class Captures:
+    """Counts what the provider holds of each trip after everything it does. `doubled`: trips that ever held two."""
+
+    def __init__(self, acquirer: SimulatedAcquirer) -> None:
+        self._acquirer = acquirer
+        self.doubled: list[str] = []
+
+    def look(self) -> None:
+        """An attempt id is its trip's id and a number."""
+        trips = [key.rpartition(".")[0] for key in self._acquirer.captures()]
+        self.doubled += [trip for trip in sorted(set(trips)) if trips.count(trip) > 1 and trip not in self.doubled]
+
+
+class ProviderWire:
+    """A provider as one boot of the till sees it."""
+
+    def __init__(
+        self, acquirer: SimulatedAcquirer, captures: Captures, boot: Boot, rng: random.Random, chances: ProviderChances
+    ) -> None:
+        self._acquirer = acquirer
+        self._captures = captures
+        self._boot = boot
+        self._rng = rng
+        self._chances = chances
+
+    async def charge(self, charge: Charge) -> Outcome:
+        return await self._call(lambda: self._acquirer.charge(charge), "charge")
+
+    async def lookup(self, key: str) -> Outcome:
+        return await self._call(lambda: self._acquirer.lookup(key), "lookup")
+
+    async def withdraw(self, key: str) -> Outcome:
+        return await self._call(lambda: self._acquirer.withdraw(key), "withdraw")
+
+    async def close(self) -> None:
+        """The provider stays."""
+
+    async def _call(self, work: Work, what: str) -> Outcome:
+        if self._boot.step(f"before {what}"):
+            await self._boot.stop_here()
+        await self._boot.pause(self._delay_s())
+        if self._rng.random() < self._chances.lose_question:
+            await self._boot.pause(TIMEOUT_S)
+            raise TimeoutError(f"{what}: no answer")
+        at_provider = asyncio.get_running_loop().create_task(self._at_provider(work))
+        lost = self._rng.random() < self._chances.lose_answer
+        outcome = await asyncio.shield(at_provider)
+        await self._boot.pause(TIMEOUT_S if lost else self._delay_s())
+        if lost:
+            raise TimeoutError(f"{what}: no answer")
+        if self._boot.step(f"after {what}"):
+            await self._boot.stop_here()
+        return outcome
+
+    async def _at_provider(self, work: Work) -> Outcome:
+        try:
+            return await work()
+        finally:
+            self._captures.look()
+
+    def _delay_s(self) -> float:
+        if self._rng.random() < self._chances.slow:
+            return self._rng.uniform(1.0, 40.0)
+        return self._rng.uniform(0.01, 0.3)

@@ -1,0 +1,126 @@
+"""People: a shopper who acts on what the screen shows, impatiently, and the member of staff at the till."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from cart.bench.faults.machine import Boot, Machine
+from cart.bench.faults.programs import PRICES, SimulatedDaemon, code_of
+from cart.core.observations import Scan, Touch
+from cart.core.view import TripView
+from cart.till.ledger import TillProblem
+from cart.till.service import Till
+
+
+class Shopper:
+    """One cart's shoppers, one after the other. `finish` makes the present one pay and go."""
+
+    def __init__(
+        self, cart: Machine, till: Machine, rng: random.Random, *, daemon: Callable[[], SimulatedDaemon | None],
+        service: Callable[[], Till | None],
+    ) -> None:  # fmt: skip
+        self.finishing = False
+        self.done = False
+        self.codes_paid: dict[str, int] = {}
+        """Code → minor units that a person handed over at the till."""
+        self._cart = cart
+        self._till = till
+        self._rng = rng
+        self._daemon = daemon
+        self._service = service
+
+    async def shop(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(self._rng.uniform(0.05, 1.0) if self._rng.random() < 0.8 else self._rng.uniform(1, 8))
+            boot, daemon = self._cart.boot, self._daemon()
+            if boot is None or daemon is None:
+                continue
+            act = self._finish if self.finishing else self._act
+            boot.context.run(act, boot, daemon, daemon.core.view)
+
+    def _act(self, boot: Boot, daemon: SimulatedDaemon, view: TripView) -> None:
+        dice = self._rng.random()
+        self._answer(daemon, view)
+        if view.phase in ("idle", "shopping"):
+            if dice < 0.6 or not view.lines:
+                self._scan(daemon)
+            elif dice < 0.7:
+                self._touch(daemon, "remove", line=self._rng.choice(view.lines).line)
+            elif dice < 0.8:
+                self._touch(
+                    daemon, "quantity", line=self._rng.choice(view.lines).line, units=self._rng.randrange(1, 5)
+                )
+            else:
+                self._touch(daemon, "checkout")
+        elif view.phase == "checkout":
+            if dice < 0.75:
+                self._touch(daemon, "pay", method=self._rng.choice(["card", "card", "card", "wallet", "till"]))
+            elif dice < 0.9:
+                self._scan(daemon)
+            else:
+                self._touch(daemon, "cancel")
+        elif view.phase == "paying":
+            self._while_paying(daemon, view, dice)
+        elif view.phase == "paid" and dice < 0.3:
+            self._touch(daemon, "start")
+
+    def _while_paying(self, daemon: SimulatedDaemon, view: TripView, dice: float) -> None:
+        if dice < 0.1:
+            self._scan(daemon)
+        elif dice < 0.2:
+            self._touch(daemon, "cancel")
+        elif dice < 0.27:
+            self._touch(daemon, "pay", method="till")
+        elif dice < 0.3:
+            self._touch(daemon, "pay", method="card")
+        elif dice < 0.6:
+            self._go_to_till(view)
+
+    def _finish(self, boot: Boot, daemon: SimulatedDaemon, view: TripView) -> None:
+        """Pay what is in the basket, and nothing more."""
+        self.done = view.phase in ("idle", "paid") or (view.phase == "shopping" and not view.lines)
+        self._answer(daemon, view)
+        if view.phase == "shopping" and view.lines:
+            self._touch(daemon, "checkout")
+        elif view.phase == "checkout" and "card" in view.methods:
+            self._touch(daemon, "pay", method="card")
+        elif view.phase == "paying":
+            self._go_to_till(view)
+
+    def _answer(self, daemon: SimulatedDaemon, view: TripView) -> None:
+        for asked in view.interventions:
+            if asked.choices:
+                self._touch(daemon, "answer", intervention=asked.id, choice=asked.choices[0])
+
+    def _scan(self, daemon: SimulatedDaemon) -> None:
+        """One thing, or a handful scanned in a row."""
+        for _ in range(self._rng.choice([1, 1, 1, 3])):
+            sku = self._rng.choice(list(PRICES))
+            daemon.core.submit(Scan(t_ns=daemon.clock.now_ns(), text=code_of(sku), symbology="]E0"))
+
+    def _touch(self, daemon: SimulatedDaemon, action: str, **details: Any) -> None:
+        daemon.core.touch(Touch(t_ns=daemon.clock.now_ns(), action=action, **details))  # type: ignore[arg-type]
+
+    def _go_to_till(self, view: TripView) -> None:
+        """Staff types the code, takes the money where the till says so, and now and then gives a code back."""
+        boot, service = self._till.boot, self._service()
+        payment = view.payment
+        if boot is None or service is None or payment is None or payment.code is None:
+            return
+        desk = service.payments
+        try:
+            if not self.finishing and self._rng.random() < 0.15:
+                boot.context.run(desk.release, payment.code)
+                return
+            boot.context.run(desk.complete, payment.code, payment.amount_minor)
+        except TillProblem:
+            return
+        except sqlite3.Error:
+            return  # the page shows an error; whether the money was taken is what the till's record says
+        if boot.alive:
+            self.codes_paid[payment.code] = payment.amount_minor

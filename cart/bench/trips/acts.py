@@ -8,6 +8,7 @@ from cart.bench.trips.ranges import Product
 from cart.bench.trips.shopper import Shopper
 from cart.bench.trips.things import Thing
 
+VISIBLE_G = 5.0
 UNDER_G = 3000.0
 """From this weight on people think of the rack under the basket."""
 
@@ -185,7 +186,7 @@ def one_scan_two_units(s: Shopper) -> None:
 
 def scanned_twice(s: Shopper) -> None:
     """The scanner beeped twice for one thing."""
-    thing = s.pick()
+    thing = _visible(s)
     s.scan(thing)
     s.hold((0.7, 1.5))
     s.scan(thing, "again by mistake")
@@ -194,7 +195,7 @@ def scanned_twice(s: Shopper) -> None:
 
 
 def left_on_shelf(s: Shopper) -> None:
-    s.scan(s.pick(), "and leaves it on the shelf")
+    s.scan(_visible(s), "and leaves it on the shelf")
 
 
 def muddled(s: Shopper) -> None:
@@ -248,6 +249,15 @@ def _stow(s: Shopper, thing: Thing) -> None:
         s.put_under(thing)
     else:
         s.put(thing)
+
+
+def _visible(s: Shopper) -> Thing:
+    """Something that a scale can see: with less, nothing that weighs can tell one unit from two or none."""
+    for _ in range(20):
+        thing = s.pick()
+        if thing.weight_g >= VISIBLE_G and (_of(thing).item.weight_g or VISIBLE_G) >= VISIBLE_G:
+            break
+    return thing
 
 
 def _any_inside(s: Shopper) -> Thing | None:

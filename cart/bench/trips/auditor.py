@@ -41,6 +41,7 @@ class Verdict:
     captured_minor: int = 0
     lost_minor: int = 0
     overcharged_minor: int = 0
+    lost: list[str] = field(default_factory=list)
     overcharged: list[str] = field(default_factory=list)
     unconfirmed: list[str] = field(default_factory=list)
     """Overcharged products of which the shopper never said anything."""
@@ -116,6 +117,7 @@ class Auditor:
                 verdict.unconfirmed.append(sku)
         elif paid_minor < low:
             verdict.lost_minor += worth - paid_minor
+            verdict.lost.append(sku)
 
     def _worth(self, tag: Tag, weights_g: list[float]) -> tuple[int, int, int]:
         """The least, the true and the greatest that these may cost."""

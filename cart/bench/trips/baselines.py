@@ -63,7 +63,15 @@ class _FixedTolerance:
         self.out = Outcome()
         self.charged: Counter[str] = Counter()
         self.pending: list[str] = []
+        self.taken_g = 0.0
         self.unexpected: list[str] = []
+
+    def named(self, entry: Entry, sku: str) -> None:
+        """What was taken out is told by its code; believed if the weight fits."""
+        if self._fits(sku, self.taken_g):
+            self.charged[sku] -= 1
+        else:
+            self._notice(entry)
 
     def scan(self, sku: str) -> None:
         if sku in self.unexpected:
@@ -96,7 +104,7 @@ class _FixedTolerance:
     def take(self, entry: Entry) -> None:
         self.corrected()
         self.out.questions += 1
-        self._notice(entry)
+        self.taken_g = sum(entry.weights_g)
         if entry.kind == "take_for_good":
             self.charged.subtract(sku for sku in entry.skus if sku is not None and self.charged[sku] > 0)
 
@@ -136,7 +144,10 @@ def fixed_tolerance(diary: Sequence[Entry], products: dict[str, Product], cheats
         skus = [sku for sku in entry.skus if sku is not None]
         if entry.kind == "scan":
             for sku in skus:
-                cart.scan(sku)
+                if entry.cheat == "wrong_removal":
+                    cart.named(entry, sku)
+                else:
+                    cart.scan(sku)
         elif entry.kind == "put":
             cart.put(entry)
         elif entry.kind in ("take", "take_for_good"):

@@ -126,7 +126,7 @@ def run_trip(
     shopper.lies = not honest and rng.random() < LIARS
     ending = go_shopping(shopper, watch, items=items, cheats=cheats, script=script)
     for act in cheats:
-        act.noticed = _noticed(act, watch)
+        act.noticed = _noticed(act, watch) or _came_to_nothing(act, ending)
     told = _Told(number, kind, group, honest, trip_seed, goods, shopper, watch, ending, [a for a in cheats if a.done])
     figures = msgspec.structs.replace(told.figures(), cpu_s=time.process_time() - began)
     return Told(figures=figures, story=_story(shopper, watch) if trace else [])
@@ -146,6 +146,12 @@ def _noticed(act: Cheating, watch: Watch) -> bool:
         if (meant or named) and (asked.question or righted):
             return True
     return False
+
+
+def _came_to_nothing(act: Cheating, ending: Ending) -> bool:
+    """The thing it was about is not in the basket any more, or is paid for: the scale was believed, not the cheat."""
+    verdict, thing = ending.verdict, act.thing
+    return verdict is not None and thing is not None and thing.sku not in verdict.lost and act.sigmas > 0.0
 
 
 @dataclass(frozen=True, slots=True)

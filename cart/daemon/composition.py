@@ -96,18 +96,19 @@ class Daemon:
             commit_errors=(JournalProblem,),
         )
         now_ns = self.clock.now_ns()
+        # Decided before any part speaks: times are rebased first, then this boot supersedes what an earlier one found.
         if opened.last_wall_ms is not None:
-            self.core.submit(PowerReturned(t_ns=now_ns, off_s=off_s))
-        self.core.submit(TripIdDrawn(t_ns=now_ns, trip_id=secrets.token_hex(8)))
-        if opened.locked:
-            self.core.submit(
-                PartChanged(t_ns=now_ns, part="payment", ok=False, fault="journal_tampered", detail=opened.locked)
-            )
+            self.core.decide(PowerReturned(t_ns=now_ns, off_s=off_s))
+        self.core.decide(TripIdDrawn(t_ns=now_ns, trip_id=secrets.token_hex(8)))
+        self.core.decide(PartChanged(t_ns=now_ns, part="journal", ok=True))
+        locked = bool(opened.locked)
+        fault = "journal_tampered" if locked else ""
+        self.core.decide(PartChanged(t_ns=now_ns, part="payment", ok=not locked, fault=fault, detail=opened.locked))
         self._catalog = newest or empty_catalog(config)
         if newest is not None:
             self._feed.publish_catalog(newest)
             if catalog is not None and newest.version != catalog.version:
-                self.core.submit(CatalogArrived(t_ns=now_ns, catalog=newest))
+                self.core.decide(CatalogArrived(t_ns=now_ns, catalog=newest))
         self._catalog_version = newest.version if newest is not None else None
 
     def _build_parts(self, folder: Path) -> None:
@@ -189,7 +190,7 @@ class Daemon:
             self._phase = view.phase
             self.pins.enable_reader(view.phase == "paying")
 
-    def _committed(self, _records: Sequence[Record], view: TripView) -> None:
+    def _committed(self, view: TripView | None) -> None:
         self.store.committed(view)
 
     def _catalog_arrived(self, catalog: Catalog) -> None:

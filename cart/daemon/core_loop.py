@@ -42,9 +42,10 @@ class CoreLoop:
         commit: Callable[[Sequence[Record]], Awaitable[None]],
         carry_out: Callable[[Effect], None],
         on_view: Callable[[TripView], None],
-        on_committed: Callable[[Sequence[Record], TripView], None],
+        on_committed: Callable[[TripView | None], None],
         commit_errors: tuple[type[Exception], ...],
     ) -> None:
+        """`on_committed` hears of each commit, with the view once all that it shows is on disk."""
         self.session = session
         self.view: TripView = session.view()
         self.dropped_samples = 0
@@ -62,6 +63,7 @@ class CoreLoop:
         self._wake = asyncio.Event()
         self._leaving: asyncio.Queue[list[Effect]] = asyncio.Queue()
         self._uncommitted_lines: dict[int, int] = {}
+        self._uncommitted = 0
         self._last_ns = 0
         self._shown_ns = 0
         self._journal_ok = True
@@ -132,6 +134,7 @@ class CoreLoop:
             tap(observation)
         effects = self.session.handle(observation)
         for effect in effects:
+            self._uncommitted += isinstance(effect, Record)
             if isinstance(effect, Record) and isinstance(effect.event, ItemAdded):
                 line = effect.event.line_id
                 self._uncommitted_lines[line] = self._uncommitted_lines.get(line, 0) + 1
@@ -209,5 +212,7 @@ class CoreLoop:
                 left = self._uncommitted_lines.pop(line) - 1
                 if left:
                     self._uncommitted_lines[line] = left
+        self._uncommitted -= len(records)
         self._show()
-        self._on_committed(records, self.view)
+        # A total that runs ahead of the disk could outlive it at the broker: nothing is told while more is on its way.
+        self._on_committed(None if self._uncommitted else self.view)

@@ -167,7 +167,8 @@ class PowerPart:
         self._low_percent = config.power.low_percent
         self._submit = submit
         self._clock = clock
-        self._ok: dict[Part, bool] = {"battery": True, "power": True, "processor": True}
+        self._ok: dict[Part, bool] = {}
+        """What was last said of each; nothing at first, so that an earlier boot's fault is taken back or said again."""
 
     async def run(self) -> None:
         """Look every ten seconds, in a thread: a gauge's bus may hang."""
@@ -190,6 +191,6 @@ class PowerPart:
             self._say("power", ok=not throttled.now, fault="throttled", detail=", ".join(throttled.now))
 
     def _say(self, part: Part, *, ok: bool, fault: str, detail: str) -> None:
-        if self._ok[part] != ok:
+        if self._ok.get(part) != ok:
             self._ok[part] = ok
             self._submit(PartChanged(t_ns=self._clock.now_ns(), part=part, ok=ok, fault=fault, detail=detail))

@@ -122,10 +122,10 @@ class StorePart:
         elif isinstance(effect, SendReceipt) and not self._link.send_receipt(effect):
             log.warning("a receipt could not be sent: no link; the shopper has to ask again")
 
-    def committed(self, view: TripView) -> None:
-        """Records are on disk: the total may be told, and the outbox has work."""
+    def committed(self, view: TripView | None) -> None:
+        """Records are on disk: the outbox has work, and the total may be told if all that it shows is on disk."""
         self._outbox.committed()
-        if self._link is None:
+        if self._link is None or view is None:
             return
         total = (view.trip_id, view.phase, view.units, view.total_minor, view.savings_minor, view.lines)
         if total != self._last_total:

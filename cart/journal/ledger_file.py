@@ -243,12 +243,10 @@ class LedgerFile:
 
     def _settle_doubt(self) -> None:
         """After an error, find out whether the commit that failed had reached the disk all the same."""
-        if self._connection is None and self._doubtful:
-            self.open()
+        if self._doubtful:
+            self._live()  # opens the file again, unless a read since then already has: its head is the disk's
             if self.head.hash != self._doubtful[-1].hash:
                 self._doubtful = []
-        elif self._connection is not None:
-            self._doubtful = []
 
 
 def _same(written: Sequence[LedgerRow], asked: Sequence[LedgerRow]) -> bool:

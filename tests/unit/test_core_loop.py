@@ -43,6 +43,7 @@ class Shell:
         self.views: list[TripView] = []
         self.records: list[Record] = []
         self.refusals = 0
+        self.told: list[TripView | None] = []
         self.clock = SessionClock()
         self.release = asyncio.Event()
         self.release.set()
@@ -52,7 +53,7 @@ class Shell:
             commit=self.commit,
             carry_out=self.carry_out,
             on_view=self.views.append,
-            on_committed=lambda records, _: self.log.append(f"committed {len(records)}"),
+            on_committed=self.told.append,
             commit_errors=(DiskProblem,),
         )
 
@@ -62,6 +63,7 @@ class Shell:
             self.refusals -= 1
             raise DiskProblem("disk full")
         self.records += records
+        self.log.append(f"committed {len(records)}")
 
     def carry_out(self, effect: Effect) -> None:
         self.log.append(type(effect).__name__)
@@ -180,5 +182,20 @@ def test_a_touch_that_comes_to_nothing_says_so() -> None:
     async def script(shell: Shell) -> None:
         assert shell.loop.touch(Touch(t_ns=shell.now(), action="pay", method="card")) == "not_now"
         assert shell.loop.touch(Touch(t_ns=shell.now(), action="start")) == ""
+
+    run(script)
+
+
+def test_no_total_is_told_that_the_disk_does_not_have() -> None:
+    async def script(shell: Shell) -> None:
+        shell.release.clear()
+        shell.scan()
+        await until(lambda: bool(shell.loop.view.lines))
+        shell.scan()
+        await until(lambda: shell.loop.view.units == 2)
+        shell.release.set()
+        await until(lambda: any(view is not None and view.units == 2 for view in shell.told))
+        assert [view.units for view in shell.told if view is not None] == [2]
+        assert shell.told[0] is None
 
     run(script)

@@ -184,7 +184,8 @@ def test_a_full_disk_is_a_named_state_and_recovers_without_a_gap(tmp_path: Path)
     assert states == ["ok", "disk_full", "ok", "closed"]
 
 
-def test_a_commit_whose_answer_was_lost_is_not_doubled_by_a_retry(tmp_path: Path) -> None:
+@pytest.mark.parametrize("read_between", [False, True], ids=["at once", "after the outbox has looked"])
+def test_a_commit_whose_answer_was_lost_is_not_doubled_by_a_retry(tmp_path: Path, read_between: bool) -> None:
     class LosesTheAnswer:
         """A connection whose COMMIT reaches the disk and then reports an I/O error."""
 
@@ -208,6 +209,8 @@ def test_a_commit_whose_answer_was_lost_is_not_doubled_by_a_retry(tmp_path: Path
         more = [Record(50, GrossNoted(gross_g=1.0, sigma_g=1.0))]
         with pytest.raises(JournalProblem):
             await journal.append(more)
+        if read_between:
+            await journal.waiting()
         await journal.append(more)
         assert journal.head.seq == 6
         assert await journal.waiting() == 6

@@ -92,6 +92,9 @@ TRANSITIONS: Final[dict[AttemptState, dict[Trigger, AttemptState]]] = {
 }  # fmt: skip
 """state → what happened → next state. What stands in no row is no honest part's doing and changes nothing."""
 
+TILL_METHOD: Final = "till"
+"""Paid by a person at a till, by the code that the cart shows."""
+
 TERMINAL: Final[frozenset[AttemptState]] = frozenset({"approved", "declined", "cancelled", "voided"})
 
 QUERY_INTERVAL_MAX_S: Final = 60.0
@@ -224,8 +227,7 @@ class Payments:
         attempt = self.current
         if attempt is None or "hand_to_till" not in TRANSITIONS[attempt.state]:
             return []
-        effects = self._change(t_ns, attempt, "handed_to_till", reason="handed_over")
-        return [*effects, _request(self._attempts[attempt.attempt_id])]
+        return self._hand_over(t_ns, attempt)
 
     def tick(self, t_ns: int) -> list[Effect]:
         """Whatever is due at `t_ns`: timeouts, queries, withdrawals repeated, and taking up again after a restart."""
@@ -322,6 +324,10 @@ class Payments:
         """The request, then the record that it went out: a cart that dies between the two sends the same id again."""
         return [_request(attempt), *self._change(t_ns, attempt, "pending", reason="sent")]
 
+    def _hand_over(self, t_ns: int, attempt: Attempt) -> list[Effect]:
+        effects = self._change(t_ns, attempt, "handed_to_till", reason="handed_over")
+        return [*effects, _request(self._attempts[attempt.attempt_id])]
+
     def _void_late(self, t_ns: int, attempt: Attempt, answer: PaymentAnswer) -> list[Effect]:
         if attempt.state == "cancelling" and attempt.reason == "late_approval":
             return []
@@ -331,6 +337,9 @@ class Payments:
     def _take_up(self, t_ns: int, attempt: Attempt) -> list[Effect]:
         if attempt.terminal:
             return []
+        if attempt.method == TILL_METHOD and attempt.state in {"opened", "pending"}:
+            # Killed between opening and handing over: only its code lets anybody end it.
+            return self._hand_over(t_ns, attempt)
         if attempt.state == "opened":
             return self._send(t_ns, attempt)
         if attempt.state == "pending":
@@ -365,7 +374,7 @@ def _request(attempt: Attempt) -> RequestPayment:
         amount_minor=attempt.amount_minor,
         currency=attempt.currency,
         basket_hash=attempt.basket_hash,
-        method="till" if attempt.state == "handed_to_till" else attempt.method,
+        method=TILL_METHOD if attempt.state == "handed_to_till" else attempt.method,
     )
 
 

@@ -7,12 +7,14 @@ import math
 from cart.core.frozen_basket import HashedLine, basket_hash
 from cart.core.ledger import ReceiptIssued, StepExplained
 from cart.core.observations import PaymentAnswer
+from cart.core.payment import TILL_METHOD
 from cart.core.receipt import SoldLine, make_receipt
-from cart.core.session_desk import Desk
+from cart.core.session_desk import Desk, PayWish
 from cart.core.session_phases import emptied, end_trip, go, waits_for
 from cart.core.session_weight import reconcile, required_age, settle_by, tidy
 
-TILL_METHOD = "till"
+_WISH_NS = 5_000_000_000
+"""Who has touched pay waits this long for the basket to rest; whoever is still there then touches it again."""
 _UNLOAD_SIGMAS = 4.0
 _UNLOAD_G = 2.0
 _UNLOADED_QUIET_S = 3.0
@@ -65,9 +67,14 @@ def pay(desk: Desk, method: str) -> None:
         if method == TILL_METHOD:
             desk.carry(desk.payments.hand_to_till(desk.t_ns))
         return
-    if state.phase != "checkout" or method not in methods(desk) or pay_waits_for(desk):
+    waiting = pay_waits_for(desk)
+    if state.phase == "checkout" and method in methods(desk) and waiting == ["settling"]:
+        desk.wish = PayWish(method, state.basket_revision, desk.t_ns + _WISH_NS)
+        return
+    if state.phase != "checkout" or method not in methods(desk) or waiting:
         desk.sound("attention")
         return
+    desk.wish = None
     total_minor = desk.priced().total_minor
     if total_minor <= 0:
         _paid(desk, "", "none", "")
@@ -82,6 +89,22 @@ def pay(desk: Desk, method: str) -> None:
     )
     if method == TILL_METHOD:
         desk.carry(desk.payments.hand_to_till(desk.t_ns))
+
+
+def grant_wish(desk: Desk) -> None:
+    """Start the payment that was touched while the basket still moved, or forget it: at most once, for this basket."""
+    wish = desk.wish
+    if wish is None:
+        return
+    state = desk.state
+    waiting = pay_waits_for(desk)
+    if state.phase != "checkout" or state.basket_revision != wish.basket_revision or state.locked or desk.journal_down:
+        desk.wish = None
+    elif not waiting:
+        pay(desk, wish.method)
+    elif waiting != ["settling"] or desk.t_ns >= wish.until_ns:
+        desk.wish = None
+        desk.sound("attention")
 
 
 def answered(desk: Desk, answer: PaymentAnswer) -> None:

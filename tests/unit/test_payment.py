@@ -180,6 +180,18 @@ def test_after_a_restart_what_may_not_have_been_sent_is_sent_with_the_same_id() 
     assert back.next_deadline_ns == 37 * S
 
 
+def test_after_a_restart_an_attempt_for_the_till_shows_its_code_whatever_came_between() -> None:
+    payments = Payments("cart-1")
+    effects = payments.open(0, "T.1", "T", 500, "EUR", HASH, "till")
+    for kept in (1, 2):
+        back = restarted(records(effects)[:kept])
+        again = back.tick(1)
+        assert state(back) == "handed_to_till"
+        assert back.current is not None
+        assert back.current.code is not None
+        assert [effect.method for effect in again if isinstance(effect, RequestPayment)] == ["till"]
+
+
 def test_after_a_restart_what_was_sent_is_queried_not_sent() -> None:
     _, effects = opened()
     back = restarted(records(effects))

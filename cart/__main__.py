@@ -28,6 +28,7 @@ COMMANDS = {
     "barcode": "cart.commands.barcode",
     "audit": "cart.commands.audit",
     "till": "cart.commands.till",
+    "provision": "cart.commands.provision",
 }
 
 SUMMARY = (

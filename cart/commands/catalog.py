@@ -1,8 +1,9 @@
-"""`cart catalog`: import a store's range, check it, show it."""
+"""`cart catalog`: import a store's range, check it, show it, sign it."""
 
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from cart.core.catalog_reading import read_catalog_csv, read_catalog_json
 from cart.core.problem import Problem
 from cart.receipt_text import money
 
-app = typer.Typer(help="Import a catalogue (CSV, JSON), check it, show it.", no_args_is_help=True)
+app = typer.Typer(help="Import a catalogue (CSV, JSON), check it, show it, sign it.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
@@ -106,6 +107,28 @@ def show(
         typer.echo(f"no item has {find!r} in its name, SKU, GTIN or PLU")
         return 1
     return 0
+
+
+@app.command()
+def sign(
+    file: Annotated[Path, typer.Argument(help="A catalog.json.", show_default=False)],
+    key: Annotated[Path, typer.Option(help="The store's secret key, from 'cart provision signing-key'.")],
+    store: Annotated[str, typer.Option(help="The store's id, as in the carts' [store] id.")],
+    out: Annotated[Path, typer.Option(help="Where the signed catalogue goes; 'cart till --catalog' publishes it.")],
+    days: Annotated[int, typer.Option(help="After so many days carts take it no more; 0: for ever.", min=0)] = 90,
+) -> None:
+    """Sign a checked catalogue for one store."""
+    from cart.provision.files import write_public
+    from cart.sync.keys import read_signing_key
+    from cart.sync.signatures import opened, sign_catalogue
+
+    _, body = opened(read_file(file))
+    catalog = read_catalog_json(body, str(file))
+    signer = read_signing_key(key)
+    now_ms = time.time_ns() // 1_000_000
+    expires_ms = now_ms + days * 86_400_000 if days else 0
+    write_public(out, sign_catalogue(signer, store, body, issued_ms=now_ms, expires_ms=expires_ms))
+    typer.echo(f"{out}: version {catalog.version} signed for {store} with key {signer.key_id}")
 
 
 def _tax(text: str) -> tuple[str, Tax]:

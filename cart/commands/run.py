@@ -10,6 +10,7 @@ import typer
 
 from cart.config import DEFAULT_PATH, load_config
 from cart.core.problem import Problem
+from cart.log_lines import no_card_numbers
 
 
 def run(
@@ -22,6 +23,8 @@ def run(
         raise Problem(f"--log-level {log_level}: use debug, info, warning or error")
     # journald adds the time; a line a person reads says what, not when.
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(no_card_numbers)
     settings = load_config(config)
     from cart.daemon.composition import run_daemon
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 import uvicorn
 
 from cart.core.catalog import Catalog
 from cart.core.catalog_reading import read_catalog_json
 from cart.core.problem import Problem
+from cart.log_lines import no_card_numbers
 from cart.sync.connection import Broker
+from cart.sync.messages import BadMessage
+from cart.sync.signatures import Signs, opened
 from cart.till.service import Till
-from cart.till.simulated import MODES, Mode, SimulatedAcquirer
+from cart.till.simulated import MODES, SimulatedAcquirer
 from cart.till.web import create_app
 
 
@@ -35,23 +40,36 @@ def run(
     mode: Annotated[str, typer.Option(help=f"How the simulated acquirer behaves: {', '.join(MODES)}.")] = "approve",
     late_s: Annotated[float, typer.Option(help="How late an answer is in mode late, in seconds.")] = 45.0,
     currency: Annotated[str, typer.Option(help="Currency where no catalogue is published.")] = "EUR",
+    ca: Annotated[str, typer.Option(help="TLS: the store's ca.pem.", metavar="FILE")] = "",
+    cert: Annotated[str, typer.Option(help="TLS: this till's certificate.", metavar="FILE")] = "",
+    key: Annotated[str, typer.Option(help="TLS: this till's key.", metavar="FILE")] = "",
+    sign_key: Annotated[
+        Path | None, typer.Option(help="Sign what carts hear with this key (cart provision signing-key).")
+    ] = None,
     verbose: Annotated[bool, typer.Option(help="Say more.")] = False,
 ) -> None:
     """The store's side: publishes the catalogue, answers payment, acknowledges ledgers, shows the carts."""
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(message)s")
-    address = _broker(broker)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(no_card_numbers)
+    address = msgspec.structs.replace(_broker(broker), ca_file=_there(ca), cert_file=_there(cert), key_file=_there(key))
     chosen = next((known for known in MODES if known == mode), None)
     if chosen is None:
         raise TillUse(f"--mode {mode!r}: no such mode; use one of {', '.join(MODES)}")
-    published = _catalog(catalog) if catalog is not None else None
-    asyncio.run(_serve(address, store, data, port, chosen, late_s, published, currency))
+    published, sealed = _catalog(catalog) if catalog is not None else (None, None)
+    signer = _signer(sign_key) if sign_key is not None else None
+    provider = SimulatedAcquirer(data, chosen, late_s=late_s)
+
+    def make() -> Till:
+        return Till(
+            address, store, data, provider, catalog=published, currency=currency, signer=signer, sealed_catalog=sealed
+        )
+
+    asyncio.run(_serve(make, port))
 
 
-async def _serve(
-    broker: Broker, store: str, data: Path, port: int, mode: Mode, late_s: float, catalog: Catalog | None, currency: str
-) -> None:
-    acquirer = SimulatedAcquirer(data, mode, late_s=late_s)
-    till = Till(broker, store, data, acquirer, catalog=catalog, currency=currency)
+async def _serve(make: Callable[[], Till], port: int) -> None:
+    till = make()
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(till), host="127.0.0.1", port=port, log_level="warning", lifespan="off",
@@ -59,7 +77,7 @@ async def _serve(
         )
     )  # fmt: skip
     till.start()
-    typer.echo(f"till of {store}: broker {broker.host}:{broker.port}, page http://127.0.0.1:{port}/")
+    typer.echo(f"till of {till.store_id}: broker {till.broker.host}:{till.broker.port}, page http://127.0.0.1:{port}/")
     try:
         await server.serve()
     except SystemExit:
@@ -75,9 +93,26 @@ def _broker(text: str) -> Broker:
     return Broker(host=host, port=int(port))
 
 
-def _catalog(path: Path) -> Catalog:
+def _catalog(path: Path) -> tuple[Catalog, bytes | None]:
+    """The catalogue, and the file as it is where it bears a signature."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise TillUse(f"{path}: cannot be read ({error.strerror}); name a catalogue with --catalog") from None
-    return read_catalog_json(content, str(path))
+    try:
+        envelope, body = opened(content)
+    except BadMessage:
+        envelope, body = None, content  # the reader says better what is wrong with it
+    return read_catalog_json(body, str(path)), None if envelope is None else content
+
+
+def _there(file: str) -> str:
+    if file and not Path(file).is_file():
+        raise TillUse(f"{file}: no such file; give what 'cart provision till' made")
+    return file
+
+
+def _signer(path: Path) -> Signs:
+    from cart.sync.keys import read_signing_key  # cryptography, which a till that doesn't sign needs not load
+
+    return read_signing_key(path)

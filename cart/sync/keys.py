@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -74,11 +75,12 @@ def write_signing_key(key: SigningKey, path: Path) -> None:
 def write_secret(path: Path, content: bytes) -> None:
     """A new file of mode 0600, on disk when this returns. Raises KeyProblem where it exists or can't be written."""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new.") as file:  # mode 0600 from the first byte on
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+            os.link(file.name, path)  # whole, or not at all, and never over another
     except FileExistsError:
         raise KeyProblem(f"{path}: there is a key already; move it away first, or name another file") from None
     except OSError as error:

@@ -6,10 +6,12 @@ holds a name, a card or a face; an address for a receipt is in `ReceiptMessage` 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
+from cart.core.card_numbers import redact_text
 from cart.core.chain import LedgerRow
 from cart.core.effects import CancelPayment, QueryPayment, RequestPayment
 from cart.core.ledger import InterventionKind, Phase, Stage
@@ -31,6 +33,7 @@ Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
 Text = Annotated[str, msgspec.Meta(max_length=500)]
 NO_CARD: Final = r"^(?![\s\S]*[0-9](?:[ -]?[0-9]){13})"
 """Refuses 14 or more digits in a row, by fours or not: no card number passes as a word of staff (ISO/IEC 7812-1)."""
+_LONG_NUMBER: Final = re.compile(r"[0-9](?:[ -]?[0-9]){13,}")
 Said = Annotated[str, msgspec.Meta(max_length=500, pattern=NO_CARD)]
 """What a person typed."""
 KeyId = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{16})?$")]
@@ -231,8 +234,8 @@ def decode(payload: bytes, kind: type[M]) -> M:
 
 
 def shown(payload: bytes) -> str:
-    """An excerpt that is safe in a log: ASCII, on one line, without control characters."""
-    return ascii(payload[:80].decode("utf-8", "replace"))
+    """An excerpt that is safe in a log: ASCII, on one line, without control characters and long numbers."""
+    return ascii(_LONG_NUMBER.sub("[number]", redact_text(payload[:80].decode("utf-8", "replace"))[0]))
 
 
 def ledger_message(cart_id: str, chain: str, row: LedgerRow) -> LedgerMessage:

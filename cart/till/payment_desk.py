@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from cart.core.card_numbers import redact_text
 from cart.core.frozen_basket import code_check, till_code
 from cart.sync.messages import (
     PaymentCancelMessage,
@@ -200,7 +201,9 @@ class PaymentDesk:
         if row.withdrawn and found.status == "approved":
             await self._withdraw(attempt_id)
             return
-        self._ledger.change(attempt_id, ["pending"], found.status, reference=found.reference, reason=found.reason)
+        # A provider's words are not ours: what looks like a card number is not kept, and not sent on.
+        reason, _ = redact_text(found.reason)
+        self._ledger.change(attempt_id, ["pending"], found.status, reference=found.reference, reason=reason)
         for _ in range(found.repeat):
             self._say_again(attempt_id, said_amount_minor=found.said_amount_minor)
 

@@ -48,6 +48,7 @@ class Till:
         """
         address(store_id, "any")
         self.store_id = store_id
+        self.broker = broker
         self._signer = signer
         self._counter = 0
         self.currency = catalog.currency if catalog is not None else currency

@@ -19,6 +19,7 @@ from cart.journal import Journal
 from cart.sync.connection import Broker
 from cart.sync.link import StoreLink
 from cart.sync.outbox import OutboxSender
+from cart.sync.signatures import Trust
 from cart.till.service import Till
 from cart.till.simulated import SimulatedAcquirer
 from tests.conftest import BrokerProcess
@@ -36,15 +37,25 @@ CATALOG = Catalog(
 class SmallCart:
     """Journal, payments, outbox and link wired as the daemon wires them, without the rest of it."""
 
-    def __init__(self, folder: Path, broker: BrokerProcess, cart_id: str = "cart-1", protocol: str = "auto") -> None:
-        table = BrokerTable(host="127.0.0.1", port=broker.port, protocol=protocol, keepalive_s=5)  # type: ignore[arg-type]
+    def __init__(
+        self,
+        folder: Path,
+        broker: BrokerProcess | Broker,
+        cart_id: str = "cart-1",
+        protocol: str = "auto",
+        trust: Trust | None = None,
+    ) -> None:
+        table: Any = broker
+        if isinstance(broker, BrokerProcess):
+            table = BrokerTable(host="127.0.0.1", port=broker.port, protocol=protocol, keepalive_s=5)  # type: ignore[arg-type]
         self.heard: list[object] = []
         self.journal = Journal(folder, cart_id=cart_id)
         self.payments = Payments(cart_id, Policy(payment_timeout_s=0.6, payment_query_s=0.2, cancel_grace_s=0.2))
         self.sender = OutboxSender(self.journal, self._send_row)
         self.link = StoreLink(
-            table, cart_id, "store-1", self._hear, self.sender.link_changed, on_ack=self.sender.acknowledged
-        )
+            table, cart_id, "store-1", self._hear, self.sender.link_changed, on_ack=self.sender.acknowledged,
+            trust=trust,
+        )  # fmt: skip
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:

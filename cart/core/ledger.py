@@ -236,6 +236,8 @@ class StaffActed(LedgerEventBase, frozen=True, kw_only=True, tag="staff_acted"):
     action: str
     role: str
     reason: str
+    changed: bool = True
+    """False: there was nothing for it to do, so nobody was involved in anything."""
 
 
 AttemptState = Literal[

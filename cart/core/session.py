@@ -43,6 +43,11 @@ _WANDER_MAX_G = 40.0
 _UNKNOWN_OFF_S = 3600.0
 """A power cut that no clock can tell: as long as a shopper comes back to a dead cart."""
 
+_BOOT_LOAD_G = 50.0
+"""The weigher's range of setting zero by itself (`weighing.zero.INITIAL_G`): what temperature and creep leave."""
+_BOOT_SIGMA_G = 12.0
+"""1 σ of zero at a start without history: 50 g is the worst seen."""
+
 
 class Session:
     """One cart's trips, one after the other. Pure: no clock, no I/O; equal observations give equal effects."""
@@ -72,6 +77,8 @@ class Session:
         self._revision = 0
         self._next_catalog: Catalog | None = None
         self._due: tuple[tuple[int, bool], int | None] | None = None
+        self._boots_blind = False
+        """True from a start of which no earlier weight is known to its first rest."""
 
     def restore(self, events: Iterable[tuple[int, LedgerEvent]]) -> None:
         """Fold what the journal holds of the open trip, before the first observation. Infers nothing."""
@@ -111,6 +118,8 @@ class Session:
         return trip_view(self._desk, self._revision)
 
     def _finish(self) -> list[Effect]:
+        if self._desk.wish is not None:
+            session_payment.grant_wish(self._desk)
         if self._desk.effects or self._desk.buzzer != "none":
             self._desk.indicate()
         effects, self._desk.effects = self._desk.effects, []
@@ -131,8 +140,9 @@ class Session:
             trip_ns = session_timers.next_due_ns(desk)
             unloaded_ns = session_payment.unloaded_due_ns(desk)
             self._due = (key, min((d for d in (trip_ns, unloaded_ns) if d is not None), default=None))
-        payment_ns = desk.payments.next_deadline_ns
-        return min((d for d in (self._due[1], payment_ns) if d is not None), default=None)
+        wish_ns = desk.wish.until_ns if desk.wish is not None else None
+        due = (self._due[1], desk.payments.next_deadline_ns, wish_ns)
+        return min((d for d in due if d is not None), default=None)
 
     @property
     def _weighing(self) -> Weigher:
@@ -148,6 +158,7 @@ class Session:
     def _power_returned(self, obs: PowerReturned) -> None:
         if self._desk.state.last_ns or self._desk.state.revision:
             self._desk.emit(Resumed(off_s=obs.off_s))
+        self._boots_blind = self._desk.state.gross_g is None
         self._start_weighing(_UNKNOWN_OFF_S if obs.off_s is None else obs.off_s)
 
     def _weigh(self, events: Sequence[WeighingEvent]) -> None:
@@ -160,7 +171,21 @@ class Session:
                 session_touches.after_step(desk)
             elif isinstance(event, ScaleFault) and event.fault != "over_capacity":
                 self._fault("scale", event.raised, event.fault, event.detail, latched=event.latched)
+        if self._boots_blind and desk.live.stable and desk.live.gross_g is not None:
+            self._boots_blind = False
+            self._see_load_at_boot(desk.live.gross_g)
         session_touches.watch_weight(desk)
+
+    def _see_load_at_boot(self, gross_g: float) -> None:
+        """What lies in the basket at a start without history was put in before it: the calibration knows zero. What
+        zero itself wanders is forgiven: the weigher sets it anew within its range, and so much is no goods.
+        """
+        desk = self._desk
+        if gross_g > _BOOT_LOAD_G:
+            now_ns = desk.t_ns
+            step = WeightStep(gross_g, _BOOT_SIGMA_G, now_ns, now_ns, now_ns, gross_g)
+            session_weight.see_step(desk, step)
+            session_touches.after_step(desk)
 
     def _fault(self, part: str, raised: bool, fault: str, detail: str, *, latched: bool = False) -> None:
         known = self._desk.state.faults

@@ -126,8 +126,11 @@ def staff(desk: Desk, command: StaffCommand) -> None:
         return
     desk.cause = "staff"
     desk.emit(
-        StaffActed(command_id=command.command_id, action=command.action, role=command.role, reason=command.reason)
-    )
+        StaffActed(
+            command_id=command.command_id, action=command.action, role=command.role, reason=command.reason,
+            changed=_has_work(desk, command),
+        )
+    )  # fmt: skip
     match command.action:
         case "age_ok" | "age_refused":
             _age(desk, command)
@@ -145,6 +148,23 @@ def staff(desk: Desk, command: StaffCommand) -> None:
             pass  # the event itself locks
     tidy(desk)
     reconcile(desk)
+
+
+def _has_work(desk: Desk, command: StaffCommand) -> bool:
+    """Whether there is something for the command to decide: only then was a person involved in the trip."""
+    state = desk.state
+    match command.action:
+        case "age_ok" | "age_refused":
+            return required_age(desk) > (state.age_ok if command.action == "age_ok" else 0)
+        case "resolve":
+            return command.intervention in state.interventions
+        case "void_line" | "void_trip":
+            there = command.action == "void_trip" or command.line in state.basket.lines
+            return there and state.phase in ("shopping", "checkout")
+        case "lock" | "release":
+            return state.locked != (command.action == "lock")
+        case _:
+            return state.phase in ("idle", "maintenance")
 
 
 def _maintenance(desk: Desk, command: StaffCommand) -> None:

@@ -6,6 +6,7 @@ Every change goes through `emit`, which records an event and folds it at once, s
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
@@ -24,6 +25,7 @@ from cart.core.ledger import (
 from cart.core.observations import Look
 from cart.core.payment import Payments
 from cart.core.pricing import PricedBasket, PricingLine, price_basket
+from cart.core.reconciliation import Decision
 from cart.core.session_state import TripState
 from cart.core.settings import Policy, ScaleSettings
 from cart.core.weighing.events import LiveWeight
@@ -31,6 +33,15 @@ from cart.core.weighing.events import LiveWeight
 Cause = Literal["basket", "scan", "shopper", "staff", "void"]
 
 _NO_WEIGHT = LiveWeight(gross_g=None, sigma_g=0.0, stable=False, over_capacity=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PayWish:
+    """Pay was touched while the basket still moved. No attempt yet, and so in no ledger: a restart forgets it."""
+
+    method: str
+    basket_revision: int
+    until_ns: int
 
 
 class Desk:
@@ -64,6 +75,8 @@ class Desk:
         self._priced: tuple[int, PricedBasket] | None = None
         self.catalog_revision = 0
         self.refused_notes = 0
+        self.wish: PayWish | None = None
+        self.decided: tuple[tuple[int, int], Decision] | None = None
         self.buzzer: Literal["none", "ok", "attention"] = "none"
         self._shown_light: Literal["off", "green", "amber", "red"] = "off"
 

@@ -10,13 +10,13 @@ from cart.core.catalog import Item
 from cart.core.interventions import Open
 from cart.core.ledger import ItemAdded, ItemRemoved, SecurityNoted, StepExplained
 from cart.core.observations import Scan, ScanRefused
-from cart.core.reconciliation import Explanation, explain
+from cart.core.reconciliation import Explanation
 from cart.core.reconciliation.moves import Move, out_sets
 from cart.core.session_desk import Desk
 from cart.core.session_phases import back_to_shopping, start_trip
 from cart.core.session_revision import instead_of_return
 from cart.core.session_weight import confirm, reconcile, required_age, settle_told, tidy
-from cart.core.session_window import is_light, window
+from cart.core.session_window import decide, is_light, window
 
 UNITS_MAX = 99
 LINES_MAX = 500
@@ -204,7 +204,7 @@ def told_meanwhile(desk: Desk, step_id: int) -> None:
 
 def _explanation_with(desk: Desk, ids: tuple[int, ...], sku: str) -> Explanation | None:
     """The likeliest explanation of a step in which this product was taken out."""
-    for explanation in explain(window(desk)).rivals.get(ids[-1], ()):
+    for explanation in decide(desk).rivals.get(ids[-1], ()):
         if any(m.kind == "take" and m.sku == sku for m in explanation.moves):
             return explanation
     return None

@@ -35,6 +35,7 @@ from cart.core.ledger import (
 )
 from cart.core.observations import Part
 from cart.core.receipt import Receipt
+from cart.core.reconciliation.explain import NOT_ALONE
 
 _COMMANDS_KEPT = 64
 """Staff commands that a repeated message is told by; the store repeats one for minutes, not hours."""
@@ -89,6 +90,8 @@ class TripState:
     basket_revision: int = 0
     """Grows with everything that can change a price."""
     command_ids: list[str] = field(default_factory=list)
+    asked_alone: dict[int, int] = field(default_factory=dict)
+    """Line → when its things were asked to be put in alone."""
 
     @property
     def net_open_g(self) -> float:
@@ -134,7 +137,7 @@ class TripState:
                 self.age_ok = max(self.age_ok, event.min_age) if event.ok else self.age_ok
                 self.age_refused = self.age_refused or not event.ok
             case StaffActed():
-                self.staff_involved += 1
+                self.staff_involved += event.changed
                 self.command_ids.append(event.command_id)
                 del self.command_ids[:-_COMMANDS_KEPT]
                 if event.action in ("lock", "release"):
@@ -209,6 +212,8 @@ class TripState:
             case InterventionChanged():
                 open_ = self.interventions.get(event.id)
                 if open_ is not None:
+                    if event.reason == NOT_ALONE and event.line_id is not None:
+                        self.asked_alone[event.line_id] = t_ns
                     open_.stage_ns = open_.stage_ns if open_.stage == event.stage else t_ns
                     open_.event = event
             case InterventionCleared():
@@ -225,6 +230,7 @@ class TripState:
         self.coupons = set()
         self.age_ok, self.age_refused = 0, False
         self.attempts, self.staff_involved = 0, 0
+        self.asked_alone = {}
         self.receipt = None
 
     def _change_phase(self, event: PhaseChanged) -> None:
@@ -255,3 +261,4 @@ class TripState:
         self.last_act_ns += shift_ns
         self.started_ns += shift_ns
         self.last_item_ns += shift_ns
+        self.asked_alone = {line_id: at_ns + shift_ns for line_id, at_ns in self.asked_alone.items()}

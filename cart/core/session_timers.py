@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from cart.core.interventions import OPEN_MAX
 from cart.core.ledger import Phase
+from cart.core.reconciliation.explain import NOT_ALONE
 from cart.core.session_answers import void_trip
 from cart.core.session_desk import Desk
 from cart.core.session_payment import follow, unloaded
 from cart.core.session_phases import emptied, end_trip, not_placed_choices
 from cart.core.session_revision import before_asking
+from cart.core.session_weight import reconcile
 
-_MOVING_S = 20.0
-"""Longer than that a basket that never rests keeps nobody from being asked."""
 _MOVING_S = 20.0
 """Longer than that a basket that never rests keeps nobody from being asked."""
 _ASKING: frozenset[Phase] = frozenset({"shopping", "checkout"})
@@ -67,6 +67,9 @@ def run_due(desk: Desk) -> None:
 def _run(desk: Desk, what: str, about: int) -> None:
     if what == "hint":
         open_ = desk.state.interventions.get(about)
+        if open_ is not None and open_.event.reason == NOT_ALONE:
+            reconcile(desk)  # what might have shown has not by now
+            open_ = desk.state.interventions.get(about)
         if open_ is not None:
             desk.restage(open_, "question")
             desk.sound("attention")

@@ -74,6 +74,7 @@ def _checkout(desk: Desk, _: Touch) -> None:
 
 def _cancel(desk: Desk, _: Touch) -> None:
     state = desk.state
+    desk.wish = None
     if state.phase == "checkout":
         go(desk, "shopping", "shopper")
     elif state.phase == "paying":

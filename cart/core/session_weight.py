@@ -15,10 +15,10 @@ from cart.core.ledger import (
     StepExplained,
     WeightStepSeen,
 )
-from cart.core.reconciliation import Decision, Explanation, Move, explain
+from cart.core.reconciliation import Decision, Explanation, Move
 from cart.core.session_desk import Desk
 from cart.core.session_shares import left_out
-from cart.core.session_window import window
+from cart.core.session_window import decide
 from cart.core.weighing.events import WeightStep
 
 _ROUNDS_MAX = 8
@@ -52,7 +52,7 @@ def reconcile(desk: Desk) -> None:
     for _ in range(_ROUNDS_MAX):
         if not desk.state.open_steps:
             break
-        decision = explain(window(desk))
+        decision = decide(desk)
         if decision.best is not None:
             _settle(desk, decision.best, decision)
             continue

@@ -6,7 +6,7 @@ import math
 
 from cart.core.basket import Line, PlacedGroup
 from cart.core.catalog import Item
-from cart.core.reconciliation import Gone, Inside, Own, Step, Waiting, Window
+from cart.core.reconciliation import Decision, Gone, Inside, Own, Step, Waiting, Window, explain, priors
 from cart.core.session_desk import Desk
 
 MINIMUM_INTERVALS = 20
@@ -16,6 +16,7 @@ _CODE_SD_MIN_G = 1.5
 """A label's weight is rounded to the labeller's interval, and its wrapping is not in it."""
 _GONE_MAX_S = 300.0
 """A put-back later than this is a new item."""
+_ASKED_ALONE_NS = 60_000_000_000
 _EXTRA_LINES_MAX = 3
 """Lines of which a further unit is looked for: the ones last scanned or put in."""
 
@@ -55,6 +56,14 @@ def minimum_g(desk: Desk) -> float:
     return MINIMUM_INTERVALS * desk.policy.verification_interval_e_g
 
 
+def decide(desk: Desk) -> Decision:
+    """What the open steps are, as far as can be told at this moment; kept until ledger or clock moves."""
+    key = (desk.state.revision, desk.t_ns)
+    if desk.decided is None or desk.decided[0] != key:
+        desk.decided = (key, explain(window(desk)))
+    return desk.decided[1]
+
+
 def window(desk: Desk) -> Window:
     """The window at this moment. Linear in the basket's lines."""
     basket = desk.state.basket
@@ -82,6 +91,7 @@ def window(desk: Desk) -> Window:
         slope_g=desk.state.slope_g,
         light_g=desk.policy.light_item_g,
         now_ns=desk.t_ns,
+        gain_min=priors.gain_min(desk.policy.accuse_cost, desk.policy.miss_cost),
         unit_means_g=means,
         names=names,
     )
@@ -93,7 +103,12 @@ def _waiting(desk: Desk, line: Line) -> Waiting:
         (minimum_g(desk), desk.scale.capacity_g) if line.unit == "kg" else (desk.policy.light_item_g, 15000.0)
     )
     since_ns = max(p.since_ns for p in line.pending)
-    return Waiting(line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g)
+    asked_ns = desk.state.asked_alone.get(line.line_id)
+    asked = asked_ns is not None and desk.t_ns - asked_ns < _ASKED_ALONE_NS
+    by_weight = line.unit == "kg"
+    return Waiting(
+        line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g, by_weight, asked
+    )  # fmt: skip
 
 
 def _inside(desk: Desk, line: Line, group: PlacedGroup, mean_g: float | None, sd_g: float) -> Inside | None:

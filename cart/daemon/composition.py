@@ -97,8 +97,7 @@ class Daemon:
         )
         now_ns = self.clock.now_ns()
         # Decided before any part speaks: times are rebased first, then this boot supersedes what an earlier one found.
-        if opened.last_wall_ms is not None:
-            self.core.decide(PowerReturned(t_ns=now_ns, off_s=off_s))
+        self.core.decide(PowerReturned(t_ns=now_ns, off_s=off_s))
         self.core.decide(TripIdDrawn(t_ns=now_ns, trip_id=secrets.token_hex(8)))
         self.core.decide(PartChanged(t_ns=now_ns, part="journal", ok=True))
         locked = bool(opened.locked)

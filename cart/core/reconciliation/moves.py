@@ -23,6 +23,10 @@ class Move:
     units: int
     mean_g: float
     variance_g2: float
+    ranged: bool = False
+    """Only a range is known of its weight."""
+    priced: bool = False
+    """Sold by weight: what the scale gives it is what it costs."""
 
     @property
     def label(self) -> str:
@@ -48,6 +52,10 @@ class MoveSet:
     variance_g2: float
     log_prior: float
     range_g: tuple[float, float] | None = None
+    typical_g: float | None = None
+    """Of loose goods: what people mostly pick."""
+    beside: float = priors.PLACE_OTHER_TOO
+    """Log prior of going in together with other things."""
 
     @property
     def label(self) -> str:
@@ -80,6 +88,8 @@ def _placements(window: Window) -> list[MoveSet]:
         for units in range(1, waiting.units + 1):
             move = _place(waiting, units)
             for known in sets:
+                if len(known.moves) >= priors.HANDFUL:
+                    continue
                 if len(sets) + len(more) >= priors.IN_SETS_MAX:
                     break
                 own = priors.PLACE + (units - 1) * priors.PLACE_SAME_TOO
@@ -102,16 +112,21 @@ def _ranged(window: Window) -> list[MoveSet]:
     """Waiting things of which only a range is known: produce, a declared bag, items without catalogue weight."""
     sets = []
     for rank, waiting in enumerate(window.waiting[: priors.PENDING_LINES_MAX]):
-        if waiting.mean_g is None:
-            low_g, high_g = waiting.low_g * waiting.units, waiting.high_g * waiting.units
-            log_prior = priors.PLACE + rank * priors.PLACE_RANK
-            sets.append(MoveSet((_place(waiting, waiting.units),), 0.0, 0.0, log_prior, (low_g, high_g)))
-            if waiting.units > 1:
-                log_prior += math.log(0.5)
-                sets.append(MoveSet((_place(waiting, 1),), 0.0, 0.0, log_prior, (waiting.low_g, waiting.high_g)))
+        if waiting.mean_g is not None:
+            continue
+        log_prior = priors.PLACE + rank * priors.PLACE_RANK
+        typical_g = priors.PICKED_TYPICAL_G if waiting.by_weight else None
+        beside = priors.PLACE_ASKED_ALONE if waiting.asked_alone else priors.PLACE_OTHER_TOO
+        for units in sorted({1, waiting.units}):
+            move = Move(
+                "place", waiting.line_id, waiting.sku, waiting.name, units, 0.0, 0.0, True, waiting.by_weight
+            )  # fmt: skip
+            fewer = 0.0 if units == waiting.units else math.log(0.5)
+            range_g = (waiting.low_g * units, waiting.high_g * units)
+            sets.append(MoveSet((move,), 0.0, 0.0, log_prior + fewer, range_g, typical_g, beside))
     for own in window.own:
         if own.awaited:
-            move = Move("own_declared", own.thing_id, "", "", 1, 0.0, 0.0)
+            move = Move("own_declared", own.thing_id, "", "", 1, 0.0, 0.0, True)
             sets.append(MoveSet((move,), 0.0, 0.0, priors.OWN_DECLARED, (20.0, own.high_g)))
     return sets
 

@@ -13,8 +13,10 @@ GROUP_MAX = 3
 """An item rests in at most this many movements."""
 PENDING_LINES_MAX = 8
 """Lines waiting to be put in that are combined: more than a person carries between shelf and cart."""
-IN_SETS_MAX = 512
-"""Combinations of waiting units."""
+HANDFUL = 4
+"""Different scanned things that go in with one movement."""
+IN_SETS_MAX = 320
+"""Combinations of waiting units: every handful of eight lines is 163, the rest is for several units of a line."""
 TAKEN_UNITS_MAX = 3
 """Units of one line taken out in one movement, short of all that went in together."""
 PAIRS_MAX = 200
@@ -22,16 +24,23 @@ PAIRS_MAX = 200
 
 Z_MAX = 4.0
 """A weight this many σ off isn't the item: honest items are further off once in 16,000."""
-GAIN_MIN = -1.0
-"""An honest explanation may be this much worse than accusing: accusing is dear, and a hint is asked early anyway."""
-GAIN_TAKEN = 1.0
+HINT = 2.0
+"""An accusation begins as a quiet hint that the basket or a scan can answer: that much less (natural log) it costs."""
+TAKEN = 2.0
+SWAPPED = 4.0
+"""Units taken out, or swapped for scanned ones, are settled only if that is this much likelier still: of many lines
+some always fits a net weight.
+"""
 Z_RETURNED = 3.0
 """A unit that was weighed before comes back at that weight, or it is another thing of nearly the same."""
-GAIN_SWAPPED = 3.0
-"""Units taken out, or swapped for scanned ones, are settled only if that is this much likelier than anything unknown:
-of many lines some always fits a net weight."""
 MARGIN_TAKEN = 3.0
 """Natural log by which one removal must beat every other before its line goes unasked: 20 to 1."""
+MARGIN_SHARED = 3.0
+"""The same for a thing of unknown weight having gone in alone, or with others: its price or theirs hangs on it."""
+SHOWS_WITHIN_S = 10.0
+"""Who scanned two things and put in one puts in the other within this time, and shows which was which."""
+BESIDE_MAX = 64
+"""Placements that a thing of unknown weight is weighed together with."""
 
 PLACE = -0.1
 PLACE_RANK = -0.4
@@ -41,6 +50,8 @@ STALE_S = 15.0
 """A scanned thing that has waited this long may have been left on the shelf."""
 PLACE_OTHER_TOO = -1.0
 PLACE_SAME_TOO = -0.5
+PLACE_ASKED_ALONE = -5.0
+"""The same once the shopper has been asked to put the thing in alone."""
 TAKE = -3.0
 TAKE_MORE = -1.5
 TAKE_PAIR = -2.5
@@ -85,6 +96,29 @@ def log_unknown_density(weight_g: float, low_g: float = 3.0, high_g: float = 150
     if not low_g <= weight_g <= high_g:
         return -math.inf
     return -math.log(weight_g * math.log(high_g / low_g))
+
+
+PICKED_TYPICAL_G = 450.0
+_PICKED_SPREAD = 0.8
+_PICKED_OTHERWISE = 0.1
+
+
+def gain_min(accuse_cost: float, miss_cost: float) -> float:
+    """What an honest explanation must gain over accusing to be believed: with odds p : q for it, believing costs
+    q × `miss_cost` and asking p × `accuse_cost`, so it is believed from ln(miss / accuse) on; a hint costs less.
+    """
+    return math.log(miss_cost / accuse_cost) + HINT
+
+
+def log_picked_density(weight_g: float, typical_g: float, low_g: float, high_g: float) -> float:
+    """Log density per gram of what a person picks of loose goods: log-normal around `typical_g`, with a tenth left for
+    any weight between the least and the greatest that can be priced; −inf outside them.
+    """
+    if not low_g <= weight_g <= high_g:
+        return -math.inf
+    off = math.log(weight_g / typical_g) / _PICKED_SPREAD
+    picked = math.exp(-0.5 * off * off) / (_PICKED_SPREAD * math.sqrt(2.0 * math.pi))
+    return math.log(((1.0 - _PICKED_OTHERWISE) * picked + _PICKED_OTHERWISE / math.log(high_g / low_g)) / weight_g)
 
 
 def log_normal_density(residual_g: float, variance_g2: float) -> float:

@@ -1,4 +1,4 @@
-"""What a reconciliation looks at: frozen values, made from the trip by `cart.core.session_weight`.
+"""What a reconciliation looks at: frozen values, made from the trip by `cart.core.session_window`.
 
 Weights in grams, variances in g², times in ns of the session's clock.
 """
@@ -32,6 +32,10 @@ class Waiting:
     since_ns: int
     low_g: float = 3.0
     high_g: float = 15000.0
+    by_weight: bool = False
+    """Loose goods, priced by what the scale gives them."""
+    asked_alone: bool = False
+    """The shopper has been asked to put this in alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,8 @@ class Window:
     slope_g: float = 0.0
     light_g: float = 5.0
     now_ns: int = 0
+    gain_min: float = -1.0
+    """What an explanation must gain over asking (natural log); see `priors.gain_min`."""
     unit_means_g: dict[int, tuple[float, float]] = field(default_factory=dict)
     """Line id → mean and sd of one unit, for lines a further unit of which may come unscanned; newest first."""
     names: dict[int, tuple[str, str]] = field(default_factory=dict)

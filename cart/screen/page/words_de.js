@@ -126,6 +126,7 @@ export const de = {
   "reason.recalled": "Es wurde zurückgerufen.",
   "reason.age_refused": "Dafür ist eine Altersprüfung nötig.",
   "reason.below_minimum": "Es ist zu leicht, um es hier zu wiegen.",
+  "reason.not_alone": "Bitte einzeln hineinlegen, damit wir es wiegen können.",
   "reason.own_thing": "Wir sehen Ihre eigenen Sachen gemeinsam an.",
   "reason.bulky_limit": "Wir sehen gemeinsam unter den Korb.",
   "notice.scale": "Die Waage macht Pause. Scannen Sie einfach weiter.",

@@ -126,6 +126,7 @@ export const en = {
   "reason.recalled": "It has been recalled.",
   "reason.age_refused": "It needs an age check.",
   "reason.below_minimum": "It is too light to be weighed here.",
+  "reason.not_alone": "Please put it in on its own, so that we can weigh it.",
   "reason.own_thing": "They'll look at your own things with you.",
   "reason.bulky_limit": "They'll look under the basket with you.",
   "notice.scale": "The scale is taking a break. Keep scanning.",

@@ -126,6 +126,7 @@ export const es = {
   "reason.recalled": "Ha sido retirado.",
   "reason.age_refused": "Necesita un control de edad.",
   "reason.below_minimum": "Pesa demasiado poco para esta balanza.",
+  "reason.not_alone": "Póngalo solo, por favor, para que podamos pesarlo.",
   "reason.own_thing": "Miraremos sus cosas juntos.",
   "reason.bulky_limit": "Miraremos juntos debajo de la cesta.",
   "notice.scale": "La balanza descansa. Siga escaneando.",

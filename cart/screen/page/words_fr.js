@@ -126,6 +126,7 @@ export const fr = {
   "reason.recalled": "Il a été rappelé.",
   "reason.age_refused": "Un contrôle d'âge est nécessaire.",
   "reason.below_minimum": "Il est trop léger pour être pesé ici.",
+  "reason.not_alone": "Merci de le déposer seul, pour que nous puissions le peser.",
   "reason.own_thing": "Nous regarderons vos affaires ensemble.",
   "reason.bulky_limit": "Nous regarderons ensemble sous le panier.",
   "notice.scale": "La balance fait une pause. Continuez à scanner.",

@@ -14,18 +14,25 @@ from collections.abc import Iterator, Sequence
 STEP_S = 1 / 320
 """Grid of the analogue world: 16 points in a cycle of the stiffest platform (20 Hz)."""
 
-LIGHT_TOUCH_G = 65.0
-"""Below this the wander of a hand no longer shrinks with its force."""
+LIGHT_TOUCH_G = 30.0
+"""Below this the wander of a hand no longer shrinks with its force (0.6–1.5 g rms: Jones et al. find some 10 mN)."""
 
 Segment = tuple[float, float, float]
 """(target force in g, seconds to get there, seconds to hold it there)."""
 
 
 class Tremor:
-    """Relative wander of a held force: a slow drift (Ornstein–Uhlenbeck) and a tremor at 8–12 Hz."""
+    """Relative wander of a held force: a slow drift (Ornstein–Uhlenbeck) and a tremor at 8–12 Hz.
 
-    def __init__(self, rng: random.Random, fraction: float) -> None:
+    With `sway` a body's weight is behind it, which moves over the feet at 0.1–1 Hz by some percent of the force
+    (Winter 1995, Gait & Posture 3:193).
+    """
+
+    def __init__(self, rng: random.Random, fraction: float, *, sway: bool = False) -> None:
         self._gauss = rng.gauss
+        self._sway = rng.uniform(0.03, 0.10) if sway else 0.0
+        self._sway_keep = math.exp(-STEP_S / rng.uniform(0.7, 2.0)) if sway else 0.0
+        self._swayed = 0.0
         self._slow_s = rng.uniform(0.15, 0.6)
         self._keep = math.exp(-STEP_S / self._slow_s)
         self._kick = fraction * math.sqrt(1 - self._keep**2)
@@ -42,13 +49,16 @@ class Tremor:
         # Muscle is a low-pass filter of about 3 Hz: the drift has no corners.
         self._smooth += 0.06 * (self._slow - self._smooth)
         self._phase += self._turn
-        return self._smooth + self._fast * math.sin(self._phase)
+        if self._sway:
+            kick = self._sway * math.sqrt(1 - self._sway_keep**2)
+            self._swayed = self._sway_keep * self._swayed + kick * self._gauss(0.0, 1.0)
+        return self._smooth + self._swayed + self._fast * math.sin(self._phase)
 
 
-def held(rng: random.Random, segments: Sequence[Segment], *, fraction: float, start_g: float = 0.0) -> Iterator[float]:
-    """Force through `segments`, each approached along half a cosine and held with a hand's wander."""
-    tremor = Tremor(rng, fraction)
-    here = start_g
+def held(rng: random.Random, segments: Sequence[Segment], *, fraction: float, sway: bool = False) -> Iterator[float]:
+    """Force through `segments`, each approached along half a cosine and held with a hand's (or body's) wander."""
+    tremor = Tremor(rng, fraction, sway=sway)
+    here = 0.0
     for target_g, ramp_s, hold_s in segments:
         ramp = max(1, round(ramp_s / STEP_S))
         for i in range(1, ramp + 1):

@@ -12,7 +12,17 @@ import math
 from typing import Literal
 
 from cart.core.weighing.events import WeightStep
-from cart.core.weighing.evidence import RINGING_SAMPLES, Window, look, look_ringing, shaking
+from cart.core.weighing.evidence import (
+    RATE_ERROR,
+    RINGING_SAMPLES,
+    UNKNOWN_ERROR,
+    UNKNOWN_SAMPLES,
+    Window,
+    find_ringing,
+    look,
+    look_ringing,
+    shaking,
+)
 from cart.core.weighing.ringing import RATE_MIN, RingModel, free_decay
 
 SETTLING = 4
@@ -47,8 +57,8 @@ RELEASED = 2.0
 AGITATED = 1.0
 """How much more is asked for each recent touch that changed nothing, up to two."""
 AGITATED_S = 8.0
-STEADY = 10.0
-"""How much less is asked with each second of quiet, because a light touch does not last."""
+TOUCH_S = 0.3
+"""A light touch does not last: the odds that it is still there fall as exp(−(t/0.3 s)²)."""
 LIGHT_G = 200.0
 EVIDENCE_MIN = -0.5
 BASELINE_S = 0.3
@@ -83,6 +93,11 @@ class StepDetector:
         self._left_ns = 0
         self._since = 0
         self._run = 0
+        self._guess: tuple[float, float] | None = None
+        """Oscillation of a platform not yet learned, as the last window showed it."""
+        self._ringing_g = 0.0
+        self._keep = 1.0
+        self._noise_seen = 0
         self._creep_allowed = 0.0
         self._last_ns = 0
         self._highest_g = 0.0
@@ -156,12 +171,19 @@ class StepDetector:
     def _at_rest(self, t_ns: int, x: float, period_s: float) -> WeightStep | None:
         sigma = self.sigma_g
         off = x - self.local_g
-        if abs(off) > 4.5 * sigma + 0.4:
+        ringing_g = self._ringing_g = self._ringing_g * self._keep
+        if abs(off) > 4.5 * sigma + 0.4 + 1.5 * ringing_g:
             self._leave(t_ns, period_s)
+            return None
+        if ringing_g > sigma:
+            # The level was fitted beside the oscillation; a mean would be worse until that has died away.
             return None
         few = max(3, min(8, round(0.1 / period_s)))
         xs = self._xs
-        if abs(sum(xs[-few:]) / few - self.local_g) > 4.2 * sigma / math.sqrt(few) + 0.2 and self._n_rest >= few:
+        if (
+            abs(sum(xs[-few:]) / few - self.local_g) > 4.2 * sigma / math.sqrt(few) + 0.2 + ringing_g
+            and self._n_rest >= few
+        ):
             self._leave(t_ns, period_s)
             return None
         self._n_rest += 1
@@ -171,7 +193,8 @@ class StepDetector:
         if self._n_rest > max(16, round(0.8 / period_s)):
             # What still rings just after a step is not noise.
             limited = min(off * off, 9 * sigma * sigma)
-            variance = sigma * sigma + (limited - sigma * sigma) / 256
+            self._noise_seen = min(256, self._noise_seen + 1)
+            variance = sigma * sigma + (limited - sigma * sigma) / max(40, self._noise_seen)
             self.sigma_g = min(SIGMA_MAX_G, max(SIGMA_MIN_G, math.sqrt(variance)))
         self._follow(period_s)
         if self._n_rest == round(0.4 / period_s):
@@ -223,30 +246,39 @@ class StepDetector:
         self._since += 1
         self._highest_g = max(self._highest_g, self._xs[-1])
         least = max(4, round(QUIET_S / period_s))
-        ringing = self.ring.at(self._xs[-1], period_s)
+        xs = self._xs
+        few = self._xs[-8:]
+        ringing = self.ring.at(sum(few) / len(few), period_s)
+        known = ringing is not None
+        ringing = ringing or self._guess
         most = min(self._since, round(QUIET_MAX_S / period_s))
         n = min(self._run + 1, most)
         while n > least:
             # Longer windows in coarser lengths, so that few sets of regressors are needed.
-            n = n if n <= 16 else n - n % 4
+            n = n - n % (2 if n <= 16 else 4 if n <= 32 else 8)
             seen = self._look(n, _us(period_s), ringing)
             if seen.quiet:
                 self._run = max(n, min(self._run + 1, most))
                 return self._weigh(t_ns, period_s, seen, n)
-            self._run = n = max(RINGING_SAMPLES, round(0.75 * n)) if n > RINGING_SAMPLES else least
+            shortest = UNKNOWN_SAMPLES if self._guess else RINGING_SAMPLES
+            self._run = n = max(shortest, round(0.75 * n)) if n > shortest else least
         if self._since % 16 == 0 and self._since * period_s > 0.4:
             self._learn_ringing(period_s, sum(self._xs[-32:]) / 32)
             step = self._while_rolling(t_ns, period_s)
             if step is not None:
                 return step
         self._run = 0
-        # The costly fit is tried on every other sample only.
-        for n in (least, RINGING_SAMPLES) if ringing and self._since % 2 else (least,):
+        for n in (least, RINGING_SAMPLES) if known else (least,):
             if n <= most:
                 seen = self._look(n, _us(period_s), ringing)
                 if seen.quiet:
                     self._run = n
                     return self._weigh(t_ns, period_s, seen, n)
+        if not known:
+            self._guess = None
+            if self._since % 2 and UNKNOWN_SAMPLES <= most and period_s * RATE_MIN <= 1:
+                self._guess = find_ringing(xs[-UNKNOWN_SAMPLES:], self.sigma_g, _us(period_s))
+                self._run = UNKNOWN_SAMPLES if self._guess else 0
         return None
 
     def _while_rolling(self, t_ns: int, period_s: float) -> WeightStep | None:
@@ -275,7 +307,8 @@ class StepDetector:
         samples = self._xs[-n:]
         seen = look(samples, self.sigma_g, period_us)
         if ringing is not None and n >= RINGING_SAMPLES and not seen.quiet:
-            return look_ringing(samples, self.sigma_g, period_us, *ringing)
+            error = UNKNOWN_ERROR if ringing is self._guess else RATE_ERROR
+            return look_ringing(samples, self.sigma_g, period_us, *ringing, error)
         return seen
 
     def _weigh(self, t_ns: int, period_s: float, seen: Window, n: int) -> WeightStep | None:
@@ -284,7 +317,7 @@ class StepDetector:
         drift = DRIFT_SD_G_PER_S * away_s
         delta = seen.level_g - self.reference_g
         variance = seen.level_sd_g**2 + self._reference_var + drift * drift
-        quiet_s = n * period_s
+        quiet_s = self._run * period_s
         smallest = STEP_MIN_G + min(STEP_MIN_G, DRIFT_AWAY_G_PER_S * away_s)
         if abs(delta) < max(smallest, STEP_MIN_SIGMAS * math.sqrt(variance)):
             if quiet_s >= 0.15:
@@ -294,10 +327,11 @@ class StepDetector:
                 most = DRIFT_G_PER_S * away_s + 3.0 * unsure * math.sqrt(self._reference_var)
                 self.reference_g += max(-most, min(most, max(0.5, unsure) * delta))
                 self._settle(t_ns, seen.level_g, seen.level_sd_g, n, 0.0)
+                self._ring_on(seen, n, period_s)
             return None
         if seen.level_sd_g > max(1.0, 0.001 * abs(delta)):
             return None
-        if seen.rings and abs(delta) < 10.0 + 0.5 * seen.ring_g and quiet_s < RINGING_QUIET_S:
+        if seen.rings and abs(delta) < 10.0 + 0.2 * seen.ring_g and quiet_s < RINGING_QUIET_S:
             return None
         evidence = seen.evidence(abs(delta), self.sigma_g)
         if evidence < self._asked(t_ns, delta, seen.level_g, quiet_s):
@@ -309,7 +343,16 @@ class StepDetector:
         self.reference_g = seen.level_g
         self._creep_allowed = min(30.0, self._creep_allowed + CREEP_SHARE * abs(delta))
         self._settle(t_ns, seen.level_g, seen.level_sd_g, n, REFINE_S)
+        self._ring_on(seen, n, period_s)
         return step
+
+    def _ring_on(self, seen: Window, n: int, period_s: float) -> None:
+        """What still rings, and how fast that dies away: rest is not left for it."""
+        ringing = (self.ring.at(seen.level_g, period_s) or self._guess) if seen.rings else None
+        if ringing is not None:
+            self._keep = ringing[1]
+            # `ring_g` is its size in the middle of the window.
+            self._ringing_g = seen.ring_g * self._keep ** (n / 2)
 
     def _rest_began(self, seen: Window, delta_g: float, period_s: float) -> int:
         """When the last touch was: back to where the signal leaves the band that noise and free ringing explain."""
@@ -326,7 +369,7 @@ class StepDetector:
     def _asked(self, t_ns: int, delta_g: float, level_g: float, quiet_s: float) -> float:
         """The evidence asked for, by what happened before."""
         light = 1.0 / (1.0 + (delta_g / LIGHT_G) ** 2)
-        asked = EVIDENCE - STEADY * light * max(0.0, quiet_s - QUIET_S)
+        asked = EVIDENCE - light * (quiet_s / TOUCH_S) ** 2
         pressed_g = self._highest_g - level_g
         if delta_g > 0 and pressed_g > max(4.0, 4.0 * self.sigma_g, 0.04 * delta_g):
             asked -= RELEASED
@@ -336,6 +379,7 @@ class StepDetector:
     def _settle(self, t_ns: int, level_g: float, level_sd_g: float, n: int, refine_s: float) -> None:
         self.state = "rest"
         self.rest_since_ns = t_ns
+        self._ringing_g = 0.0
         self.local_g = level_g
         self.local_sd_g = level_sd_g
         self._n_rest = n

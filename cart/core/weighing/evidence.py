@@ -1,9 +1,10 @@
 """Is the last stretch of samples a mass at rest, and how sure is that?
 
-Under rest a window is a constant, a decaying platform oscillation and white noise. Under a hand it also wanders: a
-held force drifts by some percent within a few tenths of a second and trembles at 8–12 Hz. The log likelihood ratio of
-the two is summed over the window's slow modes and its scatter, so that a kilogram's hand is told from a kilogram's
-mass within a few samples and a light touch only after it would have had to wander.
+Under rest a window is a constant, a decaying platform oscillation and white noise. Under a hand it wanders as well: a
+held force is an Ornstein–Uhlenbeck process of some percent of itself (2–5 %: Slifkin & Newell 1999, J. Exp. Psychol.
+25:837), seen through the converter's filter. Both are Gaussian, so the log likelihood ratio of the two is a sum over
+the window's cosines, free of constant and oscillation. It grows by itself as fast as the hand could have shown itself:
+a kilogram's hand is told from a kilogram's mass within a few samples, a light touch only after it had to wander.
 """
 
 from __future__ import annotations
@@ -15,36 +16,44 @@ from operator import mul
 import msgspec
 
 HAND_WANDER = 0.02
-"""Slow wander of a held force relative to it, a low estimate (2–5 %: Slifkin & Newell 1999)."""
-HAND_WANDER_MIN_G = 1.6
-HAND_TREMOR = 0.002
-"""Tremor relative to the force, rms, a low estimate."""
-TREMOR_MOST = 0.015
-"""Tremor relative to the force, amplitude, a high estimate."""
-TREMOR_LIGHT_G = 100.0
-RING_BIAS = 0.015
-"""Error of the level relative to the oscillation that was taken off it."""
-RING_CREDIT = 3.0
-RING_CREDIT_MOST = 6.0
+"""Wander of a held force relative to it, rms, a low estimate."""
+HAND_WANDER_MIN_G = 0.6
 HAND_S = 0.3
 """Correlation time of the wander."""
-HAND_HZ = 4.5
-"""Wander is below this."""
-MODES_MAX = 8
-RINGING_SAMPLES = 20
-"""An oscillation fitted to fewer samples would also fit a tremor."""
-
+FILTER = 4
+"""Conversions over which the converter averages."""
+MODES_MAX = 10
+RINGING_SAMPLES = 10
+"""The fewest that tell a level from an oscillation, at 80/s about a cycle of a platform."""
 RATE_ERROR = 0.03
 """How wrong the learned frequency (rad a sample) and decay (a sample) may be together."""
+UNKNOWN_ERROR = 0.09
+UNKNOWN_HZ = (5.5, 20.0)
+UNKNOWN_DAMPING = 0.07
+UNKNOWN_SAMPLES = 14
+"""What a platform may do that was never heard before, and how many samples it takes to hear it."""
+RING_BIAS = 0.004
+"""Error of the level relative to the oscillation that was taken off it."""
 
 Vector = tuple[float, ...]
 
 
-class Modes(msgspec.Struct, frozen=True):
-    """Slow modes of a window (cosines, unit norm) and the variance that a wander of unit size has along each."""
+class Regressors(msgspec.Struct, frozen=True):
+    """What n samples are taken apart into; all of unit norm and orthogonal to one another and to the constant."""
 
+    swings: tuple[Vector, ...]
+    """Oscillation (two), and if asked for its change with frequency and decay (two); none where nothing rings."""
     shapes: tuple[Vector, ...]
+    """Cosines, slow ones first."""
     variances: tuple[float, ...]
+    """What a hand's wander of unit variance has along each shape."""
+    rest: float
+    """The same for each dimension that is left."""
+    growth: float = 0.0
+    """How much larger the change with frequency and decay is than the oscillation, by norm."""
+    level: Vector = ()
+    """Least-squares weights of the constant beside the oscillation."""
+    level_norm: float = 0.0
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -53,91 +62,111 @@ class Window(msgspec.Struct, frozen=True):
     level_g: float
     level_sd_g: float
     scatter: float
-    """Sum of squares left after level, oscillation and slow modes, in units of the noise variance."""
+    """Sum of squares left after level, oscillation and shapes, in units of the noise variance."""
     freedom: int
-    slow: list[float]
-    """Amplitudes of the slow modes in units of the noise."""
-    variances: tuple[float, ...]
-    rings: bool
+    along: list[float]
+    """Amplitudes along the shapes in units of the noise."""
+    regressors: Regressors
     ring_g: float = 0.0
     """Amplitude of the oscillation."""
     strange: float = 0.0
     """How far the oscillation is from a free decay at the platform's own frequency, in units of the noise."""
 
     @property
+    def rings(self) -> bool:
+        """An oscillation was taken off."""
+        return bool(self.regressors.swings)
+
+    @property
     def quiet(self) -> bool:
-        """Consistent with rest: scatter within 2.6 standard deviations of its χ² distribution, no slow mode."""
+        """Consistent with rest: scatter within 2.6 standard deviations of its χ² distribution, no shape stands out."""
         limit = self.freedom + 2.6 * math.sqrt(2 * self.freedom) + 1.0
-        return self.strange < 3.0 and self.scatter < limit and max(self.slow) < 3.3 and min(self.slow) > -3.3
+        return self.strange < 3.0 and self.scatter < limit and max(self.along) < 3.4 and min(self.along) > -3.4
 
     def evidence(self, force_g: float, sigma_g: float) -> float:
         """Log likelihood ratio of rest against a hand that holds `force_g`."""
-        wander = (max(HAND_WANDER_MIN_G, HAND_WANDER * force_g) / sigma_g) ** 2
+        wander = (HAND_WANDER_MIN_G**2 + (HAND_WANDER * force_g) ** 2) / (sigma_g * sigma_g)
         total = 0.0
-        for value, unit in zip(self.slow, self.variances, strict=True):
+        for value, unit in zip(self.along, self.regressors.variances, strict=True):
             variance = wander * unit
             total += math.log1p(variance) - value * value * variance / (1 + variance)
-        if self.rings:
-            # A faint oscillation may be the hand's tremor; one larger than that is the platform's, and a hand on it
-            # would have damped it.
-            tremor_g = TREMOR_MOST * math.hypot(force_g, TREMOR_LIGHT_G) + sigma_g
-            return 0.5 * total + min(RING_CREDIT_MOST, max(0.0, RING_CREDIT * (self.ring_g / tremor_g - 1.0)))
-        tremor = (HAND_TREMOR * force_g / sigma_g) ** 2
-        return 0.5 * (total + self.freedom * math.log1p(tremor) - self.scatter * tremor / (1 + tremor))
+        variance = wander * self.regressors.rest
+        total += self.freedom * math.log1p(variance) - self.scatter * variance / (1 + variance)
+        return 0.5 * total
 
 
 @lru_cache(maxsize=128)
-def modes(n: int, period_us: int) -> Modes:
-    """The slow modes of n samples, `period_us` apart."""
-    span_s = n * period_us * 1e-6
-    count = max(1, min(MODES_MAX, n - 2, max(2, int(2 * HAND_HZ * span_s))))
-    shapes = tuple(_unit([math.cos(math.pi * k * (i + 0.5) / n) for i in range(n)]) for k in range(1, count + 1))
-    kernel = [math.exp(-0.5 * (lag * period_us * 1e-6 / HAND_S) ** 2) for lag in range(n)]
-    variances = tuple(
-        sum(shape[i] * sum(kernel[abs(i - j)] * shape[j] for j in range(n)) for i in range(n)) for shape in shapes
-    )
-    return Modes(shapes, variances)
+def _kernel(n: int, period_us: int) -> Vector:
+    """Covariance of a hand's unit wander at lags of 0…n−1 samples, behind the converter's average."""
+
+    def at(lag: int) -> float:
+        shared = range(1 - FILTER, FILTER)
+        waits = ((FILTER - abs(j), abs(lag + j) * period_us * 1e-6 / HAND_S) for j in shared)
+        return sum(weight * math.exp(-wait) for weight, wait in waits) / FILTER**2
+
+    return tuple(at(lag) for lag in range(n))
 
 
-def _unit(values: list[float]) -> Vector:
-    norm = math.sqrt(sum(map(mul, values, values)))
-    return tuple(v / norm for v in values)
-
-
-class _Ringing(msgspec.Struct, frozen=True):
-    swings: tuple[Vector, ...]
-    """Orthonormal oscillation and its change with frequency and decay, free of the constant."""
-    slow: tuple[Vector, ...]
-    """Slow modes, free of constant and oscillation."""
-    growth: float
-    """How much larger the change with frequency and decay is than the oscillation, by norm."""
-    level: Vector
-    """Least-squares weights of the constant beside the oscillation."""
-    level_norm: float
-
-
-@lru_cache(maxsize=128)
-def _ringing(n: int, period_us: int, turn_milli: int, keep_milli: int) -> _Ringing:
-    """Regressors for an oscillation of `turn` rad that keeps `keep` of itself a sample, both in thousandths."""
+@lru_cache(maxsize=512)
+def _regressors(n: int, period_us: int, turn_milli: int, keep_milli: int, *, changing: bool) -> Regressors:
+    """For an oscillation of `turn` rad that keeps `keep` of itself a sample, both in thousandths; turn 0: none."""
     turn, keep = turn_milli / 1000, keep_milli / 1000
-    wave = [[keep**i * math.cos(turn * i) for i in range(n)], [keep**i * math.sin(turn * i) for i in range(n)]]
-    # To first order, a wrong frequency or decay adds the same oscillation growing in proportion to time.
-    wave += [[i * v for i, v in enumerate(column)] for column in wave]
     ones = [1.0] * n
+    wave: list[list[float]] = []
+    if turn_milli:
+        wave = [[keep**i * math.cos(turn * i) for i in range(n)], [keep**i * math.sin(turn * i) for i in range(n)]]
+        # To first order, a wrong frequency or decay adds the same oscillation growing in proportion to time.
+        wave += [[i * v for i, v in enumerate(column)] for column in wave]
+    used = wave if changing else wave[:2]
+    count = max(1, min(MODES_MAX, n - 2 - len(used)))
+    cosines = [[math.cos(math.pi * k * (i + 0.5) / n) for i in range(n)] for k in range(1, n)]
     basis: list[Vector] = [_unit(ones)]
     norms: list[float] = []
-    for column in [*wave, *map(list, modes(n, period_us).shapes)]:
+    for column in wave:
         left = _without(column, basis)
         norms.append(math.sqrt(sum(map(mul, left, left))))
         basis.append(_unit(left))
+    taken = 1 + len(used)
+    del basis[taken:]
+    for column in cosines:
+        left = _without(column, basis)
+        # What an oscillation swallows whole leaves nothing but rounding.
+        if sum(map(mul, left, left)) > 0.04 * n:
+            basis.append(_unit(left))
+        if len(basis) - taken == count:
+            break
+    kernel = _kernel(n, period_us)
+    powers = [_power(shape, kernel) for shape in basis]
+    spare = n - len(basis)
+    rest = max(0.0, n * kernel[0] - sum(powers)) / spare if spare > 0 else 0.0
+    shapes, variances = tuple(basis[taken:]), tuple(powers[taken:])
+    if not wave:
+        return Regressors((), shapes, variances, rest)
     growth = math.hypot(norms[2], norms[3]) / math.hypot(norms[0], norms[1])
-    # The constant's own part that no oscillation can imitate gives its least-squares weights.
+    weights, norm = _constant(ones, used)
+    return Regressors(tuple(basis[1:taken]), shapes, variances, rest, growth, weights, norm)
+
+
+def _power(shape: Vector, kernel: Vector) -> float:
+    """Variance along `shape` of a stationary process."""
+    n = len(shape)
+    across = sum(kernel[lag] * sum(map(mul, shape, shape[lag:])) for lag in range(1, n))
+    return kernel[0] + 2 * across
+
+
+def _constant(ones: list[float], wave: list[list[float]]) -> tuple[Vector, float]:
+    """Least-squares weights of the constant beside `wave`, and its standard deviation for noise of 1."""
     swings: list[Vector] = []
     for column in wave:
         swings.append(_unit(_without(column, swings)))
     own = _without(ones, swings)
     norm2 = sum(map(mul, own, own))
-    return _Ringing(tuple(basis[1:5]), tuple(basis[5:]), growth, tuple(v / norm2 for v in own), math.sqrt(1 / norm2))
+    return tuple(v / norm2 for v in own), math.sqrt(1 / norm2)
+
+
+def _unit(values: list[float]) -> Vector:
+    norm = math.sqrt(sum(map(mul, values, values)))
+    return tuple(v / norm for v in values)
 
 
 def _without(column: list[float], basis: list[Vector]) -> list[float]:
@@ -149,36 +178,65 @@ def _without(column: list[float], basis: list[Vector]) -> list[float]:
 
 
 def look(samples: list[float], sigma_g: float, period_us: int) -> Window:
-    """Judge `samples` (g, oldest first, at least 3) as a constant in white noise of `sigma_g`."""
+    """Judge `samples` (g, oldest first, at least 4) as a constant in white noise of `sigma_g`."""
     n = len(samples)
-    shape = modes(n, period_us)
+    regressors = _regressors(n, period_us, 0, 0, changing=False)
     mean = sum(samples) / n
     inverse = 1 / sigma_g
     left = [(v - mean) * inverse for v in samples]
-    slow = [sum(map(mul, left, s)) for s in shape.shapes]
-    scatter = sum(map(mul, left, left)) - sum(map(mul, slow, slow))
-    freedom = max(1, n - 1 - len(slow))
-    return Window(mean, sigma_g / math.sqrt(n), max(0.0, scatter), freedom, slow, shape.variances, False)
+    along = [sum(map(mul, left, s)) for s in regressors.shapes]
+    scatter = sum(map(mul, left, left)) - sum(map(mul, along, along))
+    freedom = n - 1 - len(along)
+    return Window(mean, sigma_g / math.sqrt(n), max(0.0, scatter), freedom, along, regressors)
 
 
-def look_ringing(samples: list[float], sigma_g: float, period_us: int, turn: float, keep: float) -> Window:
+def look_ringing(
+    samples: list[float], sigma_g: float, period_us: int, turn: float, keep: float, rate_error: float = RATE_ERROR
+) -> Window:
     """Judge `samples` as a constant and an oscillation of `turn` rad a sample that keeps `keep` of itself a sample."""
     n = len(samples)
     # Coarse steps keep the number of different regressors small; the fit forgives them.
-    ringing = _ringing(n, period_us, round(turn * 20) * 50, round(keep * 50) * 20)
+    turn_milli, keep_milli = round(turn * 50) * 20, round(keep * 100) * 10
+    regressors = _regressors(n, period_us, turn_milli, keep_milli, changing=False)
     mean = sum(samples) / n
     inverse = 1 / sigma_g
     left = [(v - mean) * inverse for v in samples]
-    swings = [sum(map(mul, left, s)) for s in ringing.swings]
-    slow = [sum(map(mul, left, s)) for s in ringing.slow]
-    scatter = sum(map(mul, left, left)) - sum(map(mul, swings, swings)) - sum(map(mul, slow, slow))
-    level = mean + sigma_g * sum(map(mul, left, ringing.level))
-    freedom = max(1, n - 5 - len(slow))
-    variances = modes(n, period_us).variances
-    ring_g = sigma_g * math.hypot(swings[0], swings[1]) * math.sqrt(2 / n)
-    off = math.hypot(swings[2], swings[3]) - RATE_ERROR * ringing.growth * math.hypot(swings[0], swings[1])
-    level_sd_g = math.hypot(sigma_g * ringing.level_norm, RING_BIAS * ring_g)
-    return Window(level, level_sd_g, max(0.0, scatter), freedom, slow, variances, True, ring_g, off)
+    swings = [sum(map(mul, left, s)) for s in regressors.swings]
+    swing = math.hypot(swings[0], swings[1])
+    strange = 0.0
+    may_change = rate_error * regressors.growth * swing
+    # A faint oscillation cannot be wrong by more than noise: fewer unknowns, a better level.
+    if may_change > 1.0:
+        regressors = _regressors(n, period_us, turn_milli, keep_milli, changing=True)
+        swings += [sum(map(mul, left, s)) for s in regressors.swings[2:]]
+        strange = math.hypot(swings[2], swings[3]) - may_change
+    along = [sum(map(mul, left, s)) for s in regressors.shapes]
+    scatter = sum(map(mul, left, left)) - sum(map(mul, swings, swings)) - sum(map(mul, along, along))
+    level = mean + sigma_g * sum(map(mul, left, regressors.level))
+    ring_g = sigma_g * swing * math.sqrt(2 / n)
+    level_sd_g = math.hypot(sigma_g * regressors.level_norm, RING_BIAS * ring_g)
+    freedom = n - 1 - len(swings) - len(along)
+    return Window(level, level_sd_g, max(0.0, scatter), freedom, along, regressors, ring_g, strange)
+
+
+def find_ringing(samples: list[float], sigma_g: float, period_us: int) -> tuple[float, float] | None:
+    """The (turn, keep) of a platform never heard before that explains `samples` best, or None if none does."""
+    best: tuple[float, float] | None = None
+    least = math.inf
+    for turn, keep in _candidates(period_us):
+        seen = look_ringing(samples, sigma_g, period_us, turn, keep, UNKNOWN_ERROR)
+        total = seen.scatter + sum(map(mul, seen.along, seen.along))
+        if seen.quiet and total < least:
+            best, least = (turn, keep), total
+    return best
+
+
+@lru_cache(maxsize=8)
+def _candidates(period_us: int) -> tuple[tuple[float, float], ...]:
+    """Oscillations that platforms may have, near enough to one another that each forgives half the gap."""
+    hz = [UNKNOWN_HZ[0] * 1.15**k for k in range(1 + int(math.log(UNKNOWN_HZ[1] / UNKNOWN_HZ[0]) / math.log(1.15)))]
+    turns = [2 * math.pi * f * period_us * 1e-6 for f in hz]
+    return tuple((turn, math.exp(-UNKNOWN_DAMPING * turn)) for turn in turns)
 
 
 def shaking(samples: list[float], size: int) -> tuple[float, float, float, bool]:

@@ -27,14 +27,14 @@ FINDINGS_MAX: Final = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What is left of a run. `sent` is (sender, topic, payload) in order; money in minor units."""
+    """What is left of a run; money in minor units. `sent`: sender, topic, payload, the cart's rows on disk by then."""
 
     cart_id: str
     journal: Path
     till: Path
     acquirer: Path
     prices: dict[str, int]
-    sent: list[tuple[str, str, bytes]]
+    sent: list[tuple[str, str, bytes, int]]
     retained: dict[str, bytes]
     committed: list[tuple[str, int, str]]
     paid_shown: dict[str, int]
@@ -76,6 +76,8 @@ class _Trip:
 class _Attempt:
     trip: str
     amount: int
+    opened_at: int
+    """The row that opened it."""
     state: str = "opened"
 
 
@@ -139,7 +141,7 @@ class _Fold:
         if event["attempt_id"] in self.attempts:
             self.wrong.append(f"row {seq}: attempt {event['attempt_id']} a second time")
         self._now.attempts.append(event["attempt_id"])
-        self.attempts[event["attempt_id"]] = _Attempt(self._trip, event["amount_minor"])
+        self.attempts[event["attempt_id"]] = _Attempt(self._trip, event["amount_minor"], seq)
 
     def _receipt(self, seq: int, receipt: dict[str, Any]) -> None:
         if receipt["total_minor"] != self._now.total:
@@ -160,7 +162,9 @@ def audit(evidence: Evidence) -> tuple[list[str], Figures]:
 
 
 def _findings(evidence: Evidence, figures: Figures) -> Iterator[str]:
-    rows = _rows(evidence.journal, "SELECT seq, boot, wall_ms, t_ns, trip_id, body, prev, hash FROM ledger ORDER BY seq")
+    rows = _rows(
+        evidence.journal, "SELECT seq, boot, wall_ms, t_ns, trip_id, body, prev, hash FROM ledger ORDER BY seq"
+    )
     fold = _Fold(evidence.prices)
     for row in rows:
         fold.row(row[0], json.loads(row[5]))
@@ -180,6 +184,21 @@ def _money(evidence: Evidence, fold: _Fold, figures: Figures) -> Iterator[str]:
     """Captured once and only for what the receipt says; nothing is left open."""
     captured = dict(_rows(evidence.acquirer, "SELECT key, amount_minor FROM tender WHERE status = 'approved'"))
     yield from (f"trip {trip} was captured twice at the same time" for trip in evidence.doubled)
+    yield from _by_hand(evidence, captured)
+    figures.captures = len(captured)
+    yield from _captures(fold, captured)
+    for trip_id, trip in fold.trips.items():
+        taken = sum(amount for one, amount in captured.items() if one in trip.attempts)
+        billed = sum(receipt["total_minor"] for receipt in trip.receipts)
+        if taken != billed or len(trip.receipts) > 1:
+            yield f"trip {trip_id}: {taken} captured, {billed} on {len(trip.receipts)} receipts"
+    for trip_id, total in evidence.paid_shown.items():
+        if trip_id not in fold.trips or [one["total_minor"] for one in fold.trips[trip_id].receipts] != [total]:
+            yield f"trip {trip_id} was shown as paid with {total}, and no such receipt is in the ledger"
+
+
+def _by_hand(evidence: Evidence, captured: dict[str, int]) -> Iterator[str]:
+    """Adds what people paid by code to `captured`."""
     attempt_of = dict(_rows(evidence.till, "SELECT code, attempt_id FROM attempt WHERE status = 'approved'"))
     by_hand = dict(_rows(evidence.till, "SELECT code, amount_minor FROM paid_code"))
     for code, amount in by_hand.items():
@@ -193,7 +212,10 @@ def _money(evidence: Evidence, fold: _Fold, figures: Figures) -> Iterator[str]:
     for code, amount in evidence.codes_paid.items():
         if by_hand.get(code) != amount:
             yield f"a person paid {amount} for code {code}, and the till has forgotten it"
-    figures.captures = len(captured)
+
+
+def _captures(fold: _Fold, captured: dict[str, int]) -> Iterator[str]:
+    """Cart and provider agree about every attempt."""
     for attempt_id, amount in captured.items():
         attempt = fold.attempts.get(attempt_id)
         if attempt is None:
@@ -207,14 +229,6 @@ def _money(evidence: Evidence, fold: _Fold, figures: Figures) -> Iterator[str]:
             yield f"{attempt_id} is approved on the cart, and nothing was captured"
         if attempt.state not in ENDED:
             yield f"{attempt_id} is still {attempt.state}, long after the last fault"
-    for trip_id, trip in fold.trips.items():
-        taken = sum(amount for one, amount in captured.items() if one in trip.attempts)
-        billed = sum(receipt["total_minor"] for receipt in trip.receipts)
-        if taken != billed or len(trip.receipts) > 1:
-            yield f"trip {trip_id}: {taken} captured, {billed} on {len(trip.receipts)} receipts"
-    for trip_id, total in evidence.paid_shown.items():
-        if trip_id not in fold.trips or [one["total_minor"] for one in fold.trips[trip_id].receipts] != [total]:
-            yield f"trip {trip_id} was shown as paid with {total}, and no such receipt is in the ledger"
 
 
 def _journal(evidence: Evidence, rows: list[tuple[Any, ...]]) -> Iterator[str]:
@@ -226,10 +240,8 @@ def _journal(evidence: Evidence, rows: list[tuple[Any, ...]]) -> Iterator[str]:
         yield "the journal's database is damaged"
     before = "0" * 64
     for number, (seq, boot, wall_ms, t_ns, trip_id, body, prev, made) in enumerate(rows, 1):
-        text = "\n".join(
-            ["cart-ledger-1", evidence.cart_id, about["chain"], str(seq), boot, str(wall_ms), str(t_ns), trip_id, prev]
-            + [body]
-        )
+        fields = (evidence.cart_id, about["chain"], seq, boot, wall_ms, t_ns, trip_id, prev, body)
+        text = "\n".join(["cart-ledger-1", *map(str, fields)])
         if seq != number or prev != before or hashlib.sha256(text.encode()).hexdigest() != made:
             yield f"the chain breaks at row {seq}"
         before = made
@@ -243,11 +255,11 @@ def _store(evidence: Evidence, rows: list[tuple[Any, ...]], figures: Figures) ->
     """The store holds what it acknowledged, and in the end everything."""
     held = _rows(
         evidence.till,
-        "SELECT seq, boot, wall_ms, t_ns, trip_id, body, prev, hash FROM cart_row "
-        f"WHERE cart_id = '{evidence.cart_id}' ORDER BY chain, seq",  # noqa: S608  # the auditor's own constant
+        "SELECT seq, boot, wall_ms, t_ns, trip_id, body, prev, hash FROM cart_row WHERE cart_id = ? ORDER BY chain, seq",
+        evidence.cart_id,
     )
     hashes = {row[0]: row[7] for row in held}
-    for sender, topic, payload in evidence.sent:
+    for sender, topic, payload, _ in evidence.sent:
         if sender == "till" and topic.endswith("/down/ledger/ack"):
             figures.acknowledgements += 1
             said = json.loads(payload)
@@ -263,16 +275,18 @@ def _store(evidence: Evidence, rows: list[tuple[Any, ...]], figures: Figures) ->
 def _wire(evidence: Evidence, fold: _Fold, figures: Figures) -> Iterator[str]:
     """Totals are those of the ledger; money is asked for only by attempts that are on disk."""
     latest: dict[str, Any] = {}
-    for sender, topic, payload in evidence.sent:
+    for sender, topic, payload, on_disk in evidence.sent:
         if sender == "cart" and topic.endswith("/up/total"):
             figures.totals += 1
             latest = json.loads(payload)
-            yield from _total(latest, fold)
+            yield from _total(latest, fold, on_disk)
         elif sender == "cart" and topic.endswith("/up/payment/request"):
             asked = json.loads(payload)
             attempt = fold.attempts.get(asked["attempt_id"])
             if attempt is None or attempt.amount != asked["amount_minor"]:
                 yield f"money was asked for {asked['attempt_id']}, which is not in the ledger"
+            elif attempt.opened_at > on_disk:
+                yield f"money was asked for {asked['attempt_id']} before row {attempt.opened_at} was on disk"
     retained = next((body for topic, body in evidence.retained.items() if topic.endswith("/up/total")), None)
     if fold.trips and (retained is None or json.loads(retained) != latest):
         yield "the total that the broker retains is not the cart's last"
@@ -281,19 +295,19 @@ def _wire(evidence: Evidence, fold: _Fold, figures: Figures) -> Iterator[str]:
         yield f"the last total on the wire is {latest['total_minor']}, that of the ledger {last_total}"
 
 
-def _total(said: dict[str, Any], fold: _Fold) -> Iterator[str]:
+def _total(said: dict[str, Any], fold: _Fold, on_disk: int) -> Iterator[str]:
     known = fold.after.get(said["seq"])
-    if known is None:
-        yield f"a total as of row {said['seq']}, which is not in the ledger"
+    if known is None or said["seq"] > on_disk:
+        yield f"a total as of row {said['seq']}, which is not on disk"
     elif (said["trip_id"] or "", said["phase"], said["total_minor"]) != known:
         yield f"a total of {said['total_minor']} ({said['phase']}) as of row {said['seq']}; the ledger says {known[1:]}"
 
 
-def _rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
+def _rows(database: Path, sql: str, *parameters: str) -> list[tuple[Any, ...]]:
     if not database.exists():
         raise ValueError(f"{database.name} is not there")
     connection = sqlite3.connect(database)
     try:
-        return connection.execute(sql).fetchall()
+        return connection.execute(sql, parameters).fetchall()
     finally:
         connection.close()

@@ -45,7 +45,8 @@ class Sent(msgspec.Struct, frozen=True):
     sender: str
     topic: str
     payload: bytes
-    retain: bool
+    on_disk: int
+    """The cart's ledger rows known to be on disk at that moment."""
 
 
 class Line:
@@ -69,6 +70,7 @@ class SimulatedBroker:
         self.up = True
         self.trace: list[Sent] = []
         self.hits: dict[str, int] = {}
+        self.rows_on_disk: Callable[[], int] = lambda: 0
         self.on_puback: Callable[[Boot, str, bytes], None] | None = None
         self._rng = rng
         self._lines: list[Line] = []
@@ -132,25 +134,23 @@ class SimulatedBroker:
     def publish(self, line: Line, topic: str, payload: bytes, *, retain: bool) -> None:
         """From a client: on its way. PUBACK comes when the broker has it, whatever becomes of it then."""
         loop = asyncio.get_running_loop()
-        self.trace.append(Sent(loop.time(), line.boot.name, topic, payload, retain))
+        self.trace.append(Sent(loop.time(), line.boot.name, topic, payload, self.rows_on_disk()))
         if line.boot.name in self._cut_off:
             return
         if self._chance(self.chances.broker_dies_on_publish):
             self._later(self._rng.uniform(0.0, 0.05), lambda: self.die(self._rng.uniform(0.5, 8.0)))
         if retain:
-            line.up_due_s = max(loop.time() + self._delay_s(), line.up_due_s)
+            line.up_due_s = loop.time() + self._after(line.up_due_s)
             self._later(line.up_due_s - loop.time(), lambda: self._arrive(line, topic, payload, retain=True, acks=True))
             return
         lost = self._chance(self.chances.lose, "lost")
         for copy in range(self._copies()):
             self._later(
-                max(self._delay_s(), line.up_due_s - loop.time()),
+                self._after(line.up_due_s),
                 lambda copy=copy: self._arrive(line, topic, payload, retain=False, acks=copy == 0, lost=lost),  # type: ignore[misc]
             )
 
-    def _arrive(
-        self, line: Line, topic: str, payload: bytes, *, retain: bool, acks: bool, lost: bool = False
-    ) -> None:
+    def _arrive(self, line: Line, topic: str, payload: bytes, *, retain: bool, acks: bool, lost: bool = False) -> None:
         if not line.open or line.boot.name in self._cut_off:
             return
         if acks:
@@ -175,7 +175,7 @@ class SimulatedBroker:
         ordered = retained or topic.endswith(("/status", "/total", "/help", "/health", "/current"))
         if not ordered and self._chance(self.chances.lose, "lost"):
             return
-        due_s = max(loop.time() + self._delay_s(), line.down_due_s)
+        due_s = loop.time() + self._after(line.down_due_s)
         if ordered:
             line.down_due_s = due_s
         self._later(due_s - loop.time(), lambda: self._deliver(line, topic, payload, retained=retained))
@@ -197,6 +197,10 @@ class SimulatedBroker:
         if self._chance(self.chances.straggle, "straggled"):
             return self._rng.uniform(1.0, 60.0)
         return self._rng.uniform(0.001, max(0.001, self.chances.delay_s))
+
+    def _after(self, due_s: float) -> float:
+        """A delay that ends after that moment."""
+        return max(self._delay_s(), due_s - asyncio.get_running_loop().time() + self._rng.uniform(1e-6, 1e-3))
 
     def _chance(self, chance: float, what: str = "") -> bool:
         if chance <= 0.0 or self._rng.random() >= chance:
@@ -267,8 +271,8 @@ class SimulatedConnection(Connection):
             line = self._boot.broker.connect(self, self._boot)
             if line is not None:
                 self._line = line
-                self._client = cast(Any, line)
-                self._link_is_up(cast(Any, line))
+                self._client = cast("Any", line)
+                self._link_is_up(cast("Any", line))
                 await line.closed.wait()
                 await self._boot.pause(0.0)
                 self._line = self._client = None

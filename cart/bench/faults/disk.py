@@ -173,13 +173,24 @@ def torn_file(before: bytes, after: bytes, rng: random.Random) -> bytes:
         count = rng.randrange(len(changed) + 1)
         made = bytearray(with_sectors(before, after, changed[:count]))
         if count and rng.random() < 0.5:
-            start = changed[count - 1] * SECTOR + rng.randrange(SECTOR)
             stop = min(len(made), (changed[count - 1] + 1) * SECTOR)
-            made[start:stop] = rng.randbytes(max(0, stop - start))
+            start = _first_written(before, after, changed[count - 1])
+            start += rng.randrange(stop - start)
+            made[start:stop] = rng.randbytes(stop - start)
         return bytes(made)
     # A log that begins anew has its header synced before any frame (SQLite's walWriteOneFrame and its caller say why).
     anew = after[:LOG_HEADER] + before[LOG_HEADER:]
     return with_sectors(anew, after, [sector for sector in changed if rng.random() < 0.5])
+
+
+def _first_written(before: bytes, after: bytes, sector: int) -> int:
+    """Where in a sector writing began. What lay before it stays whole, or SQLite's "powersafe overwrite" (sqlite.org/
+    psow.html), on which its log relies by default, would not hold.
+    """
+    start = sector * SECTOR
+    while start < len(before) and before[start] == after[start]:
+        start += 1
+    return start
 
 
 def changed_sectors(before: bytes, after: bytes) -> list[int]:

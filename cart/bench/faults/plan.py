@@ -17,8 +17,8 @@ from cart.till.simulated import Mode
 
 KINDS: Final = (
     "lose", "repeat", "forge", "slow_link", "straggle", "broker_dies_on_publish", "broker_dies", "partition_cart",
-    "partition_till", "cart_dies", "till_dies", "cart_cut", "till_cut", "cart_disk_full", "cart_io_error", "cart_io_lie",
-    "till_io_error", "provider_loses", "provider_slow", "provider_moods", "wall_jumps",
+    "partition_till", "cart_dies", "till_dies", "cart_cut", "till_cut", "cart_disk_full", "cart_io_error",
+    "cart_io_lie", "till_io_error", "provider_loses", "provider_slow", "provider_moods", "wall_jumps",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -27,7 +27,6 @@ from cart.config import (
     StoreTable,
 )
 from cart.core.catalog import Catalog, Item, Tax
-from cart.core.effects import Record
 from cart.core.observations import PartChanged
 from cart.core.view import TripView
 from cart.daemon import clock as daemon_clock
@@ -121,6 +120,10 @@ class Witness:
         self.paid_shown: dict[str, int] = {}
         """Trip → total, of each trip that the screen showed as paid."""
 
+    def rows_on_disk(self) -> int:
+        """How far the ledger is known to be on disk."""
+        return self.committed[-1][1] if self.committed else 0
+
 
 class SimulatedDaemon(Daemon):
     """`cart run` less screen server, control socket and devices."""
@@ -138,6 +141,7 @@ class SimulatedDaemon(Daemon):
         folder = self._boot.disk.folder
         self.journal = InlineJournal(self._boot, cart_id=CART, boot_id=self._boot_id)
         opened: Opened = await self.journal.open()
+        self._witness.committed.append((opened.head.chain, opened.head.seq, opened.head.hash))
         await self._restore(opened)
         self._build_parts(folder)
         self.core.submit(PartChanged(t_ns=self.clock.now_ns(), part="scale", ok=False))
@@ -151,11 +155,11 @@ class SimulatedDaemon(Daemon):
         if self._boot.alive and view.phase == "paid" and view.trip_id is not None:
             self._witness.paid_shown[view.trip_id] = view.total_minor
 
-    def _committed(self, _records: Sequence[Record], view: TripView) -> None:
+    def _committed(self, view: TripView | None) -> None:
         if self._boot.alive:
             head = self.journal.head
             self._witness.committed.append((head.chain, head.seq, head.hash))
-        super()._committed(_records, view)
+        super()._committed(view)
 
 
 async def run_till(boot: Boot, provider: Provider, up: Callable[[Till], None]) -> None:

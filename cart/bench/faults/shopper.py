@@ -6,14 +6,16 @@ import asyncio
 import random
 import sqlite3
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from cart.bench.faults.machine import Boot, Machine
+from cart.bench.faults.machine import Machine
 from cart.bench.faults.programs import PRICES, SimulatedDaemon, code_of
 from cart.core.observations import Scan, Touch
 from cart.core.view import TripView
 from cart.till.ledger import TillProblem
 from cart.till.service import Till
+
+REFUSALS_MAX: Final = 5
 
 
 class Shopper:
@@ -27,6 +29,7 @@ class Shopper:
         self.done = False
         self.codes_paid: dict[str, int] = {}
         """Code → minor units that a person handed over at the till."""
+        self._refusals = 0
         self._cart = cart
         self._till = till
         self._rng = rng
@@ -41,9 +44,9 @@ class Shopper:
             if boot is None or daemon is None:
                 continue
             act = self._finish if self.finishing else self._act
-            boot.context.run(act, boot, daemon, daemon.core.view)
+            boot.context.run(act, daemon, daemon.core.view)
 
-    def _act(self, boot: Boot, daemon: SimulatedDaemon, view: TripView) -> None:
+    def _act(self, daemon: SimulatedDaemon, view: TripView) -> None:
         dice = self._rng.random()
         self._answer(daemon, view)
         if view.phase in ("idle", "shopping"):
@@ -52,9 +55,7 @@ class Shopper:
             elif dice < 0.7:
                 self._touch(daemon, "remove", line=self._rng.choice(view.lines).line)
             elif dice < 0.8:
-                self._touch(
-                    daemon, "quantity", line=self._rng.choice(view.lines).line, units=self._rng.randrange(1, 5)
-                )
+                self._touch(daemon, "quantity", line=self._rng.choice(view.lines).line, units=self._rng.randrange(1, 5))
             else:
                 self._touch(daemon, "checkout")
         elif view.phase == "checkout":
@@ -81,13 +82,16 @@ class Shopper:
         elif dice < 0.6:
             self._go_to_till(view)
 
-    def _finish(self, boot: Boot, daemon: SimulatedDaemon, view: TripView) -> None:
-        """Pay what is in the basket, and nothing more."""
-        self.done = view.phase in ("idle", "paid") or (view.phase == "shopping" and not view.lines)
+    def _finish(self, daemon: SimulatedDaemon, view: TripView) -> None:
+        """Pay what is in the basket, and nothing more; a shopper whose card is refused again and again walks off."""
+        payment = view.payment
+        self._refusals += view.phase == "checkout" and payment is not None and payment.state == "declined"
+        refused = view.phase == "checkout" and self._refusals > REFUSALS_MAX
+        self.done = view.phase in ("idle", "paid") or (view.phase == "shopping" and not view.lines) or refused
         self._answer(daemon, view)
         if view.phase == "shopping" and view.lines:
             self._touch(daemon, "checkout")
-        elif view.phase == "checkout" and "card" in view.methods:
+        elif view.phase == "checkout" and "card" in view.methods and not refused:
             self._touch(daemon, "pay", method="card")
         elif view.phase == "paying":
             self._go_to_till(view)

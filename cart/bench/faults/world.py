@@ -74,6 +74,7 @@ class World:
         self.cart = self._machine("cart", self._run_cart, self.chances.cart, self.chances.cart_disk)
         self.till = self._machine("till", self._run_till, self.chances.till, self.chances.till_disk)
         self.shopper = Shopper(self.cart, self.till, self.rng, daemon=lambda: self.daemon, service=lambda: self.service)
+        self.broker.rows_on_disk = self.witness.rows_on_disk
         if mutation == "cleared_on_puback":
             self.broker.on_puback = self._clear_on_puback
 
@@ -151,7 +152,7 @@ class World:
             till=self._root / "till" / "till.sqlite",
             acquirer=self._root / "acquirer" / "acquirer.sqlite",
             prices=PRICES,
-            sent=[(sent.sender, sent.topic, sent.payload) for sent in self.broker.trace],
+            sent=[(sent.sender, sent.topic, sent.payload, sent.on_disk) for sent in self.broker.trace],
             retained=dict(self.broker.retained),
             committed=self.witness.committed,
             paid_shown=self.witness.paid_shown,

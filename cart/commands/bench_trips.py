@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from cart.core.problem import Problem
+
+if TYPE_CHECKING:
+    from cart.bench.trips.ranges import CatalogKind
+    from cart.bench.trips.running import TripFigures
+    from cart.core.settings import Policy
 
 ALL = "all"
 
@@ -22,37 +29,93 @@ def trips(
     acts: Annotated[
         str, typer.Option(help="Short trips of these acts instead (comma between them), by honest shoppers.")
     ] = "",
+    plot: Annotated[Path | None, typer.Option(help="Draw the figures into this folder.")] = None,
     only: Annotated[int | None, typer.Option(help="Tell one trip by its number, act by act, instead.")] = None,
+    curve: Annotated[
+        str, typer.Option(help="Instead: what each cost of accusing brings, for example 2,20,200 (miss_cost is 1).")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object last.")] = False,
 ) -> int:
     """Simulated shoppers in virtual time, beside a scan-only cart and a fixed tolerance on the same trips."""
-    from cart.bench.trips.figures import summary
     from cart.bench.trips.ranges import KINDS
-    from cart.bench.trips.running import run_trips
-    from cart.bench.trips.table import table
 
     kinds = [k for k in KINDS if kind in (ALL, k)]
     if not kinds:
         raise Problem(f"there is no catalogue kind {kind!r}; take one of {', '.join(KINDS)} or {ALL}")
-    script = _script(acts)
+    run = _Run(trips, seed, kinds, jobs, _script(acts))
     if only is not None:
-        return _tell(only, seed, kinds[only % len(kinds)], script, as_json=as_json)
-    began = time.perf_counter()
-    done = []
-    for figures in run_trips(trips, seed, kinds, jobs=jobs, script=script):
-        done.append(figures)
-        if len(done) % 10 == 0:
-            typer.echo(f"\r{len(done)} of {trips} trips", err=True, nl=False)
-    typer.echo("", err=True)
-    result = {"seed": seed, "kinds": list(kinds), **summary(done), "wall_s": round(time.perf_counter() - began, 1)}
-    if len(kinds) > 1:
-        result["by_kind"] = {k: summary([t for t in done if t.kind == k])["carts"]["cart"] for k in kinds}
-    for line in table(result):
-        typer.echo(line)
-    typer.echo(f"{result['wall_s']} s for {trips} trips, {result['samples']} samples")
+        return _tell(only, seed, kinds[only % len(kinds)], run.script, as_json=as_json)
+    result = _curve(run, _costs(curve), plot) if curve else _table(run, plot)
     if as_json:
         typer.echo(json.dumps(result))
     return 0
+
+
+class _Run(NamedTuple):
+    """What is run."""
+
+    trips: int
+    seed: int
+    kinds: Sequence[CatalogKind]
+    jobs: int
+    script: tuple[str, ...]
+
+    def go(self, policy: Policy | None = None) -> list[TripFigures]:
+        from cart.bench.trips.running import run_trips
+
+        done = []
+        for figures in run_trips(self.trips, self.seed, self.kinds, jobs=self.jobs, policy=policy, script=self.script):
+            done.append(figures)
+            if len(done) % 10 == 0:
+                typer.echo(f"\r{len(done)} of {self.trips} trips", err=True, nl=False)
+        typer.echo("", err=True)
+        return done
+
+
+def _table(run: _Run, plot: Path | None) -> dict[str, Any]:
+    from cart.bench.trips.figures import summary
+    from cart.bench.trips.table import table
+
+    began = time.perf_counter()
+    done = run.go()
+    wall_s = round(time.perf_counter() - began, 1)
+    result = {"seed": run.seed, "kinds": list(run.kinds), **summary(done), "wall_s": wall_s}
+    if len(run.kinds) > 1:
+        result["by_kind"] = {k: summary([t for t in done if t.kind == k])["carts"]["cart"] for k in run.kinds}
+    for line in table(result):
+        typer.echo(line)
+    typer.echo(f"{wall_s} s for {run.trips} trips, {result['samples']} samples")
+    if plot is not None:
+        from cart.bench.trips.pictures import draw
+
+        typer.echo(f"picture: {draw(result, plot)}")
+    return result
+
+
+def _curve(run: _Run, costs: list[float], plot: Path | None) -> dict[str, Any]:
+    """The operating curve: the same trips with each cost of accusing an honest shopper."""
+    from cart.bench.trips.figures import operating_point
+    from cart.core.settings import Policy
+
+    points = []
+    for cost in costs:
+        points.append(operating_point(cost, run.go(Policy(accuse_cost=cost))))
+        typer.echo(", ".join(f"{key} {value:g}" for key, value in points[-1].items()))
+    if plot is not None:
+        from cart.bench.trips.pictures import draw_curve
+
+        typer.echo(f"picture: {draw_curve(points, plot)}")
+    return {"seed": run.seed, "kinds": list(run.kinds), "trips": run.trips, "curve": points}
+
+
+def _costs(curve: str) -> list[float]:
+    try:
+        costs = [float(cost) for cost in curve.split(",")]
+    except ValueError:
+        raise Problem(f"--curve takes numbers with commas between them, not {curve!r}") from None
+    if min(costs) <= 0:
+        raise Problem("--curve takes numbers above zero")
+    return costs
 
 
 def _script(acts: str) -> tuple[str, ...]:

@@ -83,6 +83,20 @@ def summary(trips: Sequence[TripFigures]) -> dict[str, Any]:
     }
 
 
+def operating_point(accuse_cost: float, trips: Sequence[TripFigures]) -> dict[str, float]:
+    """One point between accusing and missing: what a cost of accusing brings."""
+    whole = summary(trips)["carts"]["cart"]
+    return {
+        "accuse_cost": accuse_cost,
+        "false_accusations_per_1000_trips": whole["false_accusations_per_1000_trips"]["rate"],
+        "questions_per_100_items": whole["questions_per_100_items"]["rate"],
+        "exact_percent": whole["exact_percent"]["rate"],
+        "cheats_noticed_percent": whole["cheats_noticed_percent"]["all over 3 sigma"]["rate"],
+        "below_3_sigma_noticed_percent": whole["cheats_noticed_percent"]["below 3 sigma"]["rate"],
+        "lost_per_10000_with_cheats": whole["lost_per_10000_with_cheats"],
+    }
+
+
 def _of_cart(name: str, trips: Sequence[TripFigures], honest: Sequence[TripFigures]) -> dict[str, Any]:
     mine = [t.carts[name] for t in honest]
     items = sum(t.items for t in honest)

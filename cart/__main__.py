@@ -39,10 +39,12 @@ SUMMARY = (
 USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
 
 
-def build() -> typer.Typer:
-    """The whole command line, with every command's module loaded."""
+def build(only: str | None = None) -> typer.Typer:
+    """The command line. With `only` that command's module alone is loaded: on a Pi the others cost seconds."""
     app = typer.Typer(help=SUMMARY, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-    for name, module_name in COMMANDS.items():
+    app.callback(help=SUMMARY)(lambda: None)  # a group even with one command in it
+    chosen = {only: COMMANDS[only]} if only in COMMANDS else COMMANDS
+    for name, module_name in chosen.items():
         module = importlib.import_module(module_name)
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
@@ -53,8 +55,8 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run the command line; exits 0, 1 or 2."""
-    command = typer.main.get_command(build())
     try:
+        command = typer.main.get_command(build(sys.argv[1] if len(sys.argv) > 1 else None))
         status = command.main(args=sys.argv[1:], prog_name="cart", standalone_mode=False)
     except (Problem, DriverError) as error:
         fail(str(error))

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test check bench sbom clean
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml
@@ -28,5 +28,10 @@ test: check
 bench: setup
 	$(BIN)/python -m benchmarks.run_all
 
+# What a cart runs, and nothing of what builds it: a fresh environment with the runtime dependencies alone.
+sbom: setup
+	$(PYTHON) -m venv build/sbom && build/sbom/bin/python -m pip install --quiet . && $(BIN)/python -m pip install --quiet '.[sbom]'
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o sbom.json build/sbom/bin/python
+
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build sbom.json *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -148,7 +148,10 @@ class Journal:
         """Clear the outbox up to a row that the store holds, if the store's hash of it is ours."""
         outcome = await self._call(lambda: self._acknowledge(chain, seq, row_hash))
         if outcome.cut_back:
-            self._locked = f"the store holds {seq} rows of this ledger, the cart {self.head.seq}: it was cut back"
+            self._locked = (
+                f"row {seq} of this ledger, as the store holds it, is not in the cart's {self.head.seq} rows: "
+                "it was cut back"
+            )
         return outcome
 
     async def commands(self, limit: int) -> tuple[list[str], int]:
@@ -277,7 +280,8 @@ class Journal:
         if seq <= 0 or not held:
             return AckOutcome(0)
         if held[0][0] != row_hash:
-            return AckOutcome(0, foreign=True)
+            # The store keeps only what follows from row to row: this chain was cut back, and has gone on since.
+            return AckOutcome(0, cut_back=True, foreign=True)
         before = self._file.ask("SELECT count(*) FROM outbox WHERE seq <= ?", seq)[0][0]
         if before:
             self._file.write([("DELETE FROM outbox WHERE seq <= ?", (seq,))])

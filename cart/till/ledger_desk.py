@@ -66,8 +66,8 @@ class LedgerDesk:
         A `stale` status is the broker's retained copy, older than the rows that followed it; the cart judges itself.
         """
         key = (status.cart_id, status.chain)
-        seq, _ = self._head(key)
-        if status.online and status.chain and seq != status.head_seq:
+        seq, head_hash = self._head(key)
+        if status.online and status.chain and (seq, head_hash) != (status.head_seq, status.head_hash):
             self._heard.add(key)
             if seq > status.head_seq and not stale:
                 self._ledger.note(status.cart_id, "chain_cut_back", f"the cart has {status.head_seq}, the store {seq}")

@@ -281,6 +281,35 @@ def test_a_ledger_cut_back_to_an_earlier_head_is_found_at_the_first_contact(
     play(scene())
 
 
+@pytest.mark.parametrize("rows_since", [1, 4])
+def test_a_ledger_cut_back_that_has_gone_on_since_is_found_too(
+    broker: BrokerProcess, tmp_path: Path, rows_since: int
+) -> None:
+    async def scene() -> None:
+        till = make_till(tmp_path / "till", broker)
+
+        async def shop() -> None:
+            folder = tmp_path / "cart"
+            async with SmallCart(folder, broker) as cart:
+                await cart.start_trip()
+            earlier = shutil.copytree(folder, tmp_path / "earlier")
+            async with SmallCart(folder, broker) as cart:
+                await cart.carry_out([Record(1, GrossNoted(gross_g=1.0, sigma_g=1.0))])
+                await until_empty(cart.journal)
+            alone = SmallCart(earlier, broker)
+            await alone.journal.open()
+            for n in range(rows_since):
+                await alone.carry_out([Record(n, GrossNoted(gross_g=2.0, sigma_g=1.0))])
+            await alone.journal.close()
+            async with SmallCart(earlier, broker) as cart:
+                await until(lambda: "cut back" in cart.journal.locked)
+                assert await cart.journal.waiting() >= rows_since
+
+        await with_till(till, shop)
+
+    play(scene())
+
+
 def test_mosquitto_sub_sees_birth_total_and_death(broker: BrokerProcess, tmp_path: Path) -> None:
     """What anyone with mosquitto_sub sees: the cart's retained status, before and after its process is gone."""
     program = (

@@ -61,17 +61,18 @@ class Daemon:
         screen = ScreenServer(self._feed, self._touched, port=config.screen.port)
         opened = await self.journal.open()
         try:
-            await self._restore(opened)
+            off_s = seconds_without_power(opened.last_wall_ms, time.time_ns() // 1_000_000)
+            await self._restore(opened, off_s)
             self._build_parts(folder)
+            self._take_up(opened, off_s)
             await self.control.start()
             await self._serve(screen, opened)
         finally:
             with contextlib.suppress(JournalProblem):
                 await self.journal.close()
 
-    async def _restore(self, opened: Opened) -> None:
+    async def _restore(self, opened: Opened, off_s: float | None) -> None:
         config = self._config
-        off_s = seconds_without_power(opened.last_wall_ms, time.time_ns() // 1_000_000)
         last_ns = max((t_ns for t_ns, _ in opened.events), default=None)
         self.clock = SessionClock(last_event_ns=last_ns, off_s=off_s)
         newest = await self.journal.read_catalog()
@@ -95,20 +96,25 @@ class Daemon:
             on_committed=self._committed,
             commit_errors=(JournalProblem,),
         )
+        self._catalog = newest or empty_catalog(config)
+        self._trip_catalog = catalog
+
+    def _take_up(self, opened: Opened, off_s: float | None) -> None:
+        """What this boot means for the trip, decided before any part speaks.
+
+        Times are rebased first; then this boot supersedes what an earlier one found wrong.
+        """
         now_ns = self.clock.now_ns()
-        # Decided before any part speaks: times are rebased first, then this boot supersedes what an earlier one found.
         self.core.decide(PowerReturned(t_ns=now_ns, off_s=off_s))
         self.core.decide(TripIdDrawn(t_ns=now_ns, trip_id=secrets.token_hex(8)))
         self.core.decide(PartChanged(t_ns=now_ns, part="journal", ok=True))
         locked = bool(opened.locked)
         fault = "journal_tampered" if locked else ""
         self.core.decide(PartChanged(t_ns=now_ns, part="payment", ok=not locked, fault=fault, detail=opened.locked))
-        self._catalog = newest or empty_catalog(config)
-        if newest is not None:
-            self._feed.publish_catalog(newest)
-            if catalog is not None and newest.version != catalog.version:
-                self.core.decide(CatalogArrived(t_ns=now_ns, catalog=newest))
-        self._catalog_version = newest.version if newest is not None else None
+        if self._catalog.version:
+            self._feed.publish_catalog(self._catalog)
+        if self._trip_catalog is not None and self._trip_catalog.version != self._catalog.version:
+            self.core.decide(CatalogArrived(t_ns=now_ns, catalog=self._catalog))
 
     def _build_parts(self, folder: Path) -> None:
         config, submit, clock = self._config, self.core.submit, self.clock
@@ -131,7 +137,7 @@ class Daemon:
             on_catalog=self._catalog_arrived,
             health=self._health,
         )
-        self.store.catalog_version = self._catalog_version
+        self.store.catalog_version = self._catalog.version or None
 
     async def _serve(self, screen: ScreenServer, opened: Opened) -> None:
         loop = asyncio.get_running_loop()

@@ -90,3 +90,16 @@ def test_the_auditor_shares_no_code_with_what_it_checks() -> None:
     code = "import sys, cart.bench.faults.auditor; print(*sorted(m for m in sys.modules if m.startswith('cart')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["cart", "cart.bench", "cart.bench.faults", "cart.bench.faults.auditor"]
+
+
+def test_each_fault_of_the_table_names_tests_that_are_there() -> None:
+    root = Path(__file__).parents[2]
+    rows = re.findall(r"^\| (\d+b?) \|.*$", (root / "docs" / "faults.md").read_text(encoding="utf-8"), re.MULTILINE)
+    named = re.findall(r"`(tests/[a-z0-9_/]+\.py)::(test_\w+)`", (root / "docs" / "faults.md").read_text("utf-8"))
+    missing = [
+        f"{file}::{test}"
+        for file, test in named
+        if not re.search(rf"^def {test}\(", (root / file).read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert missing == []
+    assert rows == [*map(str, range(1, 16)), "15b", *map(str, range(16, 26))]

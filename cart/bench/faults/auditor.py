@@ -255,7 +255,7 @@ def _store(evidence: Evidence, rows: list[tuple[Any, ...]], figures: Figures) ->
     """The store holds what it acknowledged, and in the end everything."""
     held = _rows(
         evidence.till,
-        "SELECT seq, boot, wall_ms, t_ns, trip_id, body, prev, hash FROM cart_row WHERE cart_id = ? ORDER BY chain, seq",
+        "SELECT seq, boot, wall_ms, t_ns, trip_id, body, prev, hash FROM cart_row WHERE cart_id = ? ORDER BY seq",
         evidence.cart_id,
     )
     hashes = {row[0]: row[7] for row in held}

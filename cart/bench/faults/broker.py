@@ -8,6 +8,7 @@ repeats them before the next connection: there TCP's own promises are needed, an
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 HALF_OPEN_MAX_S: Final = 22.0
 """A peer that is silent for one and a half keepalive intervals of 15 s is taken for gone (MQTT 5, 3.1.2.10)."""
+
+
+_matches = functools.cache(topic_matches_sub)
+"""A run has a few topics and thousands of messages."""
 
 
 class LinkChances(msgspec.Struct):
@@ -238,7 +243,7 @@ class SimulatedConnection(Connection):
 
     def wants(self, topic: str) -> bool:
         """True where a subscription matches."""
-        return any(topic_matches_sub(subscription, topic) for subscription in self._subscriptions)
+        return any(_matches(subscription, topic) for subscription in self._subscriptions)
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -31,6 +31,7 @@ from cart.core.observations import PartChanged
 from cart.core.view import TripView
 from cart.daemon import clock as daemon_clock
 from cart.daemon import composition, store_part
+from cart.daemon.clock import seconds_without_power
 from cart.daemon.composition import Daemon
 from cart.journal import Journal, Opened, ledger_file
 from cart.journal import journal as journal_module
@@ -142,8 +143,10 @@ class SimulatedDaemon(Daemon):
         self.journal = InlineJournal(self._boot, cart_id=CART, boot_id=self._boot_id)
         opened: Opened = await self.journal.open()
         self._witness.committed.append((opened.head.chain, opened.head.seq, opened.head.hash))
-        await self._restore(opened)
+        off_s = seconds_without_power(opened.last_wall_ms, self._boot.wall_ms())
+        await self._restore(opened, off_s)
         self._build_parts(folder)
+        self._take_up(opened, off_s)
         self.core.submit(PartChanged(t_ns=self.clock.now_ns(), part="scale", ok=False))
         self._up(self)
         async with asyncio.TaskGroup() as tasks:

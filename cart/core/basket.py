@@ -210,11 +210,12 @@ class Basket:
             return
         left = event.units
         sigma_g = _UNKNOWN_SIGMA_G
-        if event.weight_g is None:
+        if event.weight_g is None or event.reason == "other_code":
             left = self._take_pending(line, left)
         if left:
             sigma_g = self._take_placed(line, left, event.weight_g)
-        if event.weight_g is not None and event.reason in ("taken_out", "revised"):
+        sigma_g = sigma_g if event.sigma_g is None else event.sigma_g
+        if event.weight_g is not None and event.reason in ("taken_out", "revised", "other_code"):
             self.removed.append(RemovedUnits(bare(line), event.units, event.weight_g, sigma_g, t_ns, event.told))
             del self.removed[:-REMOVED_KEPT]
         if line.units == 0:

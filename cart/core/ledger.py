@@ -102,10 +102,32 @@ class ItemRemoved(LedgerEventBase, frozen=True, kw_only=True, tag="item_removed"
     sku: str
     units: int
     weight_g: float | None
-    reason: Literal["taken_out", "shopper", "not_placed", "staff", "voided", "revised"]
+    reason: Literal["taken_out", "shopper", "not_placed", "staff", "voided", "revised", "other_code"]
+    """`other_code`: another code of the same thing was scanned, a clearance sticker's. Pending units go first, and
+    what leaves may come back as a unit of its own, of `weight_g` ± `sigma_g`.
+    """
     step_ids: tuple[int, ...] = ()
     told: bool = False
     """A person said that these were taken out, by scanning them or on the screen."""
+    sigma_g: float | None = None
+
+
+class WeightLearned(LedgerEventBase, frozen=True, kw_only=True, tag="weight_learned"):
+    """What units of a product weigh, from the last ones weighed alone: `weight_g` ± `sd_g` (1 σ) of one unit.
+
+    For the store to merge with what other carts learned: `samples_g` are the units themselves, oldest first, `vouched`
+    how many of them staff had looked at, `catalog_g` and `catalog_version` what was believed before.
+    """
+
+    sku: str
+    weight_g: float
+    sd_g: float
+    samples_g: tuple[float, ...]
+    vouched: int = 0
+    catalog_g: float | None = None
+    catalog_version: int = 0
+    wrong: bool = False
+    """The catalogue's weight is plainly wrong."""
 
 
 class OwnThing(LedgerEventBase, frozen=True, kw_only=True, tag="own_thing"):
@@ -283,6 +305,7 @@ LedgerEvent = (
     | ItemReopened
     | ItemRemoved
     | OwnThing
+    | WeightLearned
     | WeightStepSeen
     | StepExplained
     | InterventionRaised

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
+from cart.core.basket import Line
 from cart.core.interventions import Open
-from cart.core.ledger import AgeChecked, ItemAdded, ItemRemoved, OwnThing, Proof, StaffActed
+from cart.core.ledger import AgeChecked, ItemAdded, ItemRemoved, OwnThing, Proof, StaffActed, StepExplained
 from cart.core.observations import StaffCommand
 from cart.core.session_desk import Desk
-from cart.core.session_phases import end_trip, go, start_trip
+from cart.core.session_learning import learn
+from cart.core.session_phases import end_trip, go, needs_scale, start_trip
 from cart.core.session_scans import add, answer_removed, removable_units
 from cart.core.session_weight import confirm, reconcile, required_age, settle_by, tidy
+from cart.core.session_window import minimum_g
 
 
 def answer(desk: Desk, open_: Open, choice: str) -> None:
@@ -206,9 +209,12 @@ def _resolve(desk: Desk, open_: Open, command: StaffCommand) -> None:
     line = desk.state.basket.lines.get(event.line_id or 0)
     if choice == "remove" and line is not None:
         _drop_pending(desk, open_)
+    elif open_.kind in ("wrong_weight", "not_placed") and line is not None and line.pending and needs_scale(line):
+        _accept_produce(desk, line, open_)
     elif open_.kind == "wrong_weight" and line is not None and line.pending:
         delta_g, ids = settle_by(desk, open_, f"{line.name}, accepted by staff")
         confirm(desk, line.line_id, 1, round(delta_g, 2) if ids else None, "staff", ids, 1.0)
+        learn(desk, line.sku, 1, delta_g if ids else 0.0, "staff")
     elif open_.kind == "not_placed" and line is not None and line.pending:
         confirm(desk, line.line_id, line.pending_units, None, "staff")
     elif open_.kind == "extra_unit" and choice == "add":
@@ -222,6 +228,16 @@ def _resolve(desk: Desk, open_: Open, command: StaffCommand) -> None:
     still = desk.state.interventions.get(open_.id)
     if still is not None:
         desk.clear(still, answer=choice, role=command.role, reason=command.reason)
+
+
+def _accept_produce(desk: Desk, line: Line, open_: Open) -> None:
+    """Staff says that it is there. Sold by weight it still needs one: what the scale has and can't explain."""
+    steps = desk.state.open_steps
+    ids = tuple(i for i in open_.event.step_ids if i in steps) or tuple(steps)
+    net_g = sum(steps[i].delta_g for i in ids)
+    if net_g >= minimum_g(desk):
+        desk.emit(StepExplained(step_ids=ids, won=f"{line.name}, accepted by staff", margin=99.0, considered=()))
+        confirm(desk, line.line_id, line.pending_units, round(net_g, 2), "staff", ids, 1.0)
 
 
 def _void_line(desk: Desk, line_id: int) -> None:

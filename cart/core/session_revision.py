@@ -12,6 +12,7 @@ from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import Hypothesis, ItemRemoved, StepExplained
 from cart.core.session_desk import Desk
 from cart.core.session_shares import Seen, beyond_means, reopen, share_out, together
+from cart.core.session_stickers import surplus_beside_sticker
 from cart.core.session_weight import confirm
 from cart.core.session_window import log_fit, unit_weight
 
@@ -31,6 +32,8 @@ _LONG_AWAY_NS = 20_000_000_000
 
 def before_asking(desk: Desk, line: Line) -> bool:
     """Try to find a pending line's units among what is in the basket already; whether they were found."""
+    if surplus_beside_sticker(desk, line):
+        return True
     return _scanned_again(desk, line) or _went_in_with(desk, line) or instead_of_return(desk, line, sure=False)
 
 

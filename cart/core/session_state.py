@@ -31,14 +31,18 @@ from cart.core.ledger import (
     StaffActed,
     StepExplained,
     TripStarted,
+    WeightLearned,
     WeightStepSeen,
 )
 from cart.core.observations import Part
 from cart.core.receipt import Receipt
-from cart.core.reconciliation.explain import NOT_ALONE
+from cart.core.reconciliation.explanation import NOT_ALONE
 
 _COMMANDS_KEPT = 64
 """Staff commands that a repeated message is told by; the store repeats one for minutes, not hours."""
+
+_LEARNED_MAX = 2_000
+"""Products of which a cart remembers what it learned, the last ones: a few months until the catalogue has it."""
 
 
 @dataclass(slots=True)
@@ -90,6 +94,8 @@ class TripState:
     basket_revision: int = 0
     """Grows with everything that can change a price."""
     command_ids: list[str] = field(default_factory=list)
+    learned: dict[str, WeightLearned] = field(default_factory=dict)
+    """Product → what its units weigh. Outlives the trip: it is the cart's, not the shopper's."""
     asked_alone: dict[int, int] = field(default_factory=dict)
     """Line → when its things were asked to be put in alone."""
 
@@ -144,6 +150,11 @@ class TripState:
                     self.locked = event.action == "lock"
             case ReceiptIssued():
                 self.receipt = event.receipt
+            case WeightLearned():
+                self.learned.pop(event.sku, None)
+                self.learned[event.sku] = event
+                while len(self.learned) > _LEARNED_MAX:
+                    self.learned.pop(next(iter(self.learned)))
             case AttemptChanged() | _:
                 pass  # the attempt itself is folded by Payments
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cart.core.interventions import OPEN_MAX
 from cart.core.ledger import Phase
-from cart.core.reconciliation.explain import NOT_ALONE
+from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_answers import void_trip
 from cart.core.session_desk import Desk
 from cart.core.session_payment import follow, unloaded

@@ -17,7 +17,9 @@ from cart.core.ledger import (
 )
 from cart.core.reconciliation import Decision, Explanation, Move
 from cart.core.session_desk import Desk
+from cart.core.session_learning import learn
 from cart.core.session_shares import left_out
+from cart.core.session_stickers import prefer_stickers
 from cart.core.session_window import decide
 from cart.core.weighing.events import WeightStep
 
@@ -68,6 +70,7 @@ def reconcile(desk: Desk) -> None:
             if _unasked(desk, explanation.step_ids[-1]):
                 _ask(desk, explanation, decision)
         break
+    prefer_stickers(desk)
     tidy(desk)
 
 
@@ -154,17 +157,20 @@ def _make_moves(desk: Desk, won: Explanation, *, told: bool = False) -> None:
             sigma_g = math.sqrt(max(0.01, total_variance - move.variance_g2))
         else:
             sigma_g = math.sqrt(max(0.01, move.variance_g2 * (1.0 - move.variance_g2 / max(total_variance, 1e-9))))
-        _make_move(desk, move, weight_g, sigma_g, won.step_ids, told=told)
+        _make_move(desk, move, weight_g, sigma_g, won.step_ids, told=told, alone=len(won.moves) == 1)
 
 
 def _make_move(
-    desk: Desk, move: Move, weight_g: float, sigma_g: float, step_ids: tuple[int, ...], *, told: bool
+    desk: Desk, move: Move, weight_g: float, sigma_g: float, step_ids: tuple[int, ...], *, told: bool, alone: bool
 ) -> None:
     weight_g, sigma_g = round(weight_g, 2), round(sigma_g, 3)
     match move.kind:
         case "place" | "light":
             readable = _unread_before(desk, move) if move.kind == "place" else []
+            sku = desk.state.basket.lines[move.key].sku
             confirm(desk, move.key, move.units, weight_g, "weighed", step_ids, sigma_g)
+            if alone:
+                learn(desk, sku, move.units, weight_g, "weighed")
             for open_ in readable:
                 desk.clear(open_, how="scan", reason="another code of it was read")
         case "take":

@@ -6,6 +6,7 @@ import math
 
 from cart.core.basket import Line, PlacedGroup
 from cart.core.catalog import Item
+from cart.core.ledger import WeightLearned
 from cart.core.reconciliation import Decision, Gone, Inside, Own, Step, Waiting, Window, explain, priors
 from cart.core.session_desk import Desk
 
@@ -16,6 +17,12 @@ _CODE_SD_MIN_G = 1.5
 """A label's weight is rounded to the labeller's interval, and its wrapping is not in it."""
 _GONE_MAX_S = 300.0
 """A put-back later than this is a new item."""
+_LEAST_G = 2.0
+"""The lightest thing of unknown weight that a step is taken for, rather than for nothing."""
+_TENTATIVE_UNITS = 2
+"""Learned from fewer units of which one may have been another thing: a different weight is still believed."""
+_SPREAD_UNITS = 3
+"""From so many units on their spread is believed, where the catalogue has none."""
 _ASKED_ALONE_NS = 60_000_000_000
 _EXTRA_LINES_MAX = 3
 """Lines of which a further unit is looked for: the ones last scanned or put in."""
@@ -24,20 +31,24 @@ _EXTRA_LINES_MAX = 3
 def unit_weight(desk: Desk, line: Line) -> tuple[float | None, float]:
     """Mean and sd in grams of one unit of a line. Mean None: the catalogue knows none and the trip has not learned it.
 
-    A unit already weighed in this trip stands in for a catalogue weight that is missing.
+    What was learned stands in for a catalogue weight that is missing, or that staff found to be wrong.
     """
     policy = desk.policy
     if line.expected_g is not None:
         return line.expected_g, max(_CODE_SD_MIN_G, _CODE_SD_FRACTION * line.expected_g)
     item = desk.item(line.sku)
+    learned = desk.state.learned.get(line.sku)
+    if learned is not None and item is not None and item.weight_g == learned.catalog_g and trusted(learned):
+        return learned.weight_g, learned.sd_g
     if item is not None and item.weight_g is not None and item.unit == "each":
         prior_g = max(policy.prior_weight_sd_min_g, policy.prior_weight_sd_fraction * item.weight_g)
         return item.weight_g, prior_g if item.weight_sd_g is None else item.weight_sd_g
-    weighed = [g for g in line.placed if g.weight_g is not None and g.proof == "weighed"]
-    if line.unit == "each" and weighed:
-        mean_g = sum(g.weight_g or 0.0 for g in weighed) / sum(g.units for g in weighed)
-        return mean_g, max(policy.prior_weight_sd_min_g, policy.prior_weight_sd_fraction * mean_g)
     return None, 0.0
+
+
+def trusted(learned: WeightLearned) -> bool:
+    """Whether what was learned is believed rather than the catalogue: it knows nothing, not the spread, or is wrong."""
+    return learned.catalog_g is None or learned.vouched > 0 or len(learned.samples_g) >= _SPREAD_UNITS
 
 
 def log_fit(residual_g: float, variance_g2: float) -> float:
@@ -99,15 +110,17 @@ def window(desk: Desk) -> Window:
 
 def _waiting(desk: Desk, line: Line) -> Waiting:
     mean_g, sd_g = unit_weight(desk, line)
-    low_g, high_g = (
-        (minimum_g(desk), desk.scale.capacity_g) if line.unit == "kg" else (desk.policy.light_item_g, 15000.0)
-    )
+    low_g, high_g = (minimum_g(desk), desk.scale.capacity_g) if line.unit == "kg" else (_LEAST_G, 15000.0)
     since_ns = max(p.since_ns for p in line.pending)
     asked_ns = desk.state.asked_alone.get(line.line_id)
-    asked = asked_ns is not None and desk.t_ns - asked_ns < _ASKED_ALONE_NS
+    if asked_ns is not None and desk.t_ns - asked_ns > _ASKED_ALONE_NS:
+        asked_ns = None
     by_weight = line.unit == "kg"
+    learned = desk.state.learned.get(line.sku)
+    unsure = learned is not None and learned.catalog_g is None and len(learned.samples_g) < _TENTATIVE_UNITS
     return Waiting(
-        line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g, by_weight, asked
+        line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g, by_weight,
+        asked_ns, unsure and mean_g is not None and line.expected_g is None,
     )  # fmt: skip
 
 

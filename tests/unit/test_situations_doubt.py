@@ -178,6 +178,31 @@ def test_a_late_copy_of_a_command_does_nothing_after_a_restart(shopper: Shopper)
     assert [e.command_id for e in shopper.events(StaffActed)] == ["c1", "c2"]
 
 
+def test_staff_cannot_sell_produce_without_a_weight(shopper: Shopper) -> None:
+    shopper.touch("produce", sku="S9")
+    shopper.wait(26.0)
+    _staff(shopper, "resolve", "c1", intervention=shopper.question("not_placed").id)
+    assert shopper.line(9).state == "pending"
+    shopper.put(600.0)
+    assert shopper.line(9).weight_g == pytest.approx(600.0, abs=1.0)
+
+
+def test_produce_picked_later_takes_no_weight_that_was_there_before(shopper: Shopper) -> None:
+    shopper.scan(2).put(250.2).put(250.4)
+    assert shopper.open == [("extra_unit", "hint")]
+    shopper.touch("produce", sku="S9")
+    shopper.put(620.0)
+    assert shopper.line(9).weight_g == pytest.approx(620.0, abs=1.0)
+    assert [kind for kind, _ in shopper.open] == ["extra_unit"]
+
+
+def test_an_exact_thing_just_scanned_is_not_half_of_another(shopper: Shopper) -> None:
+    shopper.scan(12).put(60.0)
+    assert [kind for kind, _ in shopper.open] == ["wrong_weight"]
+    shopper.scan(2).put(250.0)
+    assert shopper.lines["S2"] == (1, "confirmed")
+
+
 def test_what_the_scale_says_of_produce_is_what_is_priced(shopper: Shopper) -> None:
     shopper.touch("produce", sku="S9")
     shopper.put(600.0)

@@ -3,7 +3,8 @@
 `window` holds what is looked at, `moves` what can have been done, `priors` how often it is, `explain` the search.
 """
 
-from cart.core.reconciliation.explain import Decision, Explanation, explain
+from cart.core.reconciliation.explain import explain
+from cart.core.reconciliation.explanation import Decision, Explanation
 from cart.core.reconciliation.moves import Move
 from cart.core.reconciliation.window import Gone, Inside, Own, Step, Waiting, Window
 

@@ -54,8 +54,10 @@ class MoveSet:
     range_g: tuple[float, float] | None = None
     typical_g: float | None = None
     """Of loose goods: what people mostly pick."""
-    beside: float = priors.PLACE_OTHER_TOO
-    """Log prior of going in together with other things."""
+    since_ns: int = 0
+    """When it was scanned or picked."""
+    asked_alone_ns: int | None = None
+    """From then on it goes in alone, as asked."""
 
     @property
     def label(self) -> str:
@@ -112,18 +114,21 @@ def _ranged(window: Window) -> list[MoveSet]:
     """Waiting things of which only a range is known: produce, a declared bag, items without catalogue weight."""
     sets = []
     for rank, waiting in enumerate(window.waiting[: priors.PENDING_LINES_MAX]):
-        if waiting.mean_g is not None:
+        if waiting.mean_g is not None and not waiting.tentative:
             continue
-        log_prior = priors.PLACE + rank * priors.PLACE_RANK
+        log_prior = priors.PLACE + rank * priors.PLACE_RANK + waiting.tentative * priors.PLACE_RELEARNED
         typical_g = priors.PICKED_TYPICAL_G if waiting.by_weight else None
-        beside = priors.PLACE_ASKED_ALONE if waiting.asked_alone else priors.PLACE_OTHER_TOO
         for units in sorted({1, waiting.units}):
             move = Move(
                 "place", waiting.line_id, waiting.sku, waiting.name, units, 0.0, 0.0, True, waiting.by_weight
             )  # fmt: skip
             fewer = 0.0 if units == waiting.units else math.log(0.5)
             range_g = (waiting.low_g * units, waiting.high_g * units)
-            sets.append(MoveSet((move,), 0.0, 0.0, log_prior + fewer, range_g, typical_g, beside))
+            sets.append(
+                MoveSet(
+                    (move,), 0.0, 0.0, log_prior + fewer, range_g, typical_g, waiting.since_ns, waiting.asked_alone_ns
+                )
+            )
     for own in window.own:
         if own.awaited:
             move = Move("own_declared", own.thing_id, "", "", 1, 0.0, 0.0, True)

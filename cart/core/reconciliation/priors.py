@@ -27,6 +27,8 @@ Z_MAX = 4.0
 HINT = 2.0
 """An accusation begins as a quiet hint that the basket or a scan can answer: that much less (natural log) it costs."""
 TAKEN = 2.0
+PRICED = 2.0
+"""A thing takes its price from a step only if no accusation explains the step better."""
 SWAPPED = 4.0
 """Units taken out, or swapped for scanned ones, are settled only if that is this much likelier still: of many lines
 some always fits a net weight.
@@ -50,8 +52,11 @@ STALE_S = 15.0
 """A scanned thing that has waited this long may have been left on the shelf."""
 PLACE_OTHER_TOO = -1.0
 PLACE_SAME_TOO = -0.5
-PLACE_ASKED_ALONE = -5.0
-"""The same once the shopper has been asked to put the thing in alone."""
+PLACE_RELEARNED = -2.5
+"""A unit of another weight than the first ones of a product that the catalogue knows no weight of."""
+PLACE_THOUGH_ASKED = -5.0
+PLACE_AS_ASKED = 2.0
+"""Going in with others, or by itself, once the shopper has been asked to put the thing in alone."""
 TAKE = -3.0
 TAKE_MORE = -1.5
 TAKE_PAIR = -2.5

@@ -34,8 +34,10 @@ class Waiting:
     high_g: float = 15000.0
     by_weight: bool = False
     """Loose goods, priced by what the scale gives them."""
-    asked_alone: bool = False
-    """The shopper has been asked to put this in alone."""
+    asked_alone_ns: int | None = None
+    """When the shopper was last asked to put this in alone."""
+    tentative: bool = False
+    """`mean_g` was learned from a unit or two and may be another thing's: the range still counts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,69 @@
+"""One explanation of open steps, and what was decided about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cart.core.reconciliation import priors
+from cart.core.reconciliation.moves import Move
+
+OpenKind = Literal["unscanned_item", "extra_unit", "wrong_weight", "which_removed"]
+
+NOT_ALONE = "not_alone"
+"""Why a `wrong_weight` is raised about a thing that may have gone in together with others, its own weight unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One explanation of `step_ids`. With `open_kind` something is left to ask about: `open_g`, over `line_id`."""
+
+    step_ids: tuple[int, ...]
+    text: str
+    """Plain words where the moves don't say it; those of moves are put together only when somebody asks."""
+    score: float
+    moves: tuple[Move, ...] = ()
+    z: float = 0.0
+    residual_g: float = 0.0
+    variance_g2: float = 0.0
+    absorbed_g: float = 0.0
+    open_kind: OpenKind | None = None
+    open_g: float = 0.0
+    line_id: int | None = None
+    reason: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.text or " and ".join(m.label for m in self.moves) or "put in and taken out again"
+
+    @property
+    def effect(self) -> frozenset[tuple[str, str, int]]:
+        return frozenset((m.kind, m.sku or str(m.key), m.units) for m in self.moves)
+
+    @property
+    def ranged(self) -> Move | None:
+        """What is put in of which only a range is known."""
+        return next((m for m in self.moves if m.ranged), None)
+
+    @property
+    def takes(self) -> bool:
+        return any(m.kind in ("take", "own_out") for m in self.moves)
+
+    def needs(self, gain_min: float) -> float:
+        """What it must gain over leaving its steps open, to be settled unasked."""
+        if not self.takes:
+            ranged = self.ranged
+            return gain_min if ranged is None or not ranged.priced else gain_min + priors.PRICED
+        return gain_min + (priors.SWAPPED if any(m.kind == "place" for m in self.moves) else priors.TAKEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`best` explains its steps and may be acted on; None: every step stays open, as `asked` says of each."""
+
+    best: Explanation | None
+    margin: float
+    considered: tuple[Explanation, ...]
+    asked: dict[int, Explanation]
+    rivals: dict[int, tuple[Explanation, ...]]
+    """Step id → explanations of it alone, likeliest first, for the question's candidates."""

@@ -1,0 +1,234 @@
+"""What may explain a group of steps completely: sets of moves whose weights lie near theirs, found by bisection."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from cart.core.reconciliation import priors
+from cart.core.reconciliation.explanation import Explanation
+from cart.core.reconciliation.moves import MoveSet, in_sets, out_sets
+from cart.core.reconciliation.window import Step, Window
+
+_TOUCHED_LATE_NS = 1_000_000_000
+"""A thing may be on its way in while it is picked on the screen."""
+_NOTHING = MoveSet((), 0.0, 0.0, 0.0)
+_KEPT = 12
+_TWO_PI = 2.0 * math.pi
+_Z2_MAX = priors.Z_MAX**2
+
+
+class Search:
+    """The sorted move sets of one window."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.known_in, self.ranged_in = in_sets(window)
+        self.out, self.everything = out_sets(window)
+        likely = sorted(
+            (s for s in self.known_in if s.moves and s.moves[0].kind == "place"), key=lambda s: -s.log_prior
+        )
+        self.beside = likely[: priors.BESIDE_MAX] if self.ranged_in else []
+        self._in_means = [s.mean_g for s in self.known_in]
+        self._out_means = [s.mean_g for s in self.out]
+        self._in_sd = math.sqrt(max((s.variance_g2 for s in self.known_in), default=0.0))
+        self._out_sd = math.sqrt(max((s.variance_g2 for s in self.out), default=0.0))
+
+    def near_in(self, mean_g: float, variance_g2: float) -> Sequence[MoveSet]:
+        reach_g = priors.Z_MAX * math.sqrt(variance_g2 + self._in_sd**2 + (priors.SPAN_SD * mean_g) ** 2)
+        return self.known_in[
+            bisect_left(self._in_means, mean_g - reach_g) : bisect_right(self._in_means, mean_g + reach_g)
+        ]
+
+    def near_out(self, mean_g: float, variance_g2: float) -> Sequence[MoveSet]:
+        reach_g = priors.Z_MAX * math.sqrt(variance_g2 + self._out_sd**2 + (priors.SPAN_SD * mean_g) ** 2)
+        return self.out[
+            bisect_left(self._out_means, mean_g - reach_g) : bisect_right(self._out_means, mean_g + reach_g)
+        ]
+
+
+@dataclass(slots=True)
+class Group:
+    """Steps taken together, and the likeliest explanations of them so far."""
+
+    steps: tuple[Step, ...]
+    ids: tuple[int, ...]
+    target_g: float
+    variance_g2: float
+    found: list[Explanation] = field(default_factory=list)
+    floor: float = -math.inf
+    """What a further one must score to be kept."""
+
+    def keep(self, explanation: Explanation) -> None:
+        self.found.append(explanation)
+        if len(self.found) >= 2 * _KEPT:
+            self.found = self.ranked()
+            self.floor = self.found[-1].score
+
+    def ranked(self) -> list[Explanation]:
+        return sorted(self.found, key=lambda e: -e.score)[:_KEPT]
+
+    def fit(self, first: MoveSet, second: MoveSet, log_prior: float) -> None:
+        """Keep the explanation by two sets of moves together, if the weights fit."""
+        found = self.fitted(first, second, log_prior)
+        if found is not None:
+            self.keep(found)
+
+    def fitted(self, first: MoveSet, second: MoveSet, log_prior: float) -> Explanation | None:
+        """The same, not kept; None also where it is too unlikely to matter."""
+        span_g = priors.SPAN_SD * (abs(first.mean_g) + abs(second.mean_g))
+        variance_g2 = self.variance_g2 + first.variance_g2 + second.variance_g2 + span_g * span_g
+        residual_g = self.target_g - first.mean_g - second.mean_g
+        z2 = residual_g * residual_g / variance_g2
+        if z2 > _Z2_MAX:
+            return None
+        score = log_prior - 0.5 * (z2 + math.log(_TWO_PI * variance_g2))
+        if score < self.floor:
+            return None
+        moves = first.moves + second.moves
+        return Explanation(self.ids, "", score, moves, math.sqrt(z2), residual_g, variance_g2)
+
+
+def grouped(steps: tuple[Step, ...]) -> Group:
+    variance_g2 = sum(s.variance_g2 for s in steps) + priors.MODEL_VARIANCE_G2
+    return Group(steps, tuple(s.step_id for s in steps), sum(s.delta_g for s in steps), variance_g2)
+
+
+def look_for(search: Search, group: Group, *, ranged: bool) -> None:
+    """Find what explains the group completely."""
+    target_g, variance_g2 = group.target_g, group.variance_g2
+    alone = len(group.steps) == 1
+    # Each further movement has a weight of its own: any share of the whole, and that has a density too.
+    share = math.log(max(10.0, *(abs(s.delta_g) for s in group.steps)))
+    movements = (len(group.steps) - 1) * (priors.ANOTHER_MOVEMENT - share)
+    for known in search.near_in(target_g, variance_g2):
+        if known.moves or not alone:
+            cancel = 0.0 if known.moves else priors.CANCEL
+            group.fit(known, _NOTHING, known.log_prior + cancel + movements)
+    for unknown in search.ranged_in if alone or ranged else ():
+        others = len(search.window.waiting) > 1 or group.steps[0].began_ns < unknown.since_ns - _TOUCHED_LATE_NS
+        if not alone and unknown.moves[0].priced and others:
+            continue  # which of the movements were its own can't be told
+        _fit_ranged(group, unknown, _NOTHING, movements)
+        if alone:
+            for known in search.beside:
+                _fit_ranged(group, unknown, known, movements)
+    for out in search.near_out(target_g, variance_g2):
+        group.fit(out, _NOTHING, out.log_prior + movements)
+    for everything in search.everything:
+        group.fit(everything, _NOTHING, everything.log_prior + movements)
+    if alone:
+        # Two movements are two steps, each with its own explanation; within one they can only be told by the net.
+        _pairs_out(search, group)
+        _swaps(search, group)
+    for found in (*_nothing_moved(search.window, group.steps), *_part_back_out(group.steps)):
+        group.keep(found)
+
+
+def _fit_ranged(group: Group, ranged: MoveSet, known: MoveSet, log_prior: float) -> None:
+    """A thing of which only a range is known, alone or together with things of known weight."""
+    if ranged.range_g is None or (known.moves and ranged.moves[0].kind != "place"):
+        return
+    rest_g = group.target_g - known.mean_g
+    if rest_g <= 0.0 or any(m.key == ranged.moves[0].key for m in known.moves):
+        return
+    by_weight = ranged.typical_g is not None
+    density = (
+        priors.log_picked_density(rest_g, ranged.typical_g or 0.0, *ranged.range_g)
+        if by_weight
+        else priors.log_unknown_density(rest_g, *ranged.range_g)
+    )
+    if not math.isfinite(density):
+        return
+    asked_ns = ranged.asked_alone_ns
+    as_asked = asked_ns is not None and group.steps[0].began_ns >= asked_ns
+    together = priors.PLACE_AS_ASKED if as_asked else 0.0
+    if known.moves:
+        together = known.log_prior + (priors.PLACE_THOUGH_ASKED if as_asked else priors.PLACE_OTHER_TOO)
+    score = ranged.log_prior + together + log_prior + density
+    if score < group.floor:
+        return
+    moves = ranged.moves
+    if known.moves:
+        # The thing has what the others leave of the weight, no better known than they are.
+        rest = replace(ranged.moves[0], mean_g=rest_g, variance_g2=known.variance_g2)
+        moves = (*known.moves, rest)
+        group.keep(Explanation(group.ids, "", score, moves, 0.0, 0.0, group.variance_g2 + known.variance_g2))
+        return
+    group.keep(Explanation(group.ids, "", score, moves, 0.0, rest_g, group.variance_g2))
+
+
+def _pairs_out(search: Search, group: Group) -> None:
+    """Two things taken out in one movement."""
+    target_g = group.target_g
+    if target_g >= 0.0:
+        return
+    seen = 0
+    for first in search.out:
+        if first.mean_g < target_g:
+            continue
+        if first.mean_g > target_g / 2.0:
+            break  # the lighter of a pair is met as the partner of the heavier
+        for second in search.near_out(target_g - first.mean_g, group.variance_g2):
+            if seen >= priors.PAIRS_MAX:
+                return
+            if second.moves[0].key == first.moves[0].key:
+                continue
+            if (second.mean_g, second.moves[0].key) < (first.mean_g, first.moves[0].key):
+                continue
+            seen += 1
+            group.fit(first, second, first.log_prior + priors.TAKE_PAIR + min(0.0, second.log_prior - priors.TAKE))
+
+
+def _swaps(search: Search, group: Group) -> None:
+    """One thing out and another in between two rests."""
+    seen = 0
+    for known in search.known_in:
+        if len(known.moves) != 1 or known.moves[0].kind == "light":
+            continue
+        for out in search.near_out(group.target_g - known.mean_g, group.variance_g2 + known.variance_g2):
+            if seen >= priors.PAIRS_MAX:
+                return
+            if out.moves[0].sku == known.moves[0].sku:
+                continue
+            seen += 1
+            group.fit(known, out, known.log_prior + out.log_prior + priors.SWAP)
+
+
+def _nothing_moved(window: Window, group: tuple[Step, ...]) -> Iterator[Explanation]:
+    """Too little to be a thing, or the load seen on a slope."""
+    if len(group) != 1:
+        return
+    step = group[0]
+    ids = (step.step_id,)
+    variance_g2 = step.variance_g2 + priors.MODEL_VARIANCE_G2
+    if abs(step.delta_g) < window.light_g:
+        score = priors.NOISE - math.log(2.0 * window.light_g)
+        yield Explanation(ids, "less than the scale can see", score, variance_g2=variance_g2)
+    elif abs(step.delta_g) < priors.Z_MAX * math.sqrt(step.variance_g2):
+        score = priors.NOISE + priors.log_normal_density(step.delta_g, variance_g2)
+        yield Explanation(ids, "nothing: within what the scale is sure of", score, variance_g2=variance_g2)
+    slope_max_g = priors.SLOPE_FRACTION * max(0.0, window.gross_g)
+    after_g = window.slope_g + step.delta_g
+    if slope_max_g > window.light_g and -slope_max_g <= after_g <= 2.0 + 0.05 * slope_max_g:
+        leveled = abs(after_g) < 2.0 + 2.0 * math.sqrt(step.variance_g2) and window.slope_g < -window.light_g
+        score = priors.SLOPE - math.log(slope_max_g) if not leveled else priors.NOISE - math.log(4.0)
+        yield Explanation(ids, "the cart stands on a slope", score, absorbed_g=step.delta_g, variance_g2=variance_g2)
+
+
+def _part_back_out(group: tuple[Step, ...]) -> Iterator[Explanation]:
+    """A part of what had gone in unscanned comes out again; the rest stays to be asked about."""
+    if len(group) != 2:
+        return
+    first, second = group
+    rest_g = first.delta_g + second.delta_g
+    if first.delta_g <= 0.0 or second.delta_g >= 0.0 or rest_g <= 0.0:
+        return
+    unknown = -math.log(first.delta_g * priors.UNKNOWN_LOG_SPAN)
+    score = priors.UNKNOWN_IN + unknown + priors.PART_OUT - math.log(first.delta_g)
+    yield Explanation(
+        (second.step_id, first.step_id), "a part of what was unscanned was taken out again", score,
+        open_kind="unscanned_item", open_g=rest_g, variance_g2=first.variance_g2 + second.variance_g2,
+    )  # fmt: skip

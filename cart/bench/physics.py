@@ -14,6 +14,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from operator import mul
 from typing import Literal
 
@@ -24,11 +25,10 @@ from cart.bench.gestures import STEP_S, Segment
 from cart.core.settings import ScaleSettings
 
 STEP_NS = round(STEP_S * 1e9)
-COUNTS_MAX = 8_388_607
-COUNTS_MIN = -8_388_608
+COUNTS_MIN, COUNTS_MAX = -8_388_608, 8_388_607
 SETTLING_CONVERSIONS = 4
 HAND_DAMPING_NS_M = 30.0
-"""Viscosity of an arm's end point, 10–40 N·s/m (Tsuji et al. 1995, Biol. Cybern. 72:475): little to a stiff platform."""
+"""Viscosity of an arm's end point, 10–40 N·s/m (Tsuji et al. 1995, Biol. Cybern. 72:475): little to a platform."""
 
 RELEASE_S = (0.04, 0.10)
 """How long a hand takes to let go: muscles of the hand relax by half within 50–80 ms."""
@@ -113,8 +113,8 @@ class Platform:
         self._v = 0.0  # velocity divided by the resonance's angular frequency
         self._cosine = self._tilt_to = 1.0
         self._kernel = _kernel(settings.samples_per_second, self.physics.filter_order)
-        self._window = deque([0.0] * len(self._kernel), maxlen=len(self._kernel))
-        self._still = len(self._kernel)  # grid points since anything last moved
+        self._window = deque([0.0] * (len(self._kernel) + 1), maxlen=len(self._kernel) + 1)
+        self._still = len(self._window)  # grid points since anything last moved
         self._creep_g = 0.0
         self._kelvin = self._kelvin_to = 0.0
         self._kelvin_s = 600.0
@@ -154,7 +154,7 @@ class Platform:
         """Begin with this in the basket, long at rest; only before the first conversion."""
         self.load_g = self._x = mass_g
         self._creep_g = self.physics.creep * mass_g
-        self._window.extend([mass_g] * len(self._kernel))
+        self._window.extend([mass_g] * len(self._window))
         self._stiffen()
 
     def drop(self, t_ns: int, mass_g: float) -> int:
@@ -241,12 +241,10 @@ class Platform:
     def counts_at(self, t_ns: int) -> int:
         """Advance to `t_ns` and return the conversion that is ready then, −8388608…8388607."""
         if not self._started:
-            self._started = True
-            self._now_ns = self._read_ns = t_ns
+            self._started, self._now_ns, self._read_ns = True, t_ns, t_ns
         dt_s = self._advance(t_ns)
         physics = self.physics
-        window = self._window
-        seen = window[-1] if self._still >= len(window) else sum(map(mul, self._kernel, window))
+        seen = self._window[-1] if self._still >= len(self._window) else self._filtered(t_ns)
         self._creep_g += (physics.creep * self.load_g - self._creep_g) * min(1.0, dt_s / physics.creep_s)
         self._kelvin += (self._kelvin_to - self._kelvin) * min(1.0, dt_s / self._kelvin_s)
         gross = (
@@ -283,6 +281,13 @@ class Platform:
             if gap_odds and rng.random() < gap_odds:
                 ideal += rng.uniform(0.3, 0.7) * 1e9
 
+    def _filtered(self, t_ns: int) -> float:
+        """The converter's average up to `t_ns`, between the last grid point before it and the first after."""
+        newest = sum(map(mul, self._kernel, islice(self._window, 1, None)))
+        before = sum(map(mul, self._kernel, self._window))
+        late = (self._now_ns - t_ns) / STEP_NS
+        return float(newest + late * (before - newest))
+
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _schedule(self, t_ns: int, force: list[float] | _Timed, mass_g: float) -> int:
@@ -295,8 +300,8 @@ class Platform:
         return start_ns + round(length_s * 1e9)
 
     def _advance(self, t_ns: int) -> float:
-        """Step the platform to `t_ns`; returns the seconds since the last call. A still platform costs nothing."""
-        steps = (t_ns - self._now_ns) // STEP_NS
+        """Step the platform past `t_ns`; returns the seconds since the last call. A still platform costs nothing."""
+        steps = max(0, -((self._now_ns - t_ns) // STEP_NS))
         idle = self._still >= len(self._window) and not self._active
         if not idle or (self._due and self._due[0][0] <= t_ns):
             for _ in range(steps):

@@ -11,6 +11,7 @@ import itertools
 import math
 from typing import Literal
 
+from cart.core.weighing import evidence
 from cart.core.weighing.events import WeightStep
 from cart.core.weighing.evidence import (
     RATE_ERROR,
@@ -18,9 +19,7 @@ from cart.core.weighing.evidence import (
     UNKNOWN_ERROR,
     UNKNOWN_SAMPLES,
     Window,
-    find_ringing,
     look,
-    look_ringing,
     shaking,
 )
 from cart.core.weighing.ringing import RATE_MIN, RingModel, free_decay
@@ -37,8 +36,7 @@ CREEP_SHARE = 0.0006
 CREEP_S = 40.0
 """OIML R 60 class C: 0.05 % of the load within 30 min; nearly all of it within the first minutes."""
 FIRST_SIGMA_G = 1.5
-SIGMA_MIN_G = 0.1
-SIGMA_MAX_G = 12.0
+SIGMA_MIN_G, SIGMA_MAX_G = 0.1, 12.0
 QUIET_S = 0.1
 """The shortest stretch that can be called quiet."""
 RINGING_QUIET_S = 0.35
@@ -50,19 +48,22 @@ DRIFT_AWAY_G_PER_S = 0.1
 """What drift may add to the smallest step for each second of disturbance, up to as much again."""
 UNKNOWN_DECAY_PER_S = 4.0
 QUIET_MAX_S = 1.0
-EVIDENCE = 5.5
+EVIDENCE = 5.6
 """Log likelihood ratio of rest against a hand at which a step is registered, if nothing else is known."""
-RELEASED = 2.0
+EVIDENCE_SLOW = 4.0
+"""The same below RATE_MIN: the converter spans 0.4 s there, and a touch must outlast it to look like rest."""
+RELEASED = 1.5
 """How much less is asked where more than the item was carried just before: a hand pressed, and let go."""
+LOOKS = 1.2
+"""How much more is asked with the logarithm of the time since rest: who looks often sees rare things."""
 AGITATED = 1.0
 """How much more is asked for each recent touch that changed nothing, up to two."""
 AGITATED_S = 8.0
 TOUCH_S = 0.3
-"""A light touch does not last: the odds that it is still there fall as exp(−(t/0.3 s)²)."""
+"""A light touch does not last: the odds that it is still there fall as exp(−(t/0.3 s)²); noise hides its ends."""
 LIGHT_G = 200.0
 EVIDENCE_MIN = -0.5
-BASELINE_S = 0.3
-REFINE_S = 0.6
+BASELINE_S, REFINE_S = 0.3, 0.6
 KEPT = 256
 """Samples remembered: 3.2 s at 80/s."""
 
@@ -93,8 +94,7 @@ class StepDetector:
         self._left_ns = 0
         self._since = 0
         self._run = 0
-        self._guess: tuple[float, float] | None = None
-        """Oscillation of a platform not yet learned, as the last window showed it."""
+        self._guess: tuple[float, float] | None = None  # oscillation of a platform not yet learned
         self._ringing_g = 0.0
         self._keep = 1.0
         self._noise_seen = 0
@@ -247,7 +247,7 @@ class StepDetector:
         self._highest_g = max(self._highest_g, self._xs[-1])
         least = max(4, round(QUIET_S / period_s))
         xs = self._xs
-        few = self._xs[-8:]
+        few = xs[-8:]
         ringing = self.ring.at(sum(few) / len(few), period_s)
         known = ringing is not None
         ringing = ringing or self._guess
@@ -276,8 +276,8 @@ class StepDetector:
                     return self._weigh(t_ns, period_s, seen, n)
         if not known:
             self._guess = None
-            if self._since % 2 and UNKNOWN_SAMPLES <= most and period_s * RATE_MIN <= 1:
-                self._guess = find_ringing(xs[-UNKNOWN_SAMPLES:], self.sigma_g, _us(period_s))
+            if self._since % 2 and most >= UNKNOWN_SAMPLES and period_s * RATE_MIN <= 1:
+                self._guess = evidence.find_ringing(xs[-UNKNOWN_SAMPLES:], self.sigma_g, _us(period_s))
                 self._run = UNKNOWN_SAMPLES if self._guess else 0
         return None
 
@@ -290,7 +290,7 @@ class StepDetector:
         before, self._rolling_g = self._rolling_g, level
         delta = level - self.reference_g
         # A hand's mean wanders by percents of its force; its tremor is slight beside that.
-        unlike_hand = shake > 0.03 * abs(delta) or drift_sd < 0.003 * abs(delta)
+        unlike_hand = shake > 0.12 * abs(delta) or drift_sd < 0.003 * abs(delta)
         fast = shake > max(4.0 * drift_sd, 4.0 * self.sigma_g) and unlike_hand
         steady = abs(level - before) < drift_sd and abs(delta) > max(ROLLING_STEP_G, 8.0 * drift_sd)
         if not (lasting and fast and steady):
@@ -308,7 +308,7 @@ class StepDetector:
         seen = look(samples, self.sigma_g, period_us)
         if ringing is not None and n >= RINGING_SAMPLES and not seen.quiet:
             error = UNKNOWN_ERROR if ringing is self._guess else RATE_ERROR
-            return look_ringing(samples, self.sigma_g, period_us, *ringing, error)
+            return evidence.look_ringing(samples, self.sigma_g, period_us, *ringing, error)
         return seen
 
     def _weigh(self, t_ns: int, period_s: float, seen: Window, n: int) -> WeightStep | None:
@@ -329,12 +329,11 @@ class StepDetector:
                 self._settle(t_ns, seen.level_g, seen.level_sd_g, n, 0.0)
                 self._ring_on(seen, n, period_s)
             return None
-        if seen.level_sd_g > max(1.0, 0.001 * abs(delta)):
+        if seen.hides or seen.level_sd_g > max(1.0, 0.001 * abs(delta)):
             return None
         if seen.rings and abs(delta) < 10.0 + 0.2 * seen.ring_g and quiet_s < RINGING_QUIET_S:
             return None
-        evidence = seen.evidence(abs(delta), self.sigma_g)
-        if evidence < self._asked(t_ns, delta, seen.level_g, quiet_s):
+        if seen.evidence(abs(delta), self.sigma_g) < self._asked(t_ns, delta, seen, quiet_s, period_s):
             return None
         # Real noise is not quite white: a mean of many samples is worse than σ/√n by about a quarter of a sample's.
         sigma = math.sqrt(variance + 0.04 + (0.25 * self.sigma_g) ** 2 + (2e-4 * delta) ** 2)
@@ -366,12 +365,14 @@ class StepDetector:
             i -= 1
         return self._ts[i] - round(0.5 * SETTLING * period_s * 1e9)
 
-    def _asked(self, t_ns: int, delta_g: float, level_g: float, quiet_s: float) -> float:
+    def _asked(self, t_ns: int, delta_g: float, seen: Window, quiet_s: float, period_s: float) -> float:
         """The evidence asked for, by what happened before."""
         light = 1.0 / (1.0 + (delta_g / LIGHT_G) ** 2)
-        asked = EVIDENCE - light * (quiet_s / TOUCH_S) ** 2
-        pressed_g = self._highest_g - level_g
-        if delta_g > 0 and pressed_g > max(4.0, 4.0 * self.sigma_g, 0.04 * delta_g):
+        touch_s = TOUCH_S * (0.9 + 0.1 * min(3.0, self.sigma_g))
+        asked = (EVIDENCE_SLOW if period_s * RATE_MIN > 1 else EVIDENCE) - light * (quiet_s / touch_s) ** 2
+        asked += LOOKS * math.log1p(max(0.0, (t_ns - self._left_ns) * 1e-9 - quiet_s))
+        pressed_g, ring_g = self._highest_g - seen.level_g, seen.ring_g
+        if delta_g > 0 and pressed_g > max(4.0, 4.0 * self.sigma_g, 0.05 * delta_g) + 2.0 * ring_g:
             asked -= RELEASED
         asked += AGITATED * sum(t_ns - t < AGITATED_S * 1e9 for t in self._touches_ns)
         return max(EVIDENCE_MIN, asked)

@@ -32,6 +32,11 @@ UNKNOWN_HZ = (5.5, 20.0)
 UNKNOWN_DAMPING = 0.07
 UNKNOWN_SAMPLES = 14
 """What a platform may do that was never heard before, and how many samples it takes to hear it."""
+CHANGING_SAMPLES = 14
+"""The fewest at which a strong oscillation, whose change is fitted too, leaves enough to see a hand by."""
+ALONG_MAX = 3.4
+HOPELESS = 13.0
+"""Sum of squares a sample beyond which no window can be quiet, whatever it is made of."""
 RING_BIAS = 0.004
 """Error of the level relative to the oscillation that was taken off it."""
 
@@ -78,10 +83,17 @@ class Window(msgspec.Struct, frozen=True):
         return bool(self.regressors.swings)
 
     @property
+    def hides(self) -> bool:
+        """Too much was fitted to too few samples for a hand to be seen."""
+        return len(self.regressors.swings) > 2 and len(self.along) + self.freedom + 5 < CHANGING_SAMPLES
+
+    @property
     def quiet(self) -> bool:
         """Consistent with rest: scatter within 2.6 standard deviations of its χ² distribution, no shape stands out."""
         limit = self.freedom + 2.6 * math.sqrt(2 * self.freedom) + 1.0
-        return self.strange < 3.0 and self.scatter < limit and max(self.along) < 3.4 and min(self.along) > -3.4
+        return (
+            self.strange < 3.0 and self.scatter < limit and max(self.along) < ALONG_MAX and min(self.along) > -ALONG_MAX
+        )
 
     def evidence(self, force_g: float, sigma_g: float) -> float:
         """Log likelihood ratio of rest against a hand that holds `force_g`."""
@@ -151,7 +163,7 @@ def _power(shape: Vector, kernel: Vector) -> float:
     """Variance along `shape` of a stationary process."""
     n = len(shape)
     across = sum(kernel[lag] * sum(map(mul, shape, shape[lag:])) for lag in range(1, n))
-    return kernel[0] + 2 * across
+    return float(kernel[0] + 2 * across)
 
 
 def _constant(ones: list[float], wave: list[list[float]]) -> tuple[Vector, float]:
@@ -184,8 +196,11 @@ def look(samples: list[float], sigma_g: float, period_us: int) -> Window:
     mean = sum(samples) / n
     inverse = 1 / sigma_g
     left = [(v - mean) * inverse for v in samples]
+    total = sum(map(mul, left, left))
+    if total > HOPELESS * n:
+        return Window(mean, sigma_g, total, n, [ALONG_MAX], regressors)
     along = [sum(map(mul, left, s)) for s in regressors.shapes]
-    scatter = sum(map(mul, left, left)) - sum(map(mul, along, along))
+    scatter = total - sum(map(mul, along, along))
     freedom = n - 1 - len(along)
     return Window(mean, sigma_g / math.sqrt(n), max(0.0, scatter), freedom, along, regressors)
 
@@ -203,15 +218,20 @@ def look_ringing(
     left = [(v - mean) * inverse for v in samples]
     swings = [sum(map(mul, left, s)) for s in regressors.swings]
     swing = math.hypot(swings[0], swings[1])
+    total = sum(map(mul, left, left)) - swing * swing
     strange = 0.0
     may_change = rate_error * regressors.growth * swing
     # A faint oscillation cannot be wrong by more than noise: fewer unknowns, a better level.
     if may_change > 1.0:
         regressors = _regressors(n, period_us, turn_milli, keep_milli, changing=True)
         swings += [sum(map(mul, left, s)) for s in regressors.swings[2:]]
-        strange = math.hypot(swings[2], swings[3]) - may_change
+        change = math.hypot(swings[2], swings[3])
+        strange = change - may_change
+        total -= change * change
+    if total > HOPELESS * n:
+        return Window(mean, sigma_g, total, n, [ALONG_MAX], regressors)
     along = [sum(map(mul, left, s)) for s in regressors.shapes]
-    scatter = sum(map(mul, left, left)) - sum(map(mul, swings, swings)) - sum(map(mul, along, along))
+    scatter = total - sum(map(mul, along, along))
     level = mean + sigma_g * sum(map(mul, left, regressors.level))
     ring_g = sigma_g * swing * math.sqrt(2 / n)
     level_sd_g = math.hypot(sigma_g * regressors.level_norm, RING_BIAS * ring_g)
@@ -225,7 +245,7 @@ def find_ringing(samples: list[float], sigma_g: float, period_us: int) -> tuple[
     least = math.inf
     for turn, keep in _candidates(period_us):
         seen = look_ringing(samples, sigma_g, period_us, turn, keep, UNKNOWN_ERROR)
-        total = seen.scatter + sum(map(mul, seen.along, seen.along))
+        total: float = seen.scatter + sum(map(mul, seen.along, seen.along))
         if seen.quiet and total < least:
             best, least = (turn, keep), total
     return best

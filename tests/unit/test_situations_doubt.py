@@ -208,3 +208,12 @@ def test_what_the_scale_says_of_produce_is_what_is_priced(shopper: Shopper) -> N
     shopper.put(600.0)
     assert [e.weight_g for e in shopper.events(ItemConfirmed)] == [pytest.approx(600.0, abs=0.5)]
     assert shopper.view.total_minor == 119
+
+
+def test_another_step_does_not_become_the_produce_while_one_is_in_doubt(shopper: Shopper) -> None:
+    shopper.scan(2)
+    shopper.touch("produce", sku="S9")
+    shopper.put(543.0 + 250.0)
+    assert [kind for kind, _ in shopper.open] == ["wrong_weight"]
+    shopper.put(119.0)
+    assert shopper.line(9).state == "pending"

@@ -20,7 +20,7 @@ from itertools import combinations
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import NOT_ALONE, Decision, Explanation
 from cart.core.reconciliation.moves import Move, MoveSet
-from cart.core.reconciliation.search import Group, Search, grouped, look_for
+from cart.core.reconciliation.search import TOUCHED_LATE_NS, Group, Search, grouped, look_for
 from cart.core.reconciliation.window import Step, Window
 
 
@@ -85,7 +85,8 @@ def _choose(
             if explanation.ranged is not None and len(explanation.step_ids) == 1:
                 asked[explanation.step_ids[-1]] = _not_alone(explanation, window)
             continue
-        if _shared(explanation, [e for g, e in rivals if gain - g < priors.MARGIN_SHARED], window):
+        close = [e for g, e in candidates if abs(gain - g) < priors.MARGIN_SHARED and e is not explanation]
+        if _shared(explanation, close, window):
             doubtful.update(explanation.step_ids)
             asked[explanation.step_ids[-1]] = _not_alone(explanation, window)
             continue
@@ -99,11 +100,23 @@ def _shared(explanation: Explanation, rivals: list[Explanation], window: Window)
     if ranged is None or ranged.kind != "place":
         return False
     together = len(explanation.moves) > 1
-    doubted = together or any(e.moves and all(m.kind == "place" for m in e.moves) for e in rivals)
-    if not doubted:
+    ids = set(explanation.step_ids)
+    others = [e for e in rivals if ids & set(e.step_ids) and e.effect != explanation.effect]
+    doubted = together or any(e.moves and all(m.kind == "place" for m in e.moves) for e in others)
+    if not doubted and not (ranged.priced and _elsewhere(ranged, ids, rivals, window)):
         return False
     rest_ns = max(s.rest_ns for s in window.steps if s.step_id in explanation.step_ids)
     return ranged.priced or window.now_ns - rest_ns < priors.SHOWS_WITHIN_S * 1e9
+
+
+def _elsewhere(ranged: Move, ids: set[int], rivals: list[Explanation], window: Window) -> bool:
+    """True where another step since it was picked may as well be this thing."""
+    picked_ns = next((w.since_ns for w in window.waiting if w.line_id == ranged.key), 0)
+    since = {s.step_id for s in window.steps if s.began_ns >= picked_ns - TOUCHED_LATE_NS}
+    return any(
+        e.ranged is not None and e.ranged.key == ranged.key and ids.isdisjoint(e.step_ids) and since & set(e.step_ids)
+        for e in rivals
+    )
 
 
 def _not_alone(explanation: Explanation, window: Window) -> Explanation:

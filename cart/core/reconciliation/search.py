@@ -12,7 +12,7 @@ from cart.core.reconciliation.explanation import Explanation
 from cart.core.reconciliation.moves import MoveSet, in_sets, out_sets
 from cart.core.reconciliation.window import Step, Window
 
-_TOUCHED_LATE_NS = 1_000_000_000
+TOUCHED_LATE_NS = 1_000_000_000
 """A thing may be on its way in while it is picked on the screen."""
 _NOTHING = MoveSet((), 0.0, 0.0, 0.0)
 _KEPT = 12
@@ -108,7 +108,7 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
             cancel = 0.0 if known.moves else priors.CANCEL
             group.fit(known, _NOTHING, known.log_prior + cancel + movements)
     for unknown in search.ranged_in if alone or ranged else ():
-        others = len(search.window.waiting) > 1 or group.steps[0].began_ns < unknown.since_ns - _TOUCHED_LATE_NS
+        others = len(search.window.waiting) > 1 or group.steps[0].began_ns < unknown.since_ns - TOUCHED_LATE_NS
         if not alone and unknown.moves[0].priced and others:
             continue  # which of the movements were its own can't be told
         _fit_ranged(group, unknown, _NOTHING, movements)

@@ -33,7 +33,9 @@ class TillProblem(Problem):
 
 
 class AttemptRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt. `withdrawn`: the cart took it back; a capture, early or late, is given back."""
+    """One attempt. `withdrawn`: it was taken back; a capture, early or late, is given back. `pending` with the method
+    `till`: on its way into the hands of a person, and taken back at the provider first.
+    """
 
     attempt_id: str
     cart_id: str
@@ -49,6 +51,11 @@ class AttemptRow(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     opened_wall_ms: int = 0
     changed_wall_ms: int = 0
+
+    @property
+    def chargeable(self) -> bool:
+        """True while the provider may capture, and its approval counts."""
+        return self.status == "pending" and not self.withdrawn and self.method != "till"
 
 
 class PaidCode(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,9 +122,13 @@ class TillLedger:
         reason: str = "",
         paid_code: str | None = None,
     ) -> AttemptRow:
-        """Write the attempt's one row; a second writer gets the first one's row, and has written nothing."""
+        """Write the attempt's one row; a second writer gets the first one's row, and has written nothing.
+
+        `paid_code`: what a person paid for it before; its method is then `till`.
+        """
         code = till_code(asked.attempt_id, asked.amount_minor, asked.currency, asked.basket_hash)
         request = asked if isinstance(asked, PaymentRequestMessage) else None
+        method = "till" if paid_code is not None else request.method if request else ""
         now = self._wall_ms()
         with _Transaction(self._connection):
             self._connection.execute(
@@ -125,8 +136,7 @@ class TillLedger:
                 "ON CONFLICT (attempt_id) DO NOTHING",
                 (
                     asked.attempt_id, asked.cart_id, request.trip_id if request else "", asked.amount_minor,
-                    asked.currency, asked.basket_hash, request.method if request else "", code, status, reference,
-                    reason, now, now,
+                    asked.currency, asked.basket_hash, method, code, status, reference, reason, now, now,
                 ),
             )  # fmt: skip
             if paid_code is not None:
@@ -146,21 +156,26 @@ class TillLedger:
         *,
         reference: str = "",
         reason: str = "",
-        method: str = "",
     ) -> AttemptRow | None:
         """Move an attempt on, if it is in one of the states `before`; answers its row as it then is."""
         marks = ", ".join("?" * len(before))
         self._connection.execute(
             f"UPDATE attempt SET status = ?, reference = coalesce(nullif(?, ''), reference), reason = ?, "  # noqa: S608
-            "method = coalesce(nullif(?, ''), method), changed_wall_ms = ? "
-            f"WHERE attempt_id = ? AND status IN ({marks})",
-            (after, reference, reason, method, self._wall_ms(), attempt_id, *before),
+            f"changed_wall_ms = ? WHERE attempt_id = ? AND status IN ({marks})",
+            (after, reference, reason, self._wall_ms(), attempt_id, *before),
         )
         return self.attempt(attempt_id)
 
     def withdraw(self, attempt_id: str) -> None:
-        """The cart took it back; on disk before the provider is told."""
+        """The attempt is taken back; on disk before the provider is told."""
         self._connection.execute("UPDATE attempt SET withdrawn = 1 WHERE attempt_id = ?", (attempt_id,))
+
+    def hand_over(self, attempt_id: str) -> None:
+        """A person takes the money instead; on disk before the provider is told. What was withdrawn stays so."""
+        self._connection.execute(
+            "UPDATE attempt SET method = 'till' WHERE attempt_id = ? AND status = 'pending' AND withdrawn = 0",
+            (attempt_id,),
+        )
 
     def paid_code(self, code: str) -> PaidCode | None:
         found = self._connection.execute(
@@ -172,18 +187,51 @@ class TillLedger:
             else msgspec.convert(dict(zip(PaidCode.__struct_fields__, found, strict=True)), PaidCode)
         )
 
-    def pay_code(self, code: str, amount_minor: int) -> PaidCode:
-        """A person paid this code at the till; once. Raises TillProblem where it was paid before."""
-        reference = f"TILL-{code}"
+    def pay_code(self, code: str, amount_minor: int, row: AttemptRow | None = None) -> AttemptRow | None:
+        """A person paid this code at the till; once, and in one commit with the approval of `row`, which waits for it.
+
+        Raises TillProblem where it was paid before, or `row` no longer waits; nothing is written then.
+        """
+        reference, now = f"TILL-{code}", self._wall_ms()
+        attempt_id = None if row is None else row.attempt_id
         try:
-            self._connection.execute(
-                "INSERT INTO paid_code VALUES (?, ?, ?, ?, NULL)", (code, amount_minor, reference, self._wall_ms())
-            )
+            with _Transaction(self._connection):
+                self._connection.execute(
+                    "INSERT INTO paid_code VALUES (?, ?, ?, ?, ?)", (code, amount_minor, reference, now, attempt_id)
+                )
+                booked = self._connection.execute(
+                    "UPDATE attempt SET status = 'approved', reference = ?, reason = '', changed_wall_ms = ? "
+                    "WHERE attempt_id = ? AND status = 'at_till'",
+                    (reference, now, attempt_id),
+                ).rowcount
+                if row is not None and booked != 1:
+                    raise TillProblem("the attempt is gone; take no money, and look at the cart's screen")
         except sqlite3.IntegrityError:
             raise TillProblem(f"code {code} has been paid already; don't take money for it again") from None
-        return PaidCode(
-            code=code, amount_minor=amount_minor, reference=reference, paid_wall_ms=self._wall_ms(), attempt_id=None
+        return None if row is None else self.attempt(row.attempt_id)
+
+    def book_paid_codes(self) -> list[AttemptRow]:
+        """Approve what still waits for a person though its code is paid; answers those rows.
+
+        `pay_code` leaves none; a till that wrote the payment and the approval in two commits did, if it died between.
+        """
+        waiting = self._attempts(
+            "status = 'at_till' AND code IN "
+            "(SELECT code FROM paid_code WHERE paid_code.amount_minor = attempt.amount_minor)"
         )
+        if not waiting:
+            return []
+        with _Transaction(self._connection):
+            for row in waiting:
+                self._connection.execute(
+                    "UPDATE paid_code SET attempt_id = ? WHERE code = ?", (row.attempt_id, row.code)
+                )
+                self._connection.execute(
+                    "UPDATE attempt SET status = 'approved', changed_wall_ms = ?, "
+                    "reference = (SELECT reference FROM paid_code WHERE code = ?) WHERE attempt_id = ?",
+                    (self._wall_ms(), row.code, row.attempt_id),
+                )
+        return [booked for row in waiting if (booked := self.attempt(row.attempt_id)) is not None]
 
     def cart_head(self, cart_id: str, chain: str) -> tuple[int, str]:
         """How far the store holds a cart's chain: number and hash of the last row."""
@@ -240,7 +288,7 @@ class TillLedger:
 
 
 class _Transaction:
-    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK on the way out of an error."""
+    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK on the way out of an error, that of the COMMIT included."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -249,4 +297,9 @@ class _Transaction:
         self._connection.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:  # SQLite has rolled back by itself after some errors
+                self._connection.execute("ROLLBACK")

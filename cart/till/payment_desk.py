@@ -3,12 +3,17 @@
 Whatever is delivered twice, late or out of order gets the same reply; only the first request for an id reaches the
 provider. An id that is queried or withdrawn before it was requested is refused for ever, so that the request, when it
 comes after all, charges nobody.
+
+A row says `approved` only while the money is held. The provider's approval counts while nobody has asked it to stop;
+before it is asked, the row says so on disk (`withdrawn`, or the method `till`), and from then on only its answer to the
+withdrawal does. Money taken by hand and the approval it stands for are one commit.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -26,7 +31,7 @@ from cart.till.provider import Charge, Outcome, Provider
 log = logging.getLogger(__name__)
 
 TASKS_MAX: Final = 500
-"""Attempts at the provider at once: one a cart, for the largest store. More wait for the cart's query."""
+"""Attempts at the provider at once: one a cart, for the largest store. The cart's query ends what is beyond it."""
 
 Asked = PaymentRequestMessage | PaymentQueryMessage
 
@@ -45,8 +50,13 @@ class PaymentDesk:
 
     def recover(self) -> None:
         """After a start: take up what the last run left between asking and knowing."""
+        try:
+            for row in self._ledger.book_paid_codes():
+                self._say(row)
+        except sqlite3.Error:
+            log.exception("codes that were paid could not be booked; done at each cart's next request")
         for row in self._ledger.unsettled():
-            self._work(row.attempt_id, self._resume(row))
+            self._work(row.attempt_id, self._resume(row.attempt_id))
 
     async def close(self) -> None:
         """Stop asking; the rows stay as they are and are taken up at the next start."""
@@ -60,11 +70,11 @@ class PaymentDesk:
         row = self._known(asked)
         if row is None:
             self._begin(asked)
-        elif row.attempt_id == asked.attempt_id and asked.method == "till" and row.status == "pending":
-            self._work(f"{row.attempt_id}/hand", self._hand_over(row))
+        elif asked.method == "till" and row.status == "pending":
+            self._work(f"{row.attempt_id}/hand", self._hand_over(row.attempt_id))
         elif row.status == "pending":
             self._say(row)
-            self._work(row.attempt_id, self._resume(row))
+            self._work(row.attempt_id, self._resume(row.attempt_id))
         else:
             self._say(row)
 
@@ -74,7 +84,7 @@ class PaymentDesk:
         if row is None:
             self._say(self._paid_by_code(asked) or self._ledger.open_attempt(asked, "not_found"))
         elif row.status == "pending":
-            self._work(f"{row.attempt_id}/look", self._look(row))
+            self._work(f"{row.attempt_id}/look", self._look(row.attempt_id))
         else:
             self._say(row)
 
@@ -100,10 +110,9 @@ class PaymentDesk:
         row = self._ledger.attempt_of_code(code)
         if row is not None and row.status != "at_till":
             raise TillProblem(f"this attempt is {row.status}; take no money for it, and look at the cart's screen")
-        paid = self._ledger.pay_code(code, amount_minor)
-        if row is None:
-            return None
-        after = self._ledger.change(row.attempt_id, ["at_till"], "approved", reference=paid.reference)
+        if row is not None and row.amount_minor != amount_minor:
+            raise TillProblem("the cart asks for another amount; read it again from the cart's screen")
+        after = self._ledger.pay_code(code, amount_minor, row)
         if after is not None:
             self._say(after)
         return after
@@ -128,7 +137,7 @@ class PaymentDesk:
         row = self._ledger.open_attempt(asked, "at_till" if at_till else "pending")
         self._say(row)
         if not at_till:
-            self._work(row.attempt_id, self._charge(row))
+            self._work(row.attempt_id, self._charge(row.attempt_id))
 
     def _paid_by_code(self, asked: Asked) -> AttemptRow | None:
         """The row of an attempt that was paid by its code before the till heard of it."""
@@ -136,12 +145,13 @@ class PaymentDesk:
         paid = self._ledger.paid_code(code)
         if paid is None or paid.amount_minor != asked.amount_minor:
             return None
-        row = self._ledger.open_attempt(asked, "approved", reference=paid.reference, paid_code=code)
-        return self._ledger.change(row.attempt_id, ["approved"], "approved", method="till") or row
+        return self._ledger.open_attempt(asked, "approved", reference=paid.reference, paid_code=code)
 
     def _known(self, asked: Asked) -> AttemptRow | None:
         """The attempt's row; raises TillProblem, and notes it, where the same id comes with other terms."""
         row = self._ledger.attempt(asked.attempt_id)
+        if row is not None and row.status == "at_till" and self._ledger.book_paid_codes():
+            row = self._ledger.attempt(asked.attempt_id)
         if row is not None and (row.cart_id, row.amount_minor, row.currency, row.basket_hash) != (
             asked.cart_id, asked.amount_minor, asked.currency, asked.basket_hash,
         ):  # fmt: skip
@@ -149,57 +159,75 @@ class PaymentDesk:
             raise TillProblem(f"{asked.cart_id} asks for attempt {asked.attempt_id} on other terms; ignored")
         return row
 
-    async def _charge(self, row: AttemptRow) -> None:
-        charge = Charge(key=row.attempt_id, amount_minor=row.amount_minor, currency=row.currency, method=row.method)
-        await self._settle(row.attempt_id, await self._provider.charge(charge))
-
-    async def _resume(self, row: AttemptRow) -> None:
-        """A row of an earlier run: ask what became of it first; charge only what the provider never saw."""
-        if row.withdrawn:
-            await self._withdraw(row.attempt_id)
-            return
-        found = await self._provider.lookup(row.attempt_id)
-        if found.status == "never_seen":
-            await self._charge(row)
-        else:
-            await self._settle(row.attempt_id, found)
-
-    async def _look(self, row: AttemptRow) -> None:
-        found = await self._provider.lookup(row.attempt_id)
-        if found.status in {"pending", "never_seen"}:
-            self._say_again(row.attempt_id)
-        else:
-            await self._settle(row.attempt_id, found)
-
-    async def _hand_over(self, row: AttemptRow) -> None:
-        """The cart gave up on the provider: stop it there, and wait for a person, unless it was captured already."""
-        found = await self._provider.lookup(row.attempt_id)
-        if found.status == "approved":
-            await self._settle(row.attempt_id, found)
-            return
-        found = await self._provider.withdraw(row.attempt_id)
-        if found.status in {"cancelled", "voided", "declined"}:
-            self._ledger.change(row.attempt_id, ["pending"], "at_till", method="till")
-        self._say_again(row.attempt_id)
-
-    async def _withdraw(self, attempt_id: str) -> None:
+    async def _charge(self, attempt_id: str) -> None:
         row = self._ledger.attempt(attempt_id)
+        if row is None or not row.chargeable:
+            await self._stop(attempt_id)
+            return
+        charge = Charge(key=row.attempt_id, amount_minor=row.amount_minor, currency=row.currency, method=row.method)
+        await self._settle(attempt_id, await self._provider.charge(charge))
+
+    async def _resume(self, attempt_id: str) -> None:
+        """A row that nobody works on: ask what became of it first; charge only what the provider never saw."""
+        row = self._ledger.attempt(attempt_id)
+        if row is None or not row.chargeable:
+            await self._stop(attempt_id)
+            return
+        found = await self._provider.lookup(attempt_id)
+        if found.status == "never_seen":
+            await self._charge(attempt_id)
+        else:
+            await self._settle(attempt_id, found)
+
+    async def _look(self, attempt_id: str) -> None:
+        """Ask what became of it; a charge that failed before the provider saw it is taken back: the cart goes on."""
+        found = await self._provider.lookup(attempt_id)
+        row = self._ledger.attempt(attempt_id)
+        if found.status == "never_seen" and attempt_id not in self._tasks and row is not None and row.chargeable:
+            # The question may still be on its way: only a withdrawal keeps the provider from acting on it.
+            self._ledger.withdraw(attempt_id)
+            await self._withdraw(attempt_id, reason="never_arrived")
+        else:
+            await self._settle(attempt_id, found)
+
+    async def _hand_over(self, attempt_id: str) -> None:
+        """The cart gave up on the provider: stop it there, and wait for a person, unless it was captured already."""
+        row = self._ledger.attempt(attempt_id)
+        if row is not None and row.chargeable:
+            found = await self._provider.lookup(attempt_id)
+            if found.status == "approved":
+                await self._settle(attempt_id, found)
+                return
+            self._ledger.hand_over(attempt_id)
+        await self._stop(attempt_id)
+
+    async def _stop(self, attempt_id: str) -> None:
+        """Carry on with a withdrawal or a handing over, as often as it takes; says the row where there is none."""
+        row = self._ledger.attempt(attempt_id)
+        if row is not None and row.withdrawn and row.status in {"pending", "approved"}:
+            await self._withdraw(attempt_id)
+            return
+        if row is not None and row.status == "pending" and row.method == "till":
+            found = await self._provider.withdraw(attempt_id)
+            if found.status in {"cancelled", "voided", "declined"}:
+                self._ledger.change(attempt_id, ["pending"], "at_till")
+        self._say_again(attempt_id)
+
+    async def _withdraw(self, attempt_id: str, *, reason: str = "withdrawn") -> None:
         found = await self._provider.withdraw(attempt_id)
-        if row is not None and found.status in {"cancelled", "voided", "declined"}:
-            reason = "late_approval" if found.status == "voided" else "withdrawn"
+        if found.status in {"cancelled", "voided", "declined"}:
+            reason = "late_approval" if found.status == "voided" else reason
             self._ledger.change(attempt_id, ["pending", "approved"], found.status, reason=reason)
         self._say_again(attempt_id)
 
     async def _settle(self, attempt_id: str, found: Outcome) -> None:
-        """Write the provider's word down, then tell the cart; a capture of what was withdrawn is given back first."""
+        """Write the provider's word down, then tell the cart; what was taken back meanwhile is stopped there again."""
         row = self._ledger.attempt(attempt_id)
-        if row is None:
+        if row is None or not row.chargeable:
+            await self._stop(attempt_id)
             return
-        if row.status != "pending" or found.status not in {"approved", "declined", "cancelled", "voided"}:
+        if found.status not in {"approved", "declined", "cancelled", "voided"}:
             self._say(row)
-            return
-        if row.withdrawn and found.status == "approved":
-            await self._withdraw(attempt_id)
             return
         # A provider's words are not ours: what looks like a card number is not kept, and not sent on.
         reason, _ = redact_text(found.reason)

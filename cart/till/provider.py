@@ -42,7 +42,10 @@ class Provider(Protocol):
         ...
 
     async def withdraw(self, key: str) -> Outcome:
-        """Stop or give back: `cancelled`, `voided`, or `pending` where it can't be said yet."""
+        """Stop or give back: `cancelled`, `voided`, or `pending` where it can't be said yet.
+
+        After one of the first two the key is captured never again, nor by a charge that arrives later.
+        """
         ...
 
     async def close(self) -> None:

@@ -238,6 +238,9 @@ def _accept_produce(desk: Desk, line: Line, open_: Open) -> None:
     if net_g >= minimum_g(desk):
         desk.emit(StepExplained(step_ids=ids, won=f"{line.name}, accepted by staff", margin=99.0, considered=()))
         confirm(desk, line.line_id, line.pending_units, round(net_g, 2), "staff", ids, 1.0)
+    elif line.line_id in desk.state.asked_alone:
+        # Weighing it anew has been tried: staff lets it go, without a weight and so without a price.
+        confirm(desk, line.line_id, line.pending_units, None, "staff")
 
 
 def _void_line(desk: Desk, line_id: int) -> None:

@@ -97,7 +97,7 @@ class TripState:
     learned: dict[str, WeightLearned] = field(default_factory=dict)
     """Product → what its units weigh. Outlives the trip: it is the cart's, not the shopper's."""
     asked_alone: dict[int, int] = field(default_factory=dict)
-    """Line → when its things were asked to be put in alone."""
+    """Line → when its things were asked to be put in alone, by the cart or by staff who looked at them."""
 
     @property
     def net_open_g(self) -> float:
@@ -228,7 +228,9 @@ class TripState:
                     open_.stage_ns = open_.stage_ns if open_.stage == event.stage else t_ns
                     open_.event = event
             case InterventionCleared():
-                self.interventions.pop(event.id, None)
+                closed = self.interventions.pop(event.id, None)
+                if closed is not None and event.how == "staff" and closed.event.line_id is not None:
+                    self.asked_alone[closed.event.line_id] = t_ns
             case _:
                 pass
 

@@ -217,3 +217,22 @@ def test_another_step_does_not_become_the_produce_while_one_is_in_doubt(shopper:
     assert [kind for kind, _ in shopper.open] == ["wrong_weight"]
     shopper.put(119.0)
     assert shopper.line(9).state == "pending"
+
+
+def test_produce_is_not_priced_by_a_thing_of_a_wrong_catalogue_weight(shopper: Shopper) -> None:
+    shopper.scan(3).put(137.0).wait(2.0)
+    assert [kind for kind, _ in shopper.open] == ["wrong_weight"]
+    shopper.touch("produce", sku="S9")
+    assert shopper.line(9).state == "pending"
+    shopper.put(450.0)
+    assert shopper.line(9).weight_g == pytest.approx(450.0, abs=1.0)
+
+
+def test_staff_can_let_produce_go_that_was_to_be_weighed_anew(shopper: Shopper) -> None:
+    shopper.touch("produce", sku="S9")
+    for command_id in ("c1", "c2"):
+        shopper.wait(16.0)
+        _staff(shopper, "resolve", command_id, intervention=shopper.question("not_placed").id)
+    assert shopper.line(9).state == "confirmed"
+    assert shopper.line(9).proof == "staff"
+    assert shopper.view.total_minor == 0

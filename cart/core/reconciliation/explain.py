@@ -103,10 +103,20 @@ def _shared(explanation: Explanation, rivals: list[Explanation], window: Window)
     ids = set(explanation.step_ids)
     others = [e for e in rivals if ids & set(e.step_ids) and e.effect != explanation.effect]
     doubted = together or any(e.moves and all(m.kind == "place" for m in e.moves) for e in others)
-    if not doubted and not (ranged.priced and _elsewhere(ranged, ids, rivals, window)):
+    if not doubted and not (
+        ranged.priced and (_elsewhere(ranged, ids, rivals, window) or _anothers(ranged, ids, window))
+    ):
         return False
     rest_ns = max(s.rest_ns for s in window.steps if s.step_id in explanation.step_ids)
     return ranged.priced or window.now_ns - rest_ns < priors.SHOWS_WITHIN_S * 1e9
+
+
+def _anothers(ranged: Move, ids: set[int], window: Window) -> bool:
+    """True where a step came before it was picked, and something that was scanned before that still waits."""
+    picked_ns = next((w.since_ns for w in window.waiting if w.line_id == ranged.key), 0)
+    began_ns = min(s.began_ns for s in window.steps if s.step_id in ids)
+    scanned = any(w.line_id != ranged.key and w.since_ns <= began_ns + TOUCHED_LATE_NS for w in window.waiting)
+    return scanned and began_ns < picked_ns - TOUCHED_LATE_NS
 
 
 def _elsewhere(ranged: Move, ids: set[int], rivals: list[Explanation], window: Window) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ def step(delta_g: float, *, step_id: int = 1, at_s: float = 10.0, sd_g: float = 
 
 
 def waiting(
-    line: int, mean_g: float | None, sd_g: float = 1.0, *, units: int = 1, at_s: float = 8.0, **more: float
+    line: int, mean_g: float | None, sd_g: float = 1.0, *, units: int = 1, at_s: float = 8.0, **more: Any
 ) -> Waiting:
     return Waiting(line, f"S{line}", f"item {line}", units, mean_g, sd_g, round(at_s * SECOND), **more)
 

@@ -80,8 +80,15 @@ class Session:
         self._boots_blind = False
         """True from a start of which no earlier weight is known to its first rest."""
 
-    def restore(self, events: Iterable[tuple[int, LedgerEvent]]) -> None:
-        """Fold what the journal holds of the open trip, before the first observation. Infers nothing."""
+    def restore(
+        self, events: Iterable[tuple[int, LedgerEvent]], earlier: Iterable[tuple[int, LedgerEvent]] = ()
+    ) -> None:
+        """Fold what the journal holds of the open trip, before the first observation. Infers nothing.
+
+        `earlier`: the payments of the trips before, so that a late answer about one is known for what it is.
+        """
+        for t_ns, event in earlier:
+            self._desk.payments.apply(t_ns, event)
         for t_ns, event in events:
             self._desk.state.apply(t_ns, event)
             self._desk.payments.apply(t_ns, event)

@@ -86,7 +86,7 @@ class Daemon:
             policy=config.policy,
             languages=config.store.languages,
         )
-        session.restore(opened.events)
+        session.restore(opened.events, opened.earlier)
         self.core = CoreLoop(
             session,
             self.clock,

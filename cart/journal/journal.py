@@ -14,6 +14,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -22,7 +23,7 @@ import msgspec
 from cart.core.catalog import Catalog
 from cart.core.chain import ChainReport, LedgerRow, Tombstone
 from cart.core.effects import Record
-from cart.core.ledger import LedgerEvent
+from cart.core.ledger import LedgerEvent, TripStarted
 from cart.core.problem import Problem
 from cart.journal.ledger_file import CATALOGUES_KEPT, Head, LedgerFile
 from cart.journal.problems import WHAT_TO_DO, JournalProblem, JournalState
@@ -35,6 +36,9 @@ QUEUE_MAX: Final = 256
 RESTORE_ROWS_MAX: Final = 20_000
 """Rows folded at a restart: a 200-line trip leaves about 2,000."""
 
+EARLIER_ROWS_MAX: Final = 200
+"""Rows about earlier trips' payments: those of about 30 attempts, as many as are kept to match late answers with."""
+
 T = TypeVar("T")
 
 
@@ -45,6 +49,8 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     trip_id: str
     head: Head
     last_wall_ms: int | None
+    earlier: list[tuple[int, LedgerEvent]] = []
+    """The latest payments of the trips before, for `Session.restore`: late answers are still matched with them."""
     locked: str
     """Why payment is locked, in words and with what to do; "" where it isn't."""
 
@@ -250,6 +256,7 @@ class Journal:
         last = self._file.ask("SELECT wall_ms FROM ledger ORDER BY seq DESC LIMIT 1")
         return Opened(
             events=self._read_open_trip(),
+            earlier=self._read_earlier_payments(),
             trip_id=self._file.trip_id,
             head=self._file.head,
             last_wall_ms=int(last[0][0]) if last else None,
@@ -264,12 +271,27 @@ class Journal:
         return [str(found[0]) for found in reversed(ids)], int(newest[0][0])
 
     def _read_open_trip(self) -> list[tuple[int, LedgerEvent]]:
-        since = self._file.ask(
+        rows = self._file.rows("seq >= ?", self._open_since(), limit=RESTORE_ROWS_MAX)
+        return [(row.t_ns, row.event()) for row in rows]
+
+    def _read_earlier_payments(self) -> list[tuple[int, LedgerEvent]]:
+        rows = self._file.rows(
+            "seq IN (SELECT seq FROM ledger WHERE kind IN ('trip_started', 'attempt_opened', 'attempt_changed') "
+            "AND seq < ? ORDER BY seq DESC LIMIT ?)",
+            self._open_since(),
+            EARLIER_ROWS_MAX,
+        )
+        events = [(row.t_ns, row.event()) for row in rows]
+        # An attempt whose trip's start is cut off by the limit would have no trip.
+        return [*dropwhile(lambda found: not isinstance(found[1], TripStarted), events)]
+
+    def _open_since(self) -> int:
+        """The row that the open trip, or the idle time, begins with; 0 in an empty ledger."""
+        found = self._file.ask(
             "SELECT coalesce(max(seq), 0) FROM ledger WHERE kind = 'trip_started' "
             "OR (kind = 'phase_changed' AND phase = 'idle')"
-        )[0][0]
-        rows = self._file.rows("seq >= ?", since, limit=RESTORE_ROWS_MAX)
-        return [(row.t_ns, row.event()) for row in rows]
+        )
+        return int(found[0][0])
 
     def _acknowledge(self, chain: str, seq: int, row_hash: str) -> AckOutcome:
         if chain != self._file.head.chain:

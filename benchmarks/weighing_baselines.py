@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import math
 import statistics
 from collections import deque
@@ -32,13 +33,18 @@ class Detector(Protocol):
         ...
 
 
-class MovingAverage(msgspec.Struct, frozen=True):
-    """Mean of ten samples; a step once `window` means in a row lie within `band_g` away from the last stable value."""
+class Smoothed(msgspec.Struct, frozen=True):
+    """A filter over the last `length` samples; a step once `window` of its values in a row lie within `band_g`, away
+    from the last stable value."""
 
     window: int
     band_g: float
     length: int = 10
 
+    @abc.abstractmethod
+    def middle(self, last: Sequence[float]) -> float:
+        """What the filter makes of the last samples, g."""
+
     def run(self, samples: Sequence[tuple[int, float]]) -> list[Found]:
         """All steps."""
         return _stable_changes(self._smoothed(samples), self.window, self.band_g)
@@ -48,26 +54,23 @@ class MovingAverage(msgspec.Struct, frozen=True):
         for t_ns, g in samples:
             last.append(g)
             if len(last) == self.length:
-                yield t_ns, sum(last) / self.length
+                yield t_ns, self.middle(last)
 
 
-class MedianFilter(msgspec.Struct, frozen=True):
-    """Median of fifteen samples, judged the same way."""
+class MovingAverage(Smoothed, frozen=True):
+    """Mean of ten samples."""
 
-    window: int
-    band_g: float
+    def middle(self, last: Sequence[float]) -> float:
+        return sum(last) / len(last)
+
+
+class MedianFilter(Smoothed, frozen=True):
+    """Median of fifteen samples."""
+
     length: int = 15
 
-    def run(self, samples: Sequence[tuple[int, float]]) -> list[Found]:
-        """All steps."""
-        return _stable_changes(self._smoothed(samples), self.window, self.band_g)
-
-    def _smoothed(self, samples: Sequence[tuple[int, float]]) -> Iterator[tuple[int, float]]:
-        last: deque[float] = deque(maxlen=self.length)
-        for t_ns, g in samples:
-            last.append(g)
-            if len(last) == self.length:
-                yield t_ns, statistics.median(last)
+    def middle(self, last: Sequence[float]) -> float:
+        return statistics.median(last)
 
 
 def _stable_changes(smoothed: Iterator[tuple[int, float]], window: int, band_g: float) -> list[Found]:

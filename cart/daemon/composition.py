@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import gc
 import logging
 import os
 import secrets
@@ -115,6 +116,7 @@ class Daemon:
             self._feed.publish_catalog(self._catalog)
         if self._trip_catalog is not None and self._trip_catalog.version != self._catalog.version:
             self.core.decide(CatalogArrived(t_ns=now_ns, catalog=self._catalog))
+        freeze_what_stays()
 
     def _build_parts(self, folder: Path) -> None:
         config, submit, clock = self._config, self.core.submit, self.clock
@@ -201,6 +203,7 @@ class Daemon:
     def _catalog_arrived(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._feed.publish_catalog(catalog)
+        freeze_what_stays()
 
     async def _touched(self, request: TouchRequest) -> TouchReply:
         if isinstance(request, ReceiptTo) and not self.store.linked:
@@ -268,6 +271,12 @@ class Daemon:
             "dropped_samples": self.core.dropped_samples,
             "pids": {name: device.child.pid for name, device in self.devices.items()},
         }
+
+
+def freeze_what_stays() -> None:
+    """Take modules and catalogue out of the collector's rounds: they stay, and would cost each decision its pauses."""
+    gc.collect()
+    gc.freeze()
 
 
 def seconds_since_exec() -> float:

@@ -56,6 +56,9 @@ def main() -> int:
         "# Benchmarks\n",
         f"Printed by `make bench` on {time.strftime('%Y-%m-%d', time.gmtime())}, {machine()}; a table a command.\n",
     ]
+    left_out = [name for name in BENCHMARKS if name not in arguments.only]
+    if left_out:
+        parts.append(f"Not run this time: {', '.join(left_out)}.\n")
     failed = False
     for name in arguments.only:
         print(f"{name} …", flush=True)

@@ -120,6 +120,11 @@ class Session:
         due = [self._trip_due_ns, self._weigher.next_deadline_ns if self._weigher is not None else None]
         return min((d for d in due if d is not None), default=None)
 
+    @property
+    def pay_waits(self) -> bool:
+        """True while a touched payment waits for the basket to come to rest."""
+        return self._desk.wish is not None
+
     def view(self) -> TripView:
         """What the screen shows now."""
         return trip_view(self._desk, self._revision)

@@ -88,8 +88,9 @@ class CoreLoop:
         coupons = [e.event for e in effects if isinstance(e, Record) and isinstance(e.event, CouponEntered)]
         if any(not coupon.accepted for coupon in coupons):
             return "coupon_refused"
+        remembered = touch.action == "language" or (touch.action == "pay" and self.session.pay_waits)
         came_to_something = any(not isinstance(effect, Indicate) for effect in effects)
-        return "" if came_to_something or touch.action == "language" else "not_now"
+        return "" if came_to_something or remembered else "not_now"
 
     async def run(self) -> None:
         """Decide and commit until cancelled."""

@@ -199,3 +199,13 @@ def test_no_total_is_told_that_the_disk_does_not_have() -> None:
         assert shell.told[0] is None
 
     run(script)
+
+
+def test_a_payment_that_waits_for_rest_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def script(shell: Shell) -> None:
+        refused = Touch(t_ns=shell.now(), action="pay", method="card")
+        assert shell.loop.touch(refused) == "not_now"
+        monkeypatch.setattr(Session, "pay_waits", True)
+        assert shell.loop.touch(refused) == ""
+
+    run(script)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import logging
 import random
@@ -90,8 +91,10 @@ class World:
         )
 
     async def _run_cart(self, boot: Boot) -> None:
-        self.daemon = None
-        await SimulatedDaemon(boot, self.witness, up=lambda daemon: setattr(self, "daemon", daemon)).live()
+        again = True
+        while again:
+            self.daemon = None
+            again = await SimulatedDaemon(boot, self.witness, up=lambda up: setattr(self, "daemon", up)).live()
 
     async def _run_till(self, boot: Boot) -> None:
         self.service = None
@@ -188,6 +191,7 @@ class World:
 def play(seed: int, *, mutation: Mutation | None = None, keep: Path | None = None) -> Outcome:
     """Play one seed and audit it. `keep` is an empty folder to leave the evidence in."""
     with ExitStack() as stack:
+        stack.callback(gc.unfreeze)  # what a daemon believes will stay, stays for its own run alone
         if keep is None:
             parent = MEMORY if MEMORY.is_dir() else None
             keep = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-", dir=parent)))

@@ -19,6 +19,8 @@ from operator import mul
 from typing import Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from cart.bench import gestures
 from cart.bench.gestures import STEP_S, Segment
@@ -232,6 +234,14 @@ class Platform:
         return not self._active and not self._due
 
     @property
+    def still_until_ns(self) -> int:
+        """Until then nothing moves and nothing is spoilt, as far as planned; now while something does."""
+        moves = self._active or self._still < len(self._window) or not self._started
+        if moves or self._fault is not None or self._kelvin != self._kelvin_to:
+            return self._now_ns
+        return min(self._due[0][0] if self._due else 1 << 62, self._glitches[0][0] if self._glitches else 1 << 62) - 1
+
+    @property
     def last_touch_ns(self) -> int:
         """When the last of all actions so far ends."""
         return self._last_touch_ns
@@ -264,6 +274,24 @@ class Platform:
             counts = self._broken()
         self._last_counts = max(COUNTS_MIN, min(COUNTS_MAX, counts))
         return self._last_counts
+
+    def still_counts(self, t_ns: NDArray[np.int64], zero_g: NDArray[np.float64]) -> list[int]:
+        """`counts_at` for all of these times at once, none of them after `still_until_ns`.
+
+        `zero_g` is noise and wander of zero at these times, which the caller has drawn; nothing here is random, and
+        glitches are the caller's too.
+        """
+        physics, settings = self.physics, self.settings
+        target_g = physics.creep * self.load_g
+        left = np.exp((self._read_ns - t_ns) / (1e9 * physics.creep_s))
+        creep_g = target_g + (self._creep_g - target_g) * left
+        seen_g = self._window[-1] * (1 + physics.span_per_k * self._kelvin) + physics.drift_g_per_k * self._kelvin
+        words = np.rint(settings.tare_counts + (seen_g + creep_g + zero_g) * settings.counts_per_gram)
+        counts: list[int] = np.clip(words, COUNTS_MIN, COUNTS_MAX).astype(np.int64).tolist()
+        self._creep_g, self._last_counts = float(creep_g[-1]), counts[-1]
+        self._read_ns = int(t_ns[-1])
+        self._now_ns += max(0, -((self._now_ns - self._read_ns) // STEP_NS)) * STEP_NS
+        return counts
 
     def conversions(self, start_ns: int, end_ns: int) -> Iterator[tuple[int, int]]:
         """(time, counts) of the converter's own clock from `start_ns` to `end_ns`, with jitter and gaps."""
@@ -303,7 +331,10 @@ class Platform:
         """Step the platform past `t_ns`; returns the seconds since the last call. A still platform costs nothing."""
         steps = max(0, -((self._now_ns - t_ns) // STEP_NS))
         idle = self._still >= len(self._window) and not self._active
-        if not idle or (self._due and self._due[0][0] <= t_ns):
+        due = self._due and self._due[0][0] <= self._now_ns + steps * STEP_NS
+        if not idle and not self._active and not due and self._cosine == self._tilt_to:
+            self._ring_down(steps)
+        elif not idle or (self._due and self._due[0][0] <= t_ns):
             for _ in range(steps):
                 self._now_ns += STEP_NS
                 self._step()
@@ -347,6 +378,23 @@ class Platform:
             self._still += 1
         self._window.append(self._x)
 
+    def _ring_down(self, steps: int) -> None:
+        """`_step` while nothing touches the platform."""
+        a, b, c, d = self._matrix_free
+        target, x, v = self.load_g * self._cosine, self._x, self._v
+        for _ in range(steps):
+            self._now_ns += STEP_NS
+            gap = x - target
+            x = target + a * gap + b * v
+            v = c * gap + d * v
+            if abs(x - target) + abs(v) > 1e-3:
+                self._still = 0
+            else:
+                x, v = target, 0.0
+                self._still += 1
+            self._window.append(x)
+        self._x, self._v = x, v
+
     def _stiffen(self) -> None:
         physics = self.physics
         hz = physics.resonance_hz * math.sqrt(physics.platform_g / (physics.platform_g + max(0.0, self.load_g)))
@@ -354,6 +402,13 @@ class Platform:
         carried_kg = (physics.platform_g + max(0.0, self.load_g)) / 1000
         by_hand = HAND_DAMPING_NS_M / (2 * carried_kg * 2 * math.pi * hz)
         self._matrix_held = _oscillator(hz, min(0.5, physics.damping + by_hand))
+
+    def wander_g(self, t_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How far zero has wandered at these times."""
+        seen = np.full(len(t_ns), -self._wave_zero)
+        for omega, phase, share in self._waves:
+            seen += share * np.sin(omega * 1e-9 * t_ns + phase)
+        return self.physics.wander_g * seen
 
     def _wander(self, t_s: float) -> float:
         return self.physics.wander_g * (sum(s * math.sin(w * t_s + p) for w, p, s in self._waves) - self._wave_zero)

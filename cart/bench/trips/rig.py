@@ -10,7 +10,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from cart.bench.physics import Physics, Platform
+from cart.bench.physics import Physics
+from cart.bench.trips.cell import Cell
 from cart.core.catalog import Catalog
 from cart.core.effects import CancelPayment, DrawTripId, Effect, QueryPayment, Record, RequestPayment
 from cart.core.ledger import LedgerEvent
@@ -59,7 +60,8 @@ class Rig:
             samples_per_second=samples_per_second,
         )
         self.physics = Physics.varied(self.rng.randrange(1 << 32))
-        self.platform = Platform(self.scale, self.rng.randrange(1 << 32), self.physics)
+        self._cell = Cell(self.scale, self.rng.randrange(1 << 32), self.physics)
+        self.platform = self._cell.platform
         self.session = Session(
             cart_id="cart-1",
             store_id="store-1",
@@ -74,8 +76,6 @@ class Rig:
         """How many of the next requests the till declines."""
         self._heard, self._captured = heard, captured
         self._framer = ScannerFramer(Framing())
-        self._conversions = self.platform.conversions(0, 1 << 62)
-        self._next = next(self._conversions)
         self._last_ns = 0
         self._view: TripView | None = None
         self._answers: list[tuple[int, PaymentAnswer]] = []
@@ -99,15 +99,9 @@ class Rig:
 
     def pass_until(self, until_ns: int) -> None:
         """Let virtual time pass: conversions, deadlines, the till's answers."""
-        while True:
-            t_ns, counts = self._next
-            if self._answers and self._answers[0][0] <= min(t_ns, until_ns):
-                due_ns, answer = self._answers.pop(0)
-                self._advance(max(self.now_ns, due_ns))
-                self._tell(answer)
-                continue
-            if t_ns > until_ns:
-                break
+        for t_ns, counts in self._cell.until(until_ns):
+            if self._answers:
+                self._answer(t_ns)
             if t_ns - self._last_ns > GAP_NS:
                 self._advance(t_ns - 1)
             self._last_ns = self.now_ns = t_ns
@@ -115,7 +109,7 @@ class Rig:
             effects = self.session.handle(ScaleSample(t_ns=t_ns, counts=counts))
             if effects:
                 self._carry_out(effects)
-            self._next = next(self._conversions)
+        self._answer(until_ns)
         self._advance(max(self.now_ns, until_ns))
 
     def scan(self, text: str, symbology: str = "]E0") -> None:
@@ -143,6 +137,13 @@ class Rig:
         self._tell(StaffCommand(t_ns=self.now_ns, command_id=command_id, action=action, **fields))  # type: ignore[arg-type]
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _answer(self, until_ns: int) -> None:
+        """The till's answers that have arrived by then."""
+        while self._answers and self._answers[0][0] <= until_ns:
+            due_ns, answer = self._answers.pop(0)
+            self._advance(max(self.now_ns, due_ns))
+            self._tell(answer)
 
     def _advance(self, until_ns: int) -> None:
         """Move the clock on, waking the session at its deadlines."""

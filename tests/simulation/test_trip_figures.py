@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cart.bench.trips.baselines import fixed_tolerance, scan_only
-from cart.bench.trips.figures import rate, wilson
+from cart.bench.trips.figures import rate
 from cart.bench.trips.ranges import KINDS, TWIN_WITHIN_G, CatalogKind, Product, make_range
 from cart.bench.trips.things import Entry
+from cart.bench.wilson import wilson
 from cart.core.catalog import Item
 
 

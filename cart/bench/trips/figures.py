@@ -1,7 +1,6 @@
 """From single trips to rates with their bounds.
 
-A rate is given with its 95 % Wilson interval (Wilson 1927, J. Am. Stat. Assoc. 22:209), and the unfavourable bound is
-what may be claimed.
+A rate is given with its 95 % Wilson interval, and the unfavourable bound is what may be claimed.
 """
 
 from __future__ import annotations
@@ -14,20 +13,10 @@ from typing import Any
 from cart.bench.trips.cheats import CHEATS
 from cart.bench.trips.people import GROUPS
 from cart.bench.trips.running import CARTS, TripFigures
+from cart.bench.wilson import Z95, wilson
 
-Z95 = 1.959964
 TELLABLE_SIGMAS = 3.0
 FAILURES_MAX = 40
-
-
-def wilson(hits: float, tries: float) -> tuple[float, float]:
-    """95 % interval of a proportion; (0, 1) without tries."""
-    if tries <= 0:
-        return 0.0, 1.0
-    share, z2 = hits / tries, Z95 * Z95
-    centre = (share + z2 / (2 * tries)) / (1 + z2 / tries)
-    half = Z95 / (1 + z2 / tries) * math.sqrt(max(0.0, share * (1 - share)) / tries + z2 / (4 * tries * tries))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _poisson(hits: float, tries: float) -> tuple[float, float]:

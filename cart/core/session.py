@@ -32,6 +32,7 @@ from cart.core.observations import (
     TripIdDrawn,
 )
 from cart.core.session_desk import Desk
+from cart.core.session_foretold import foretold
 from cart.core.session_view import trip_view
 from cart.core.settings import Policy, ScaleSettings
 from cart.core.view import TripView
@@ -77,6 +78,8 @@ class Session:
         self._revision = 0
         self._next_catalog: Catalog | None = None
         self._due: tuple[tuple[int, bool], int | None] | None = None
+        self._foretold_at = -1
+        """Revision of the trip at which the weighing was told what to expect."""
         self._boots_blind = False
         """True from a start of which no earlier weight is known to its first rest."""
 
@@ -134,6 +137,7 @@ class Session:
             session_payment.grant_wish(self._desk)
         if self._desk.effects or self._desk.buzzer != "none":
             self._desk.indicate()
+        self._foretell()
         effects, self._desk.effects = self._desk.effects, []
         if effects:
             self._revision += 1
@@ -142,6 +146,13 @@ class Session:
             self._next_catalog = None
             self._revision += 1
         return effects
+
+    def _foretell(self) -> None:
+        """Tell the weighing what would be no surprise, whenever the ledger has moved."""
+        revision = self._desk.state.revision
+        if self._weigher is not None and revision != self._foretold_at:
+            self._foretold_at = revision
+            self._weigher.expect(foretold(self._desk))
 
     @property
     def _trip_due_ns(self) -> int | None:
@@ -165,6 +176,7 @@ class Session:
         wander_g = min(_WANDER_MAX_G, _WANDER_G_PER_S * off_s)
         sigma_g = (state.gross_sigma_g**2 + wander_g**2) ** 0.5
         self._weigher = Weigher(self._scale, reference_g=state.gross_g, reference_sigma_g=sigma_g)
+        self._foretold_at = -1
         return self._weigher
 
     def _power_returned(self, obs: PowerReturned) -> None:

@@ -22,6 +22,7 @@ from cart.core.weighing.evidence import (
     look,
     shaking,
 )
+from cart.core.weighing.odds import Odds
 from cart.core.weighing.ringing import RATE_MIN, RingModel, free_decay
 
 SETTLING = 4
@@ -48,21 +49,6 @@ DRIFT_AWAY_G_PER_S = 0.1
 """What drift may add to the smallest step for each second of disturbance, up to as much again."""
 UNKNOWN_DECAY_PER_S = 4.0
 QUIET_MAX_S = 1.0
-EVIDENCE = 5.6
-"""Log likelihood ratio of rest against a hand at which a step is registered, if nothing else is known."""
-EVIDENCE_SLOW = 4.0
-"""The same below RATE_MIN: the converter spans 0.4 s there, and a touch must outlast it to look like rest."""
-RELEASED = 1.5
-"""How much less is asked where more than the item was carried just before: a hand pressed, and let go."""
-LOOKS = 1.2
-"""How much more is asked with the logarithm of the time since rest: who looks often sees rare things."""
-AGITATED = 1.0
-"""How much more is asked for each recent touch that changed nothing, up to two."""
-AGITATED_S = 8.0
-TOUCH_S = 0.3
-"""A light touch does not last: the odds that it is still there fall as exp(−(t/0.3 s)²); noise hides its ends."""
-LIGHT_G = 200.0
-EVIDENCE_MIN = -0.5
 BASELINE_S, REFINE_S = 0.3, 0.6
 KEPT = 256
 """Samples remembered: 3.2 s at 80/s."""
@@ -84,6 +70,7 @@ class StepDetector:
         """What the reference has followed since the start, never priced."""
         self.rest_since_ns: int | None = None
         self.ring = RingModel()
+        self.odds = Odds()
         self._has_reference = reference_g is not None
         self._reference_var = reference_sigma_g**2
         self._xs: list[float] = []
@@ -102,7 +89,6 @@ class StepDetector:
         self._last_ns = 0
         self._highest_g = 0.0
         self._rolling_g = math.inf
-        self._touches_ns = [-(10**18)] * 2
 
     def restart(self, sigma_growth_g: float) -> None:
         """Samples were lost or not to be believed: look for rest anew and hold it against the old reference."""
@@ -321,7 +307,7 @@ class StepDetector:
         smallest = STEP_MIN_G + min(STEP_MIN_G, DRIFT_AWAY_G_PER_S * away_s)
         if abs(delta) < max(smallest, STEP_MIN_SIGMAS * math.sqrt(variance)):
             if quiet_s >= 0.15:
-                self._touches_ns = [self._touches_ns[-1], t_ns]
+                self.odds.touched(t_ns)
                 # What was only estimated (while rolling) is measured now; what was measured may only drift.
                 unsure = self._reference_var / (self._reference_var + seen.level_sd_g**2 + drift * drift + 1e-9)
                 most = DRIFT_G_PER_S * away_s + 3.0 * unsure * math.sqrt(self._reference_var)
@@ -333,7 +319,7 @@ class StepDetector:
             return None
         if seen.rings and abs(delta) < 10.0 + 0.2 * seen.ring_g and quiet_s < RINGING_QUIET_S:
             return None
-        if seen.evidence(abs(delta), self.sigma_g) < self._asked(t_ns, delta, seen, quiet_s, period_s):
+        if seen.evidence(abs(delta), self.sigma_g) < self._asked(t_ns, delta, variance**0.5, seen, quiet_s, period_s):
             return None
         # Real noise is not quite white: a mean of many samples is worse than σ/√n by about a quarter of a sample's.
         sigma = math.sqrt(variance + 0.04 + (0.25 * self.sigma_g) ** 2 + (2e-4 * delta) ** 2)
@@ -365,17 +351,14 @@ class StepDetector:
             i -= 1
         return self._ts[i] - round(0.5 * SETTLING * period_s * 1e9)
 
-    def _asked(self, t_ns: int, delta_g: float, seen: Window, quiet_s: float, period_s: float) -> float:
-        """The evidence asked for, by what happened before."""
-        light = 1.0 / (1.0 + (delta_g / LIGHT_G) ** 2)
-        touch_s = TOUCH_S * (0.9 + 0.1 * min(3.0, self.sigma_g))
-        asked = (EVIDENCE_SLOW if period_s * RATE_MIN > 1 else EVIDENCE) - light * (quiet_s / touch_s) ** 2
-        asked += LOOKS * math.log1p(max(0.0, (t_ns - self._left_ns) * 1e-9 - quiet_s))
-        pressed_g, ring_g = self._highest_g - seen.level_g, seen.ring_g
-        if delta_g > 0 and pressed_g > max(4.0, 4.0 * self.sigma_g, 0.05 * delta_g) + 2.0 * ring_g:
-            asked -= RELEASED
-        asked += AGITATED * sum(t_ns - t < AGITATED_S * 1e9 for t in self._touches_ns)
-        return max(EVIDENCE_MIN, asked)
+    def _asked(self, t_ns: int, delta_g: float, sd_g: float, seen: Window, quiet_s: float, period_s: float) -> float:
+        pressed_g = self._highest_g - seen.level_g
+        released = delta_g > 0 and pressed_g > max(4.0, 4.0 * self.sigma_g, 0.05 * delta_g) + 2.0 * seen.ring_g
+        busy_s = (t_ns - self._left_ns) * 1e-9 - quiet_s
+        return self.odds.asked(
+            t_ns, delta_g, sd_g, sigma_g=self.sigma_g, quiet_s=quiet_s, busy_s=busy_s, released=released,
+            slow=period_s * RATE_MIN > 1,
+        )  # fmt: skip
 
     def _settle(self, t_ns: int, level_g: float, level_sd_g: float, n: int, refine_s: float) -> None:
         self.state = "rest"

@@ -10,6 +10,7 @@ from cart.core.settings import ScaleSettings
 from cart.core.weighing.detector import StepDetector
 from cart.core.weighing.events import LiveWeight, ScaleFault, ScaleFaultKind, WeighingEvent, WeightStep
 from cart.core.weighing.intake import Intake
+from cart.core.weighing.odds import FORETOLD_MANY, Foretold
 from cart.core.weighing.zero import ZeroTracking
 
 SILENT_S = 1.0
@@ -99,6 +100,13 @@ class Weigher:
         if accepted and self._detector.state == "rest":
             self._zero.follow(self._detector.local_g, self._detector.sigma_g, intake.period_s)
         return events
+
+    def expect(self, changes: Sequence[Foretold]) -> None:
+        """Say what would be no surprise next, the likeliest first: such a step is believed on less evidence.
+
+        It stands until called again. What is weighed is not pulled towards it.
+        """
+        self._detector.odds.foretold = changes[:FORETOLD_MANY]
 
     def tick(self, t_ns: int) -> Sequence[WeighingEvent]:
         """Time has passed without a sample."""

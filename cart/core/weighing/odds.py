@@ -1,0 +1,85 @@
+"""How much evidence a step needs, by what happened before it and by what the scans foretell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+EVIDENCE = 5.6
+"""Log likelihood ratio of rest against a hand at which a step is registered, if nothing else is known."""
+EVIDENCE_SLOW = 4.0
+"""The same below RATE_MIN: the converter spans 0.4 s there, and a touch must outlast it to look like rest."""
+EVIDENCE_MIN = -0.5
+RELEASED = 1.5
+"""How much less is asked where more than the item was carried just before: a hand pressed, and let go."""
+LOOKS = 1.2
+"""How much more is asked with the logarithm of the time since rest: who looks often sees rare things."""
+AGITATED = 1.0
+"""How much more is asked for each recent touch that changed nothing, up to two."""
+AGITATED_S = 8.0
+TOUCH_S = 0.3
+"""A light touch does not last: the odds that it is still there fall as exp(−(t/0.3 s)²); noise hides its ends."""
+LIGHT_G = 200.0
+FORETOLD_SHARE = 0.7
+"""How often a change is one that was foretold."""
+FORETOLD_MAX = 4.5
+FORETOLD_MANY = 32
+HAND_DECADES = math.log(1000.0)
+"""A hand's force may be anything from 5 g to 5 kg, each factor as likely as another."""
+
+
+class Foretold(msgspec.Struct, frozen=True):
+    """A change of the gross weight that would be no surprise: what was scanned may go in, what is inside may go out."""
+
+    delta_g: float
+    sd_g: float
+
+
+class Odds:
+    """Keeps what the threshold depends on. Constant memory."""
+
+    def __init__(self) -> None:
+        self.foretold: Sequence[Foretold] = ()
+        self._touches_ns = [-(10**18)] * 2
+
+    def touched(self, t_ns: int) -> None:
+        """Something touched the basket and changed nothing."""
+        self._touches_ns = [self._touches_ns[-1], t_ns]
+
+    def asked(
+        self, t_ns: int, delta_g: float, sd_g: float, *, sigma_g: float, quiet_s: float, busy_s: float,
+        released: bool, slow: bool,
+    ) -> float:  # fmt: skip
+        """The evidence to ask for a change of `delta_g` ± `sd_g`.
+
+        It has been quiet for `quiet_s` after `busy_s` of movement; `sigma_g` is the noise of a sample. `released`: the
+        platform carried clearly more just before. `slow`: too few samples a second to see an oscillation.
+        """
+        light = 1.0 / (1.0 + (delta_g / LIGHT_G) ** 2)
+        touch_s = TOUCH_S * (0.9 + 0.1 * min(3.0, sigma_g))
+        asked = (EVIDENCE_SLOW if slow else EVIDENCE) - light * (quiet_s / touch_s) ** 2
+        asked += LOOKS * math.log1p(max(0.0, busy_s))
+        if released:
+            asked -= RELEASED
+        asked += AGITATED * sum(t_ns - t < AGITATED_S * 1e9 for t in self._touches_ns)
+        if self.foretold:
+            asked -= self.gain(delta_g, sd_g)
+        return max(EVIDENCE_MIN, asked)
+
+    def gain(self, delta_g: float, sd_g: float) -> float:
+        """Log of how much likelier `delta_g` ± `sd_g` is for what was foretold than for a hand's force, at least 0.
+
+        A hand that presses does not know the weight; a scanned item does.
+        """
+        alike = [f for f in self.foretold if (f.delta_g > 0) == (delta_g > 0)]
+        if not alike:
+            return 0.0
+        density = 0.0
+        for one in alike:
+            variance = one.sd_g * one.sd_g + sd_g * sd_g
+            off = delta_g - one.delta_g
+            density += math.exp(-0.5 * off * off / variance) / math.sqrt(2 * math.pi * variance)
+        odds = FORETOLD_SHARE * density / len(alike) * abs(delta_g) * HAND_DECADES
+        return min(FORETOLD_MAX, math.log(odds)) if odds > 1.0 else 0.0

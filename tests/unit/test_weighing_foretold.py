@@ -1,0 +1,84 @@
+"""Steps that a scan foretells are believed sooner, and never weighed differently."""
+
+from __future__ import annotations
+
+import pytest
+
+from cart.bench.physics import Physics, Platform
+from cart.core.ledger import WeightStepSeen
+from cart.core.settings import ScaleSettings
+from cart.core.weighing import Foretold, Weigher, WeightStep
+from cart.core.weighing.odds import Odds
+from tests.unit.shopper import Shopper
+
+S = 1_000_000_000
+SETTINGS = ScaleSettings(counts_per_gram=21.5, tare_counts=84_213)
+PLAIN = Physics(glitches_per_hour=0.0, gaps_per_hour=0.0, wander_g=2.0)
+
+
+def weighed(seed: int, mass_g: float, foretold: list[Foretold]) -> tuple[WeightStep, int]:
+    world = Platform(SETTINGS, seed, PLAIN)
+    rest_ns = world.put(3 * S, mass_g)
+    weigher = Weigher(SETTINGS)
+    weigher.expect(foretold)
+    events = [event for t_ns, counts in world.conversions(0, 6 * S) for event in weigher.feed(t_ns, counts)]
+    (step,) = [event for event in events if isinstance(event, WeightStep)]
+    return step, rest_ns
+
+
+@pytest.mark.parametrize("mass_g", [20.0, 80.0, 150.0])
+def test_a_foretold_item_is_registered_sooner_at_the_weight_it_has(mass_g: float) -> None:
+    sooner = 0
+    for seed in range(8):
+        plain, _ = weighed(seed, mass_g, [])
+        foretold, rest_ns = weighed(seed, mass_g, [Foretold(mass_g + 1.5, 0.03 * mass_g)])
+        assert rest_ns < foretold.decided_ns <= plain.decided_ns
+        assert foretold.delta_g == pytest.approx(mass_g, abs=4 * foretold.sigma_g)
+        sooner += foretold.decided_ns < plain.decided_ns
+    assert sooner >= 6
+
+
+def test_nothing_is_gained_by_another_weight_or_the_other_direction() -> None:
+    odds = Odds()
+    odds.foretold = [Foretold(300.0, 6.0), Foretold(-45.0, 1.0)]
+    assert odds.gain(302.0, 1.0) > 3.0
+    assert odds.gain(-45.5, 1.0) > 2.0
+    assert odds.gain(340.0, 1.0) == 0.0
+    assert odds.gain(-300.0, 1.0) == 0.0
+    assert odds.gain(45.0, 1.0) == 0.0
+
+
+def test_the_more_is_foretold_the_less_it_says() -> None:
+    odds = Odds()
+    gains = []
+    for many in (1, 5, 30):
+        odds.foretold = [Foretold(100.0 + 50.0 * k, 5.0) for k in range(many)]
+        gains.append(odds.gain(100.0, 1.0))
+    assert gains[0] > gains[1] > gains[2]
+
+
+def test_hands_make_no_step_of_what_is_foretold() -> None:
+    for seed in range(4):
+        world = Platform(SETTINGS, seed, PLAIN)
+        world.preload(4000.0)
+        world.rummage(3 * S, 8.0, 500.0)
+        world.lean(13 * S, 800.0, 4.0)
+        world.move(19 * S, 600.0, duration_s=3.0)
+        weigher = Weigher(SETTINGS)
+        weigher.expect([Foretold(g, 0.02 * g) for g in (250.0, 800.0)])
+        assert [e for t_ns, counts in world.conversions(0, 24 * S) for e in weigher.feed(t_ns, counts)] == []
+
+
+def test_a_scan_and_what_is_inside_foretell() -> None:
+    def seconds(shopper: Shopper, mass_g: float) -> float:
+        before_ns = shopper.t_ns
+        shopper.put(mass_g)
+        seen = [r for r in shopper.records() if isinstance(r.event, WeightStepSeen)][-1]
+        return (seen.t_ns - before_ns) / S
+
+    scanned = Shopper().started().scan(4)
+    unscanned = Shopper().started().scan(2)
+    assert seconds(scanned, 139.0) < seconds(unscanned, 139.0)
+    # What was weighed going in is known going out.
+    assert scanned.lines["S4"] == (1, "confirmed")
+    assert seconds(scanned, -139.0) < seconds(unscanned, -130.0)

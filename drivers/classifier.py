@@ -62,6 +62,16 @@ class Classifier:
         return self._manifest.labels
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """For each of `labels` the name of its coarse class."""
+        return self._manifest.coarse
+
+    @property
+    def file(self) -> str:
+        """The net's name in its folder."""
+        return self._manifest.file
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the net that runs, in hexadecimal."""
         return self._manifest.sha256.lower()
@@ -119,9 +129,9 @@ def prepare(image_bgr: npt.NDArray[np.uint8], height: int, width: int) -> npt.ND
 
 
 def softmax(scaled: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Probabilities of logits that are already divided by the temperature."""
-    powers = np.exp(scaled - scaled.max())
-    shares: npt.NDArray[np.float64] = powers / powers.sum()
+    """Probabilities along the last axis, of logits that are already divided by the temperature."""
+    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    shares: npt.NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
     return shares
 
 

@@ -13,13 +13,17 @@ from rich.console import Console
 from rich.table import Table
 
 from cart.catalog_file import load_catalog, read_file, save_catalog
+from cart.commands import enrol
 from cart.core.catalog import Catalog, Item, Tax, minor_digits
 from cart.core.catalog_checks import CatalogError, catalog_warnings
 from cart.core.catalog_reading import read_catalog_csv, read_catalog_json
 from cart.core.problem import Problem
 from cart.receipt_text import money
 
-app = typer.Typer(help="Import a catalogue (CSV, JSON), check it, show it, sign it.", no_args_is_help=True)
+app = typer.Typer(
+    help="Import a catalogue (CSV, JSON), check it, show it, sign it, teach the camera.", no_args_is_help=True
+)
+app.command("enrol")(enrol.run)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
@@ -110,6 +114,43 @@ def show(
 
 
 @app.command()
+def learn(
+    file: Annotated[Path, typer.Argument(help="The store's catalog.json.", show_default=False)],
+    till: Annotated[Path, typer.Option(help="Folder of the till's ledger, while the till is stopped.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write the next version with what was learned, to be signed and published.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """What the store's carts have learned of weights. Exit status 1 if a typed weight is plainly wrong."""
+    from cart.till.catalog_desk import CatalogDesk
+    from cart.till.ledger import TillLedger, TillProblem
+    from cart.till.weights import with_learned
+
+    catalog = load_catalog(file)
+    if not (till / "till.sqlite").is_file():
+        raise TillProblem(f"{till}: no till's ledger there; name the folder given to 'cart till --data'")
+    ledger = TillLedger(till)
+    desk = CatalogDesk(ledger, catalog, None)
+    desk.learn()
+    rows = desk.weights()
+    ledger.close()
+    if out is not None:
+        learned = with_learned(catalog, desk.merged)
+        save_catalog(msgspec.structs.replace(learned, version=catalog.version + 1), out)
+    if as_json:
+        _print_json({"version": catalog.version, "weights": rows, "out": None if out is None else str(out)})
+    else:
+        for row in rows:
+            typed = "no weight typed" if row.typed_g is None else f"{row.typed_g:g} g typed"
+            state = "units differ" if not row.agreed else "PLAINLY WRONG" if row.wrong else "learned"
+            seen = f"{row.weight_g:g} ± {row.sd_g:g} g, {row.units} units on {row.carts} carts"
+            typer.echo(f"{row.sku} {row.name}: {typed}, units weigh {seen}: {state}")
+        typer.echo(f"{len(rows)} products" + ("" if out is None else f"; {out}: version {catalog.version + 1}"))
+    return 1 if any(row.wrong for row in rows) else 0
+
+
+@app.command()
 def sign(
     file: Annotated[Path, typer.Argument(help="A catalog.json.", show_default=False)],
     key: Annotated[Path, typer.Option(help="The store's secret key, from 'cart provision signing-key'.")],
@@ -166,11 +207,21 @@ def _table(catalog: Catalog, items: list[Item]) -> Table:
             item.name,
             " ".join(item.gtins) or item.plu or "",
             f"{price}/kg" if item.unit == "kg" else price,
-            "" if item.weight_g is None else f"{item.weight_g:g} g",
+            _weight(item),
             item.tax,
             item.department,
         )
     return table
+
+
+def _weight(item: Item) -> str:
+    """The weight and, where carts learned it, how."""
+    if item.weight_g is None:
+        return ""
+    if item.learned is None:
+        return f"{item.weight_g:g} g"
+    typed = "" if item.learned.typed_g is None else f"; {item.learned.typed_g:g} g typed"
+    return f"{item.weight_g:g} g, learned: {item.learned.units} units, {item.learned.carts} carts{typed}"
 
 
 def _print_json(value: object) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from cart.core.barcodes import ScannedCode, read_barcode
+from cart.core.enrolled import EnrolledTable
 from cart.core.promotions import Coupon, Minor, Promotion, departments_of, skus_of
 from cart.core.rcn_layouts import RcnLayout, layouts_for
 
@@ -22,6 +23,20 @@ class Tax(msgspec.Struct, frozen=True, kw_only=True):
 
     rate_bp: Annotated[int, msgspec.Meta(ge=0, le=100_000)]
     included: bool = True
+
+
+class LearnedWeight(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Where an item's weight comes from when carts learned it: `units` weighed on `carts`, `vouched` of them by people.
+
+    `typed_g` ± `typed_sd_g` is what the store's own data says; `wrong`: plainly not what units weigh.
+    """
+
+    units: Annotated[int, msgspec.Meta(ge=1)]
+    carts: Annotated[int, msgspec.Meta(ge=1)]
+    vouched: int = 0
+    typed_g: float | None = None
+    typed_sd_g: float | None = None
+    wrong: bool = False
 
 
 # gc=False: an item holds no cycles, and 100,000 tracked objects would make the collector's pauses felt on a Pi.
@@ -42,6 +57,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     deposit_minor: Minor = 0
     vision_class: str | None = None
     names: dict[str, str] = {}
+    learned: LearnedWeight | None = None
+    """Set where `weight_g` and `weight_sd_g` are what carts learned, not what the store typed."""
 
     def name_in(self, language: str) -> str:
         """The name in a language, the plain name where there is none."""
@@ -58,7 +75,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
 
     `rcn_layouts` say which of the store's own numbers carry a weight or a price; null: the national table of the
     locale's country, if there is one. `deposit_taxed`: deposits are taxed like the goods (as in Germany); false:
-    outside taxes (as in Ireland).
+    outside taxes (as in Ireland). `enrolled`: products that the store taught the camera (`cart catalog enrol`).
     """
 
     version: Annotated[int, msgspec.Meta(ge=0)]
@@ -70,6 +87,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     blocked_lots: tuple[BlockedLot, ...] = ()
     rcn_layouts: tuple[RcnLayout, ...] | None = None
     deposit_taxed: bool = False
+    enrolled: EnrolledTable | None = None
 
 
 # ISO 4217 currencies whose minor unit is not a hundredth, as far as shops use them.

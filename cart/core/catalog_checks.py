@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from cart.core.catalog import Catalog
+from cart.core.enrolled import enrolled_faults
 from cart.core.problem import Problem
 from cart.core.promotions import Coupon, departments_of, promotion_faults, skus_of
 from cart.core.rcn_layouts import check_digit, layout_fault, overlapping
@@ -89,6 +90,8 @@ def checked(read: ReadCatalog, report: Report) -> Catalog:
             report.add("rcn_layouts", row, "", "pattern", fault)
     for first, second in overlapping(layouts):
         report.add("rcn_layouts", None, "", "pattern", f"{first} and {second} claim the same numbers")
+    for name, what in enrolled_faults(catalog.enrolled) if catalog.enrolled is not None else ():
+        report.add("enrolled", None, name, "prototype", what)
     report.raise_if_any()
     return catalog
 
@@ -141,6 +144,9 @@ def catalog_warnings(catalog: Catalog) -> Iterator[RowProblem]:
     for row, item in enumerate(catalog.items, start=1):
         if item.unit == "each" and item.weight_g is None:
             yield RowProblem("items", row, item.sku, "weight_g", "unknown: it is believed by its scan until learned")
+        if item.learned is not None and item.learned.wrong:
+            seen = f"{item.learned.units} units on {item.learned.carts} carts weigh {item.weight_g:g} g"
+            yield RowProblem("items", row, item.sku, "weight_g", f"{item.learned.typed_g:g} g was typed, but {seen}")
         if item.unit == "each" and not item.gtins and item.plu is None:
             yield RowProblem("items", row, item.sku, "gtins", "none, and no plu: it can only be picked by name")
         if item.unit == "kg" and item.deposit_minor:
@@ -155,3 +161,9 @@ def catalog_warnings(catalog: Catalog) -> Iterator[RowProblem]:
         if unknown:
             what = f"no item is in department {', '.join(unknown[:5])}"
             yield RowProblem("promotions", row, promotion.id, "departments", what)
+    named = {item.vision_class for item in catalog.items}
+    for name in catalog.enrolled.classes if catalog.enrolled is not None else ():
+        if name not in named:
+            yield RowProblem(
+                "enrolled", None, name, "", "no item has this vision_class: the camera names nothing by it"
+            )

@@ -21,6 +21,7 @@ import msgspec
 from cart.core.barcodes import BarcodeError, gtin_14
 from cart.core.catalog import BlockedLot, Catalog, Currency, Item, Tax
 from cart.core.catalog_checks import CatalogError, ReadCatalog, Report, checked
+from cart.core.enrolled import EnrolledTable
 from cart.core.promotions import Promotion
 from cart.core.rcn_layouts import RcnLayout
 
@@ -43,6 +44,7 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
     blocked_lots: list[msgspec.Raw] = []
     rcn_layouts: list[msgspec.Raw] | None = None
     deposit_taxed: bool = False
+    enrolled: EnrolledTable | None = None
 
 
 class _LooseItem(Item, frozen=True, kw_only=True):
@@ -136,6 +138,7 @@ def _decode_by_rows(raw: bytes, report: Report) -> ReadCatalog:
         blocked_lots=tuple(lots),
         rcn_layouts=layouts,
         deposit_taxed=head.deposit_taxed,
+        enrolled=head.enrolled,
     )
     return ReadCatalog(catalog, "items", rows)
 
@@ -159,7 +162,7 @@ def _with_14_digits(loose: _LooseItem, where: str, row: int, report: Report) -> 
     except BarcodeError as error:
         report.add(where, row, loose.sku, "gtins", str(error).partition(";")[0])
         return None
-    fields = {name: getattr(loose, name) for name in _COLUMNS}
+    fields = {name: getattr(loose, name) for name in _FIELDS}
     return Item(**(fields | {"gtins": gtins}))
 
 
@@ -215,7 +218,9 @@ def _as_text(data: bytes | str, source: str) -> str:
         ) from None
 
 
-_COLUMNS = tuple(field.name for field in msgspec.structs.fields(Item))
+_FIELDS = tuple(field.name for field in msgspec.structs.fields(Item))
+_COLUMNS = tuple(name for name in _FIELDS if name != "learned")
+"""A table of items is what the store types; what carts learned is no column."""
 
 
 def _csv_rows(text: str, source: str, report: Report) -> Iterator[tuple[int, dict[str, str]]]:

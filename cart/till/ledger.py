@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,6 +25,8 @@ _ATTEMPT: Final = (
     "attempt_id, cart_id, trip_id, amount_minor, currency, basket_hash, method, code, status, withdrawn, reference, "
     "reason, opened_wall_ms, changed_wall_ms"
 )
+_ABOUT_WEIGHTS: Final = """substr(body, 1, 13) IN ('{"kind":"item', '{"kind":"own_', '{"kind":"weig')"""
+"""As the index `weight_row` has it."""
 _CART_ROW: Final = "seq, boot, wall_ms, t_ns, trip_id, body, prev, hash"
 
 
@@ -260,6 +262,32 @@ class TillLedger:
                 f"INSERT INTO cart_row (cart_id, chain, {_CART_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 [(cart_id, chain, *msgspec.structs.astuple(row)) for row in rows],
             )
+
+    def rows_about_weights(self, heads: Mapping[tuple[str, str], int]) -> Iterator[tuple[str, str, LedgerRow]]:
+        """(cart, chain, row) of what says something of weights, each chain in order, after the rows `heads` names."""
+        chains = self._connection.execute(
+            f"SELECT DISTINCT cart_id, chain FROM cart_row INDEXED BY weight_row WHERE {_ABOUT_WEIGHTS}"  # noqa: S608
+        ).fetchall()
+        for cart_id, chain in chains:
+            found = self._connection.execute(
+                f"SELECT {_CART_ROW} FROM cart_row INDEXED BY weight_row WHERE cart_id = ? AND chain = ? AND seq > ? "  # noqa: S608
+                f"AND {_ABOUT_WEIGHTS} ORDER BY seq",
+                (cart_id, chain, heads.get((cart_id, chain), 0)),
+            )
+            for row in found:
+                fields = dict(zip(LedgerRow.__struct_fields__, row, strict=True))
+                yield cart_id, chain, msgspec.convert(fields, LedgerRow)
+
+    def number_of(self, content: str, least: int) -> int:
+        """The version under which this content goes out: that of last time if it is the same, else a greater one."""
+        last = self._connection.execute(
+            "SELECT version, content FROM published ORDER BY version DESC LIMIT 1"
+        ).fetchone()
+        if last is not None and last[1] == content and last[0] >= least:
+            return int(last[0])
+        version = least if last is None else max(least, last[0] + 1)
+        self._connection.execute("INSERT INTO published VALUES (?, ?, ?)", (version, content, self._wall_ms()))
+        return version
 
     def note(self, cart_id: str, what: str, detail: str) -> None:
         """A security note; the oldest beyond 10,000 go, so that a flood can't fill the disk."""

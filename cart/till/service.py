@@ -20,6 +20,7 @@ from cart.sync.messages import CommandMessage, LedgerAckMessage, PaymentResultMe
 from cart.sync.signatures import COMMAND_LIFE_MS, Signs, as_signed, next_counter, sign_catalogue
 from cart.sync.topics import Address, Channel, address, catalogue_topic, everything_up, parse
 from cart.till.board import Board
+from cart.till.catalog_desk import CatalogDesk
 from cart.till.ledger import TillLedger, TillProblem
 from cart.till.ledger_desk import LedgerDesk
 from cart.till.payment_desk import PaymentDesk
@@ -69,8 +70,11 @@ class Till:
         )
         if sealed_catalog is not None:
             self._connection.set_retained(catalogue_topic(store_id), sealed_catalog)
-        elif catalog is not None:
-            self.publish_catalog(catalog)
+        self.catalogue: CatalogDesk | None = None
+        if catalog is not None:
+            publish = None if sealed_catalog is not None else self.publish_catalog
+            self.catalogue = CatalogDesk(self.ledger, catalog, publish)
+            self.catalogue.learn()
 
     @property
     def linked(self) -> bool:
@@ -81,9 +85,13 @@ class Till:
         """Connect, and take up what the last run left open."""
         self._connection.start()
         self.payments.recover()
+        if self.catalogue is not None:
+            self.catalogue.start()
 
     async def stop(self) -> None:
         """Hang up; what is open stays open in the ledger."""
+        if self.catalogue is not None:
+            self.catalogue.stop()
         await self._connection.stop()
         self.ledgers.flush()
         await self.payments.close()

@@ -28,6 +28,8 @@ BODY_MAX_BYTES: Final = 4096
 HEARTBEAT_S: Final = 10.0
 """A comment down an idle event stream, so that a dead page is noticed."""
 
+WEIGHTS_SHOWN: Final = 50
+
 PAGE: Final = {"index.html": "text/html", "till.css": "text/css", "till.js": "text/javascript"}
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -87,7 +89,14 @@ def _state(till: Till) -> dict[str, Any]:
         "carts": till.board.carts(),
         "attempts": till.ledger.recent(30),
         "security": till.ledger.notes(20),
+        "catalogue": _catalogue(till),
     }
+
+
+def _catalogue(till: Till) -> dict[str, Any] | None:
+    """What carts have learned of weights, the plainly wrong ones first; no more than a person looks through."""
+    desk = till.catalogue
+    return None if desk is None else {"version": desk.current.version, "weights": desk.weights()[:WEIGHTS_SHOWN]}
 
 
 async def _stream(till: Till, request: Request) -> AsyncIterator[bytes]:

@@ -146,6 +146,17 @@ function drawModes(state) {
   }));
 }
 
+function drawWeight(row) {
+  const line = element("li", `${row.sku} ${row.name}: `);
+  const typed = row.typed_g === null ? "no weight typed" : `${row.typed_g} g typed`;
+  const seen = `${row.weight_g} ± ${row.sd_g} g, ${row.units} units on ${row.carts} ${row.carts === 1 ? "cart" : "carts"}`;
+  line.append(`${typed}, units weigh ${seen} · `);
+  if (!row.agreed) line.append(element("span", "units differ: look at them", "bad"));
+  else if (row.wrong) line.append(element("span", "typed wrong: correct it", "bad"));
+  else line.append(element("span", row.published ? "all carts know" : "not yet sure", row.published ? "good" : "quiet"));
+  return line;
+}
+
 function draw(state) {
   currency = state.currency;
   $("store").textContent = state.store_id;
@@ -161,6 +172,9 @@ function draw(state) {
     if (row.status === "at_till") line.append(` · ${row.code}`);
     return line;
   }));
+  const weights = state.catalogue?.weights ?? [];
+  $("weights-section").hidden = !weights.length;
+  $("weights").replaceChildren(...weights.map(drawWeight));
   $("security-section").hidden = !state.security.length;
   $("security").replaceChildren(...state.security.map((note) =>
     element("li", `${note.cart_id}: ${note.what.replaceAll("_", " ")} (${note.detail})`)));

@@ -44,6 +44,8 @@ class PlacedGroup:
     returned: bool = False
     """Taken for a put-back, without a scan."""
     away_ns: int = 0
+    scanned_ns: int = 0
+    """When its units were scanned or picked, before they went in."""
 
 
 @dataclass(slots=True)
@@ -182,7 +184,8 @@ class Basket:
         back = next((p for p in line.pending if p.entry == "returned"), None)
         if back is not None:
             line.pending.remove(back)
-        else:
+        scanned_ns = line.pending[0].since_ns if line.pending and back is None else t_ns
+        if back is None:
             self._take_pending(line, event.units)
         line.placed.append(
             PlacedGroup(
@@ -194,6 +197,7 @@ class Basket:
                 event.step_ids,
                 returned=back is not None,
                 away_ns=0 if back is None else back.away_ns,
+                scanned_ns=scanned_ns,
             )
         )
 
@@ -201,8 +205,8 @@ class Basket:
         line = self.lines.get(event.line_id)
         if line is None:
             return
-        self._take_placed(line, event.units, event.weight_g)
-        line.pending.insert(0, PendingUnits(event.units, t_ns, "scan", line.expected_g))
+        _, scanned_ns = self._take_placed(line, event.units, event.weight_g)
+        line.pending.insert(0, PendingUnits(event.units, scanned_ns or t_ns, "scan", line.expected_g))
 
     def taken(self, t_ns: int, event: ItemRemoved) -> None:
         line = self.lines.get(event.line_id)
@@ -213,7 +217,7 @@ class Basket:
         if event.weight_g is None or event.reason == "other_code":
             left = self._take_pending(line, left)
         if left:
-            sigma_g = self._take_placed(line, left, event.weight_g)
+            sigma_g, _ = self._take_placed(line, left, event.weight_g)
         sigma_g = sigma_g if event.sigma_g is None else event.sigma_g
         if event.weight_g is not None and event.reason in ("taken_out", "revised", "other_code"):
             self.removed.append(RemovedUnits(bare(line), event.units, event.weight_g, sigma_g, t_ns, event.told))
@@ -237,6 +241,7 @@ class Basket:
                 pending.since_ns += shift_ns
             for group in line.placed:
                 group.since_ns += shift_ns
+                group.scanned_ns += shift_ns
         for removed in self.removed:
             removed.at_ns += shift_ns
         for thing in self.things.values():
@@ -269,27 +274,29 @@ class Basket:
         return units
 
     @staticmethod
-    def _take_placed(line: Line, units: int, weight_g: float | None) -> float:
-        """Take units from the groups whose units weigh most like `weight_g`; the 1 σ of what was taken, grams."""
+    def _take_placed(line: Line, units: int, weight_g: float | None) -> tuple[float, int]:
+        """Take units from the groups whose units weigh most like `weight_g`; the 1 σ of what was taken in grams, and
+        when it had been scanned.
+        """
 
         def distance(group: PlacedGroup) -> float:
             if weight_g is None or group.weight_g is None:
                 return 0.0 if weight_g is group.weight_g else 1e9
             return abs(group.weight_g / group.units - weight_g / units_asked)
 
-        units_asked, left_g, sigma_g = units, weight_g, _UNKNOWN_SIGMA_G
+        units_asked, left_g, sigma_g, scanned_ns = units, weight_g, _UNKNOWN_SIGMA_G, 0
         for group in sorted(line.placed, key=distance):
             if units == 0:
                 break
             took = min(units, group.units)
-            sigma_g = group.sigma_g
+            sigma_g, scanned_ns = group.sigma_g, group.scanned_ns
             if took == group.units:
                 left_g = None if left_g is None else left_g - (group.weight_g or 0.0)
                 line.placed.remove(group)
             else:
                 _shrink(group, took, left_g)
             units -= took
-        return sigma_g
+        return sigma_g, scanned_ns
 
     def _forget_removed(self, line_id: int, units: int) -> int | None:
         """When the units that come back had been taken out."""

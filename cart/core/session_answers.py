@@ -8,12 +8,14 @@ from cart.core.basket import Line
 from cart.core.interventions import Open
 from cart.core.ledger import AgeChecked, ItemAdded, ItemRemoved, OwnThing, Proof, StaffActed, StepExplained
 from cart.core.observations import StaffCommand
+from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk
 from cart.core.session_learning import learn
+from cart.core.session_moves import confirm
 from cart.core.session_phases import end_trip, go, needs_scale, start_trip
 from cart.core.session_scans import add, answer_removed, removable_units
-from cart.core.session_weight import confirm, reconcile, required_age, settle_by, tidy
-from cart.core.session_window import minimum_g
+from cart.core.session_weight import reconcile, required_age, settle_by, tidy
+from cart.core.session_window import minimum_g, word_allowed
 
 
 def answer(desk: Desk, open_: Open, choice: str) -> None:
@@ -33,7 +35,9 @@ def answer(desk: Desk, open_: Open, choice: str) -> None:
             _picked(desk, open_, sku)
         case "extra_unit", "add":
             _add_extra(desk, open_, "shopper")
-        case (("wrong_weight" | "wrong_item" | "which_removed"), ("insist" | "none_of_these")):
+        case "wrong_weight", "insist":
+            _insist(desk, open_)
+        case (("wrong_item" | "which_removed"), ("insist" | "none_of_these")):
             desk.restage(open_, "staff", choice)
         case "which_removed", sku:
             answer_removed(desk, open_, sku, "said on the screen")
@@ -57,6 +61,25 @@ def _drop_pending(desk: Desk, open_: Open) -> None:
                 reason=reason,
             )
         )  # fmt: skip
+
+
+def _insist(desk: Desk, open_: Open) -> None:
+    """The shopper stands by what was scanned: believed within the store's limits, else staff looks."""
+    line = desk.state.basket.lines.get(open_.event.line_id or 0)
+    weight_g = sum(desk.state.open_steps[i].delta_g for i in open_.event.step_ids if i in desk.state.open_steps)
+    if line is None or not line.pending or not _believable(desk, line, open_, weight_g):
+        desk.restage(open_, "staff", "insist")
+        return
+    delta_g, ids = settle_by(desk, open_, f"{line.name}, as the shopper says")
+    confirm(desk, line.line_id, 1, round(delta_g, 2), "shopper", ids, 1.0)
+    learn(desk, line.sku, 1, delta_g, "shopper")
+
+
+def _believable(desk: Desk, line: Line, open_: Open, weight_g: float) -> bool:
+    if line.unit == "kg":
+        # It went in alone, says the shopper, who pays for all of the weight.
+        return open_.event.reason == NOT_ALONE and weight_g >= minimum_g(desk)
+    return word_allowed(desk, line, weight_g)
 
 
 def _mine(desk: Desk, open_: Open) -> None:

@@ -1,9 +1,9 @@
 """What units really weigh, learned from confirmed placements, and catalogue weights that are plainly wrong.
 
-Learned are products of which the catalogue knows no weight or no spread, and those whose weight staff accepted against
-it. The estimate is the median of the last units weighed alone, its spread a blend of theirs (median absolute deviation)
-and the cart's prior, so that one wrong placement among several moves it little. What is learned is in the ledger, and
-with it at the store; placements of well-known products are there as they are.
+Learned are products of which the catalogue knows no weight or no spread, and those whose weight the shopper or staff
+stood by against it. The estimate is the median of the last units weighed alone, its spread a blend of theirs (median
+absolute deviation) and the cart's prior, so that one wrong placement among several moves it little. What is learned is
+in the ledger, and with it at the store; placements of well-known products are there as they are.
 """
 
 from __future__ import annotations
@@ -28,12 +28,17 @@ _WRONG_UNITS = 2
 def learn(desk: Desk, sku: str, units: int, weight_g: float, proof: Proof) -> None:
     """Learn from units of one product that were weighed with nothing else."""
     item = desk.item(sku)
-    if item is None or item.unit != "each" or units < 1 or weight_g <= 0.0 or proof not in ("weighed", "staff"):
+    if item is None or item.unit != "each" or units < 1 or weight_g <= 0.0 or proof == "scanned_only":
         return
     unit_g = weight_g / units
     known = desk.state.learned.get(sku)
     off = item.weight_g is not None and abs(unit_g - item.weight_g) > _OFF_SIGMAS * _spread_g(desk, item, item.weight_g)
-    if item.weight_g is not None and item.weight_sd_g is not None and known is None and not (off and proof == "staff"):
+    if (
+        item.weight_g is not None
+        and item.weight_sd_g is not None
+        and known is None
+        and not (off and proof != "weighed")
+    ):
         return
     samples = (*(known.samples_g if known is not None else ()), round(unit_g, 2))[-SAMPLES_MAX:]
     weight_g, sd_g = estimate(samples, prior_g=_spread_g(desk, None, median(samples)))

@@ -22,6 +22,8 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
 EMPTY_G = 10.0
 """A platform within this many grams of zero may be empty."""
 _DRIFT_G_PER_S = 0.03
+_CREEP = 0.001
+"""A cell creeps back for minutes by up to a thousandth of a load that was just taken off it."""
 _DRIFT_MAX_G = 30.0
 """Zero wanders 50 g in half an hour on real rigs: 0.03 g/s, and no more is forgiven than a light item or two."""
 
@@ -152,4 +154,5 @@ def emptied(desk: Desk) -> bool:
     if gross_g is None:
         return False
     age_s = max(0.0, (desk.t_ns - desk.state.started_ns) / 1e9)
-    return abs(gross_g) <= EMPTY_G + min(_DRIFT_MAX_G, _DRIFT_G_PER_S * age_s)
+    creep_g = _CREEP * -desk.state.unloaded_g
+    return abs(gross_g) <= EMPTY_G + min(_DRIFT_MAX_G, _DRIFT_G_PER_S * age_s + creep_g)

@@ -7,15 +7,20 @@ in together with something so heavy that they were lost in its spread, or may be
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import Hypothesis, ItemRemoved, StepExplained
+from cart.core.reconciliation import Again, Explanation, Gone, Move, Settled, Step, Window, rethink, used_by
+from cart.core.reconciliation.rethink import STEPS, Used
 from cart.core.session_desk import Desk
+from cart.core.session_moves import confirm, make_moves
 from cart.core.session_shares import Seen, beyond_means, reopen, share_out, together
 from cart.core.session_stickers import surplus_beside_sticker
-from cart.core.session_weight import confirm
-from cart.core.session_window import log_fit, unit_weight
+from cart.core.session_window import log_fit, unit_weight, window_anew
 
+_INTACT_G = 0.5
+"""What went in with a step is all there while its weights add up to the step's, rounding apart."""
 _TOGETHER_NS = 8_000_000_000
 """Two things scanned and put in with one movement rest this soon after the first scan; a thing that was scanned and
 left on the shelf has no such step."""
@@ -34,7 +39,120 @@ def before_asking(desk: Desk, line: Line) -> bool:
     """Try to find a pending line's units among what is in the basket already; whether they were found."""
     if surplus_beside_sticker(desk, line):
         return True
-    return _scanned_again(desk, line) or _went_in_with(desk, line) or instead_of_return(desk, line, sure=False)
+    return _scanned_again(desk, line) or second_thoughts(desk) or _went_in_with(desk, line)
+
+
+def second_thoughts(desk: Desk) -> bool:
+    """Explain the last few steps anew together, if that leaves less to ask; whether it did."""
+    if desk.live.over_capacity:
+        return False
+    believed = _revisable(desk)
+    open_ = desk.state.open_steps
+    ids = {i for step_ids, _ in believed for i in step_ids} | set(open_)
+    steps = tuple(
+        Step(s.step_id, s.delta_g, s.sigma_g**2, s.began_ns, s.rest_ns)
+        for s in (open_.get(r.step_id, r) for r in desk.state.recent_steps)
+        if s.step_id in ids
+    )[-STEPS:]
+    kept = {s.step_id for s in steps}
+    believed = [(step_ids, seen) for step_ids, seen in believed if kept.issuperset(step_ids)]
+    covered = {i for step_ids, _ in believed for i in step_ids} | set(open_)
+    steps = tuple(s for s in steps if s.step_id in covered)
+    groups = [both for _, seen in believed for both in seen]
+    if not steps or not (groups or len(steps) > 1):
+        return False
+    anew = window_anew(desk, groups, steps)
+    settled = tuple(Settled(step_ids, _used(seen, groups)) for step_ids, seen in believed)
+    found = rethink(anew, _scans(desk, groups), settled)
+    if found is None:
+        return False
+    _carry_out(desk, found, believed, settled, anew)
+    return True
+
+
+def _revisable(desk: Desk) -> list[tuple[tuple[int, ...], Seen]]:
+    """What the last steps were taken for, where all of it still lies in the basket as it went in."""
+    recent = {s.step_id: s for s in desk.state.recent_steps}
+    found = []
+    for ids, seen in together(desk):
+        whole = all(i in recent and i not in desk.state.open_steps for i in ids)
+        seen_g = sum(group.weight_g or 0.0 for _, group in seen)
+        if whole and abs(seen_g - sum(recent[i].delta_g for i in ids)) < _INTACT_G:
+            found.append((ids, seen))
+    return found
+
+
+def _used(seen: Seen, groups: Seen) -> Used:
+    used = []
+    for line, group in seen:
+        back = next(n for n, (_, other) in enumerate(groups) if other is group)
+        used.append(("return", -1 - back, group.units) if group.returned else ("place", line.line_id, group.units))
+    return tuple(sorted(used))
+
+
+def _scans(desk: Desk, groups: Seen) -> dict[int, tuple[int, ...]]:
+    """Line id → when its units were scanned."""
+    found: dict[int, tuple[int, ...]] = {}
+    for line in desk.state.basket.lines.values():
+        found[line.line_id] = tuple(p.since_ns for p in line.pending)
+    for line, group in groups:
+        found[line.line_id] += (group.scanned_ns,)
+    return {line_id: scans for line_id, scans in found.items() if scans}
+
+
+def _carry_out(
+    desk: Desk, found: Again, believed: list[tuple[tuple[int, ...], Seen]], settled: tuple[Settled, ...], anew: Window
+) -> None:
+    """Undo what was believed of the steps that turn out otherwise, and write what they are believed to be now."""
+    kept = {(frozenset(e.step_ids), used_by(e)) for e in found.explanations if e.open_kind is None}
+    same: set[int] = set()
+    for own, (ids, seen) in zip(settled, believed, strict=True):
+        if (frozenset(ids), own.used) in kept:
+            same.update(ids)
+            continue
+        reopen(desk, [(line, group) for line, group in seen if not group.returned])
+        for line, group in seen:
+            if group.returned:
+                desk.emit(
+                    ItemRemoved(
+                        line_id=line.line_id, sku=line.sku, units=group.units, weight_g=group.weight_g,
+                        reason="revised", step_ids=ids, sigma_g=group.sigma_g,
+                    )
+                )  # fmt: skip
+    for explanation in found.explanations:
+        was_open = all(i in desk.state.open_steps for i in explanation.step_ids)
+        if same.issuperset(explanation.step_ids) or (explanation.open_kind is not None and was_open):
+            continue
+        _believe(desk, explanation, found, anew)
+
+
+def _believe(desk: Desk, explanation: Explanation, found: Again, anew: Window) -> None:
+    ids = explanation.step_ids
+    opened = explanation.open_kind is not None
+    considered = (
+        Hypothesis(explanation.label, round(found.gain, 2)),
+        Hypothesis("as believed before", 0.0),
+        Hypothesis("otherwise", round(found.gain - found.margin, 2)),
+    )
+    open_g = sum(s.delta_g for s in anew.steps if s.step_id in ids)
+    desk.emit(
+        StepExplained(
+            step_ids=ids, won=f"revised: {explanation.label}", margin=round(found.margin, 2), considered=considered,
+            open_g=round(open_g, 3) if opened else None, absorbed_g=explanation.absorbed_g,
+        )
+    )  # fmt: skip
+    if not opened:
+        gone = {g.index: g for g in anew.gone}
+        moves = [_as_removed(desk, m, gone[m.key]) if m.kind == "return" else m for m in explanation.moves]
+        make_moves(desk, replace(explanation, moves=tuple(moves)))
+
+
+def _as_removed(desk: Desk, move: Move, gone: Gone) -> Move:
+    """The move with its index among what is removed now."""
+    for index, removed in enumerate(desk.state.basket.removed):
+        if removed.line.line_id == gone.line_id and removed.units == gone.units:
+            return replace(move, key=index)
+    return move
 
 
 def instead_of_return(desk: Desk, line: Line, *, sure: bool = True) -> bool:

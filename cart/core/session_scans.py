@@ -13,9 +13,10 @@ from cart.core.observations import Scan, ScanRefused
 from cart.core.reconciliation import Explanation
 from cart.core.reconciliation.moves import Move, out_sets
 from cart.core.session_desk import Desk
+from cart.core.session_moves import confirm
 from cart.core.session_phases import back_to_shopping, start_trip
 from cart.core.session_revision import instead_of_return
-from cart.core.session_weight import confirm, reconcile, required_age, settle_told, tidy
+from cart.core.session_weight import reconcile, required_age, settle_told, tidy
 from cart.core.session_window import decide, is_light, window
 
 UNITS_MAX = 99
@@ -140,7 +141,7 @@ def _accept_light(desk: Desk, line_id: int, units: int) -> None:
     for line in desk.state.basket.lines.values():
         item = desk.item(line.sku)
         if item is not None and is_light(desk, item, line.expected_g):
-            light += sum(g.units for g in line.placed if g.proof == "scanned_only")
+            light += sum(g.units for g in line.placed if g.weight_g is None)
     if light > desk.policy.light_items_max and not desk.open_of("light_limit"):
         line = desk.state.basket.lines[line_id]
         desk.raise_("light_limit", sku=line.sku, line_id=line_id, reason=str(desk.policy.light_items_max))

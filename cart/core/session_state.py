@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cart.core.basket import Basket
 from cart.core.interventions import Open
@@ -41,6 +41,12 @@ from cart.core.reconciliation.explanation import NOT_ALONE
 _COMMANDS_KEPT = 64
 """Staff commands that a repeated message is told by; the store repeats one for minutes, not hours."""
 
+_RECENT_STEPS = 8
+"""Steps that may be explained anew together, and a few that may not in between."""
+_SHOWN_MAX = 8
+"""Things that were asked about and came out again: a shopper sorts out one or two at a time."""
+_SAME_G = 3.0
+"""In and out again: two settled weights of one thing differ by less."""
 _LEARNED_MAX = 2_000
 """Products of which a cart remembers what it learned, the last ones: a few months until the catalogue has it."""
 
@@ -55,6 +61,15 @@ class OpenStep:
     began_ns: int
     rest_ns: int
     seen_ns: int
+
+
+@dataclass(slots=True)
+class Shown:
+    """A thing that was plainly asked about and then taken out again. `line_id` None: the question named no line."""
+
+    line_id: int | None
+    weight_g: float
+    t_ns: int
 
 
 @dataclass(slots=True)
@@ -86,6 +101,8 @@ class TripState:
     last_thing_id: int = 0
     last_act_ns: int = 0
     last_item_ns: int = 0
+    last_placed_ns: int = 0
+    """When a scanned thing last went in."""
     last_ns: int = 0
     started_ns: int = 0
     unloaded_g: float = 0.0
@@ -98,6 +115,11 @@ class TripState:
     """Product → what its units weigh. Outlives the trip: it is the cart's, not the shopper's."""
     asked_alone: dict[int, int] = field(default_factory=dict)
     """Line → when its things were asked to be put in alone, by the cart or by staff who looked at them."""
+
+    recent_steps: list[OpenStep] = field(default_factory=list)
+    """The last steps as the scale gave them, explained or not."""
+    shown: list[Shown] = field(default_factory=list)
+    """What was asked about and came out again, newest last."""
 
     @property
     def net_open_g(self) -> float:
@@ -167,6 +189,8 @@ class TripState:
                 self.last_line_id = max(self.last_line_id, event.line_id)
             case ItemConfirmed():
                 self.basket.confirmed(t_ns, event)
+                if event.weight_g is not None:
+                    self.last_placed_ns = t_ns
             case ItemReopened():
                 self.basket.reopened(t_ns, event)
             case ItemRemoved():
@@ -186,9 +210,10 @@ class TripState:
                     self.unloaded_g += min(0.0, event.delta_g)
                 self.gross_g, self.gross_noted_ns = event.gross_g, t_ns
                 self.gross_sigma_g = event.sigma_g
-                self.open_steps[event.step_id] = OpenStep(
-                    event.step_id, event.delta_g, event.sigma_g, event.began_ns, event.rest_ns, t_ns
-                )
+                step = OpenStep(event.step_id, event.delta_g, event.sigma_g, event.began_ns, event.rest_ns, t_ns)
+                self.open_steps[event.step_id] = step
+                self.recent_steps.append(replace(step))
+                del self.recent_steps[:-_RECENT_STEPS]
             case StepExplained():
                 self._explain(event)
             case GrossNoted():
@@ -202,6 +227,7 @@ class TripState:
             self.last_item_ns = self.last_ns  # a removal told by scanning it is told once
             if self.basket.removed:
                 self.basket.removed[-1].told = True
+        self._note_shown(event)
         if event.open_g is None or not event.step_ids:
             for step_id in event.step_ids:
                 self.open_steps.pop(step_id, None)
@@ -210,10 +236,26 @@ class TripState:
             self.open_steps.pop(step_id, None)
         last_id = event.step_ids[-1]
         last = self.open_steps.get(last_id)
-        if last is None:
+        seen = next((s for s in self.recent_steps if s.step_id == last_id), None)
+        if last is None and seen is not None:
+            self.open_steps[last_id] = replace(seen, delta_g=event.open_g)
+        elif last is None:
             self.open_steps[last_id] = OpenStep(last_id, event.open_g, 1.0, self.last_ns, self.last_ns, self.last_ns)
-        else:
+        elif last is not None:
             last.delta_g = event.open_g
+
+    def _note_shown(self, event: StepExplained) -> None:
+        """Remember what came out again after a plain question about it: all of an open step, or a part of one."""
+        steps = [self.open_steps[i] for i in event.step_ids if i in self.open_steps]
+        out_g = -sum(s.delta_g for s in steps if s.delta_g < 0.0)
+        all_of_it = abs(sum(s.delta_g for s in steps)) < _SAME_G
+        if len(steps) < 2 or out_g <= 0.0 or (event.open_g is None and not all_of_it):
+            return
+        for open_ in self.interventions.values():
+            if open_.stage == "question" and not set(open_.event.step_ids).isdisjoint(event.step_ids):
+                self.shown.append(Shown(open_.event.line_id, out_g, self.last_ns))
+                del self.shown[:-_SHOWN_MAX]
+                return
 
     def _apply_intervention(self, t_ns: int, event: LedgerEvent) -> None:
         match event:
@@ -244,6 +286,7 @@ class TripState:
         self.age_ok, self.age_refused = 0, False
         self.attempts, self.staff_involved = 0, 0
         self.asked_alone = {}
+        self.shown = []
         self.receipt = None
 
     def _change_phase(self, event: PhaseChanged) -> None:
@@ -255,6 +298,7 @@ class TripState:
             self.basket_revision += 1
             self.interventions = {}
             self.open_steps = {}
+            self.recent_steps = []
             self.coupons = set()
             self.receipt = None
             self.slope_g = 0.0
@@ -266,7 +310,7 @@ class TripState:
         for open_ in self.interventions.values():
             open_.raised_ns += shift_ns
             open_.stage_ns += shift_ns
-        for step in self.open_steps.values():
+        for step in (*self.open_steps.values(), *self.recent_steps):
             step.began_ns += shift_ns
             step.rest_ns += shift_ns
             step.seen_ns += shift_ns
@@ -274,4 +318,7 @@ class TripState:
         self.last_act_ns += shift_ns
         self.started_ns += shift_ns
         self.last_item_ns += shift_ns
+        self.last_placed_ns += shift_ns
+        for shown in self.shown:
+            shown.t_ns += shift_ns
         self.asked_alone = {line_id: at_ns + shift_ns for line_id, at_ns in self.asked_alone.items()}

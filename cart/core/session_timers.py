@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cart.core.basket import Line
 from cart.core.interventions import OPEN_MAX
 from cart.core.ledger import Phase
-from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_answers import void_trip
 from cart.core.session_desk import Desk
 from cart.core.session_payment import follow, unloaded
@@ -41,13 +41,20 @@ def _timers(desk: Desk) -> Iterator[tuple[int, tuple[str, int]]]:
         # A basket in motion may be taking the thing in right now, or be leant on: nothing is missing until it rests.
         patience_s = policy.not_placed_s + (0.0 if desk.live.stable else _MOVING_S)
         named = {o.event.line_id for o in desk.open_of("not_placed", "wrong_weight")}
+        doubted = any(s.delta_g > 0.0 for s in state.open_steps.values())  # it may be what is asked about already
         for line in state.basket.lines.values():
-            if line.pending and line.line_id not in named:
-                yield min(p.since_ns for p in line.pending) + _ns(patience_s), ("not_placed", line.line_id)
+            if line.pending and line.line_id not in named and not doubted:
+                yield _awaited_ns(desk, line) + _ns(patience_s), ("not_placed", line.line_id)
     bare = not state.basket.lines and not state.interventions and not state.open_steps
     if bare and (emptied(desk) or desk.scale_fault is not None):
         yield state.last_act_ns + _ns(policy.empty_idle_s), ("empty", 0)
     yield state.last_act_ns + _ns(policy.abandon_s), ("abandon", 0)
+
+
+def _awaited_ns(desk: Desk, line: Line) -> int:
+    """Since when a line's units are waited for: its scan, or when what had been asked about was taken out again."""
+    taken_ns = [s.t_ns for s in desk.state.shown if s.line_id in (None, line.line_id)]
+    return max([min(p.since_ns for p in line.pending), *taken_ns])
 
 
 def run_due(desk: Desk) -> None:
@@ -67,7 +74,7 @@ def run_due(desk: Desk) -> None:
 def _run(desk: Desk, what: str, about: int) -> None:
     if what == "hint":
         open_ = desk.state.interventions.get(about)
-        if open_ is not None and open_.event.reason == NOT_ALONE:
+        if open_ is not None and open_.event.step_ids:
             reconcile(desk)  # what might have shown has not by now
             open_ = desk.state.interventions.get(about)
         if open_ is not None:

@@ -5,19 +5,11 @@ from __future__ import annotations
 import math
 
 from cart.core.interventions import Open
-from cart.core.ledger import (
-    Hypothesis,
-    ItemAdded,
-    ItemConfirmed,
-    ItemRemoved,
-    OwnThing,
-    Proof,
-    StepExplained,
-    WeightStepSeen,
-)
-from cart.core.reconciliation import Decision, Explanation, Move
+from cart.core.ledger import Hypothesis, StepExplained, WeightStepSeen
+from cart.core.reconciliation import Decision, Explanation
 from cart.core.session_desk import Desk
-from cart.core.session_learning import learn
+from cart.core.session_moves import make_moves
+from cart.core.session_revision import second_thoughts
 from cart.core.session_shares import left_out
 from cart.core.session_stickers import prefer_stickers
 from cart.core.session_window import decide
@@ -26,7 +18,6 @@ from cart.core.weighing.events import WeightStep
 _ROUNDS_MAX = 8
 """Decisions in a row after one observation: each explains at least one open step, and five are looked at."""
 _CANDIDATES_MAX = 6
-_SECOND_CODE_NS = 20_000_000_000
 _CANDIDATE_SCORE = 7.0
 """A line this much (natural log) less likely than the likeliest is no candidate."""
 
@@ -58,6 +49,8 @@ def reconcile(desk: Desk) -> None:
         if decision.best is not None:
             _settle(desk, decision.best, decision)
             continue
+        if any(_unasked(desk, step_id) for step_id in decision.asked) and second_thoughts(desk):
+            continue
         partial = next((e for e in decision.asked.values() if e.moves and _unasked(desk, e.step_ids[-1])), None)
         if partial is not None:
             _settle(desk, partial, decision)
@@ -67,11 +60,21 @@ def reconcile(desk: Desk) -> None:
         if any(_revised(desk, explanation) for explanation in unasked):
             continue
         for explanation in decision.asked.values():
-            if _unasked(desk, explanation.step_ids[-1]):
+            if _unasked(desk, explanation.step_ids[-1]) or _scanned_since(desk, explanation):
                 _ask(desk, explanation, decision)
         break
     prefer_stickers(desk)
     tidy(desk)
+
+
+def _scanned_since(desk: Desk, explanation: Explanation) -> bool:
+    """Take back the hint of something unscanned where a scan since then was meant for it, and doesn't fit."""
+    for open_ in desk.open_of("unscanned_item"):
+        meant = explanation.open_kind == "wrong_weight" and explanation.step_ids[-1] in open_.event.step_ids
+        if open_.stage == "hint" and meant:
+            desk.clear(open_)
+            return True
+    return False
 
 
 def _revised(desk: Desk, explanation: Explanation) -> bool:
@@ -137,109 +140,13 @@ def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
             absorbed_g=won.absorbed_g,
         )
     )
-    _make_moves(desk, won)
+    make_moves(desk, won)
 
 
 def settle_told(desk: Desk, told: Explanation, how: str) -> None:
     """Settle a step by what a person said of it."""
     desk.emit(StepExplained(step_ids=told.step_ids, won=f"{told.label} ({how})", margin=99.0, considered=()))
-    _make_moves(desk, told, told=True)
-
-
-def _make_moves(desk: Desk, won: Explanation, *, told: bool = False) -> None:
-    """Write what an explanation's moves did, each with its share of the weight."""
-    total_variance = won.variance_g2
-    spread = sum(m.variance_g2 for m in won.moves)
-    for move in won.moves:
-        part = move.variance_g2 / spread if spread > 0.0 else 1.0 / len(won.moves)
-        weight_g = move.mean_g + part * won.residual_g
-        if len(won.moves) == 1:
-            sigma_g = math.sqrt(max(0.01, total_variance - move.variance_g2))
-        else:
-            sigma_g = math.sqrt(max(0.01, move.variance_g2 * (1.0 - move.variance_g2 / max(total_variance, 1e-9))))
-        _make_move(desk, move, weight_g, sigma_g, won.step_ids, told=told, alone=len(won.moves) == 1)
-
-
-def _make_move(
-    desk: Desk, move: Move, weight_g: float, sigma_g: float, step_ids: tuple[int, ...], *, told: bool, alone: bool
-) -> None:
-    weight_g, sigma_g = round(weight_g, 2), round(sigma_g, 3)
-    match move.kind:
-        case "place" | "light":
-            readable = _unread_before(desk, move) if move.kind == "place" else []
-            sku = desk.state.basket.lines[move.key].sku
-            confirm(desk, move.key, move.units, weight_g, "weighed", step_ids, sigma_g)
-            if alone:
-                learn(desk, sku, move.units, weight_g, "weighed")
-            for open_ in readable:
-                desk.clear(open_, how="scan", reason="another code of it was read")
-        case "take":
-            desk.emit(
-                ItemRemoved(
-                    line_id=move.key, sku=move.sku, units=move.units, weight_g=-weight_g, reason="taken_out",
-                    step_ids=step_ids, told=told,
-                )
-            )  # fmt: skip
-        case "return":
-            _put_back(desk, move, weight_g, sigma_g, step_ids)
-        case "own_in" | "own_out" | "own_declared":
-            thing = desk.state.basket.things[move.key]
-            desk.emit(
-                OwnThing(
-                    thing_id=move.key,
-                    weight_g=abs(weight_g) if move.kind == "own_declared" else thing.weight_g,
-                    in_basket=move.kind != "own_out",
-                    declared=thing.declared,
-                    step_ids=step_ids,
-                    sigma_g=sigma_g if move.kind == "own_declared" else thing.sigma_g,
-                )
-            )
-
-
-def _unread_before(desk: Desk, move: Move) -> list[Open]:
-    """Unknown codes scanned just before what is now put in: its other code, or the basket would weigh more."""
-    line = desk.state.basket.lines[move.key]
-    scanned_ns = max((p.since_ns for p in line.pending), default=0)
-    return [o for o in desk.open_of("unknown_barcode") if 0 <= scanned_ns - o.raised_ns <= _SECOND_CODE_NS]
-
-
-def confirm(
-    desk: Desk,
-    line_id: int,
-    units: int,
-    weight_g: float | None,
-    proof: Proof,
-    step_ids: tuple[int, ...] = (),
-    sigma_g: float | None = None,
-) -> None:
-    """Units of a line are in the basket, by this proof."""
-    line = desk.state.basket.lines[line_id]
-    desk.emit(
-        ItemConfirmed(
-            line_id=line_id, sku=line.sku, units=units, weight_g=weight_g, proof=proof, step_ids=step_ids,
-            sigma_g=sigma_g,
-        )
-    )  # fmt: skip
-
-
-def _put_back(desk: Desk, move: Move, weight_g: float, sigma_g: float, step_ids: tuple[int, ...]) -> None:
-    gone = desk.state.basket.removed[move.key]
-    line = gone.line
-    desk.emit(
-        ItemAdded(
-            line_id=line.line_id,
-            sku=line.sku,
-            name=line.name,
-            units=gone.units,
-            unit=line.unit,
-            unit_price_minor=line.unit_price_minor,
-            gtin=line.gtin,
-            entry="returned",
-            expected_g=line.expected_g,
-            code_price_minor=line.code_price_minor,
-        )
-    )
-    confirm(desk, line.line_id, gone.units, weight_g, "weighed", step_ids, sigma_g)
+    make_moves(desk, told, told=True)
 
 
 def _ask(desk: Desk, explanation: Explanation, decision: Decision) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from cart.core.basket import Line, PlacedGroup
 from cart.core.catalog import Item
 from cart.core.ledger import WeightLearned
-from cart.core.reconciliation import Decision, Gone, Inside, Own, Step, Waiting, Window, explain, priors
+from cart.core.reconciliation import Decision, Gone, Inside, Otherwise, Own, Step, Waiting, Window, explain, priors
 from cart.core.session_desk import Desk
 
 MINIMUM_INTERVALS = 20
@@ -23,6 +24,12 @@ _TENTATIVE_UNITS = 2
 """Learned from fewer units of which one may have been another thing: a different weight is still believed."""
 _SPREAD_UNITS = 3
 """From so many units on their spread is believed, where the catalogue has none."""
+_SHOWN_SD_G = 1.0
+"""Two settled weights of one thing."""
+_SHOWN_NS = 120_000_000_000
+"""Who takes a thing out to see what is wrong puts it in again within this time."""
+_OTHERWISE_MAX = 2
+_WORD_SIGMAS = 4.0
 _ASKED_ALONE_NS = 60_000_000_000
 _EXTRA_LINES_MAX = 3
 """Lines of which a further unit is looked for: the ones last scanned or put in."""
@@ -111,7 +118,7 @@ def window(desk: Desk) -> Window:
 def _waiting(desk: Desk, line: Line) -> Waiting:
     mean_g, sd_g = unit_weight(desk, line)
     low_g, high_g = (minimum_g(desk), desk.scale.capacity_g) if line.unit == "kg" else (_LEAST_G, 15000.0)
-    since_ns = max(p.since_ns for p in line.pending)
+    since_ns = max((p.since_ns for p in line.pending), default=0)
     asked_ns = desk.state.asked_alone.get(line.line_id)
     if asked_ns is not None and desk.t_ns - asked_ns > _ASKED_ALONE_NS:
         asked_ns = None
@@ -120,8 +127,87 @@ def _waiting(desk: Desk, line: Line) -> Waiting:
     unsure = learned is not None and learned.catalog_g is None and len(learned.samples_g) < _TENTATIVE_UNITS
     return Waiting(
         line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g, by_weight,
-        asked_ns, unsure and mean_g is not None and line.expected_g is None,
+        asked_ns, unsure and mean_g is not None and line.expected_g is None, _otherwise(desk, line, mean_g),
+        desk.state.last_placed_ns > since_ns, _believed_in(desk, line),
     )  # fmt: skip
+
+
+def _believed_in(desk: Desk, line: Line) -> int | None:
+    """The open step that the line's only unit is believed to be in. None where several priced things wait: each may be
+    in any step.
+    """
+    if line.pending_units > 1 or sum(li.unit == "kg" for li in desk.state.basket.lines.values() if li.pending) > 1:
+        return None
+    for open_ in desk.open_of("wrong_weight"):
+        if open_.event.line_id == line.line_id and open_.event.step_ids[-1] in desk.state.open_steps:
+            return open_.event.step_ids[-1]
+    return None
+
+
+def window_anew(desk: Desk, groups: list[tuple[Line, PlacedGroup]], steps: tuple[Step, ...]) -> Window:
+    """The window as if these groups had not been settled: their units wait again, put-backs are gone again."""
+    basket = desk.state.basket
+    units: dict[int, int] = {}
+    for line, group in groups:
+        if not group.returned:
+            units[line.line_id] = units.get(line.line_id, 0) + group.units
+    waiting = [
+        replace(_waiting(desk, line), units=line.pending_units + units.get(line.line_id, 0))
+        for line in basket.lines.values()
+        if line.pending or line.line_id in units
+    ]
+    back = [
+        Gone(
+            -1 - index, line.line_id, line.sku, line.name, group.units, group.weight_g or 0.0, group.sigma_g**2,
+            group.since_ns - group.away_ns,
+        )
+        for index, (line, group) in enumerate(groups)
+        if group.returned
+    ]  # fmt: skip
+    whole = window(desk)
+    return replace(whole, steps=steps, waiting=tuple(waiting), inside=(), gone=(*whole.gone, *back), own=())
+
+
+def _otherwise(desk: Desk, line: Line, mean_g: float | None) -> tuple[Otherwise, ...]:
+    """What one unit may weigh although the catalogue says otherwise: as others of it did, or as the shopper insists."""
+    if mean_g is None or line.unit == "kg":
+        return ()
+    learned = desk.state.learned.get(line.sku)
+    found = []
+    if learned is not None and learned.catalog_g is not None and line.expected_g is None and not trusted(learned):
+        found.append(Otherwise(learned.weight_g, learned.sd_g, word=False))
+    scanned_ns = max((p.since_ns for p in line.pending), default=0)
+    for open_ in desk.open_of("unscanned_item"):
+        step = desk.state.open_steps.get(open_.event.step_ids[-1]) if open_.stage == "question" else None
+        if step is not None and scanned_ns >= open_.stage_ns and word_allowed(desk, line, step.delta_g):
+            found.append(Otherwise(step.delta_g, _SHOWN_SD_G, word=True))  # asked to scan it, the shopper scanned this
+    for shown in reversed(desk.state.shown):
+        recent = desk.t_ns - shown.t_ns < _SHOWN_NS
+        if recent and shown.line_id in (None, line.line_id) and word_allowed(desk, line, shown.weight_g):
+            found.append(Otherwise(shown.weight_g, _SHOWN_SD_G, word=True))
+    return tuple(found[:_OTHERWISE_MAX])
+
+
+def word_allowed(desk: Desk, line: Line, weight_g: float) -> bool:
+    """Whether the shopper's word is enough for a unit of this line to weigh so much: within the store's limits."""
+    mean_g, _ = unit_weight(desk, line)
+    factor, limit_minor = desk.policy.word_weight_factor, desk.policy.word_total_max_minor
+    if mean_g is None or line.unit == "kg" or not mean_g / factor <= weight_g <= mean_g * factor:
+        return False
+    return _at_word_minor(desk) + line.unit_price_minor <= limit_minor
+
+
+def _at_word_minor(desk: Desk) -> int:
+    """What the things of this trip cost that went in at the shopper's word, against the catalogue's weight."""
+    total_minor = 0
+    for line in desk.state.basket.lines.values():
+        item = desk.item(line.sku)
+        for group in line.placed:
+            if group.proof == "shopper" and group.weight_g is not None and item is not None and item.weight_g:
+                sd_g = max(desk.policy.prior_weight_sd_min_g, item.weight_sd_g or 0.0)
+                if abs(group.weight_g / group.units - item.weight_g) > _WORD_SIGMAS * sd_g:
+                    total_minor += group.units * line.unit_price_minor
+    return total_minor
 
 
 def _inside(desk: Desk, line: Line, group: PlacedGroup, mean_g: float | None, sd_g: float) -> Inside | None:

@@ -94,6 +94,47 @@ def test_row_26_one_wrong_placement_does_not_poison_it(shopper: Shopper) -> None
     assert shopper.events(WeightLearned)[-1].weight_g == pytest.approx(444.7, abs=1.0)
 
 
+def test_row_26_the_same_weight_again_is_the_shoppers_word(shopper: Shopper) -> None:
+    shopper.scan(30).put(500.0).wait(11.0)
+    assert shopper.open == [("wrong_weight", "question")]
+    shopper.take(500.0).wait(2.0).put(500.2)
+    assert shopper.open == []
+    assert (shopper.line(30).state, shopper.line(30).proof) == ("confirmed", "shopper")
+    learned = shopper.events(WeightLearned)[-1]
+    assert (learned.sku, learned.catalog_g, learned.wrong) == ("S30", 400.0, False)
+
+
+def test_row_26_a_hint_alone_asks_for_no_word(shopper: Shopper) -> None:
+    shopper.scan(30).put(500.0).wait(2.0).take(500.0).wait(2.0).put(500.2)
+    assert shopper.open == [("wrong_weight", "hint")]
+
+
+def test_row_26_another_weight_is_not_what_was_asked_about(shopper: Shopper) -> None:
+    shopper.scan(30).put(500.0).wait(11.0).take(500.0).wait(2.0).put(530.0)
+    assert shopper.open == [("wrong_weight", "hint")]
+
+
+def test_row_26_a_further_unit_may_weigh_what_the_first_one_did(shopper: Shopper) -> None:
+    shopper.scan(30).put(500.0).answer("wrong_weight", "insist")
+    shopper.scan(30).put(501.0).scan(30).put(400.5)
+    assert shopper.lines == {"S30": (3, "confirmed")}
+    assert shopper.open == []
+
+
+@pytest.mark.parametrize(("weight_g", "limit_minor"), [(900.0, 5000), (500.0, 100)])
+def test_row_26_beyond_the_stores_limits_staff_comes(weight_g: float, limit_minor: int) -> None:
+    shopper = Shopper(RANGE, Policy(word_total_max_minor=limit_minor)).started()
+    shopper.scan(30).put(weight_g).answer("wrong_weight", "insist")
+    assert shopper.open == [("wrong_weight", "staff")]
+
+
+def test_row_26_one_cause_is_asked_about_once(shopper: Shopper) -> None:
+    shopper.scan(30).put(500.0).wait(11.0).take(500.0).wait(8.0)
+    assert shopper.open == []
+    shopper.wait(8.0)
+    assert shopper.open == [("not_placed", "hint")]
+
+
 def _accepted(shopper: Shopper, weight_g: float, command_id: str) -> None:
     shopper.scan(30).put(weight_g)
     shopper.answer("wrong_weight", "insist")
@@ -101,7 +142,8 @@ def _accepted(shopper: Shopper, weight_g: float, command_id: str) -> None:
     shopper.tell(StaffCommand(t_ns=shopper.t_ns, command_id=command_id, action="resolve", intervention=open_id))
 
 
-def test_row_26_a_plainly_wrong_catalogue_weight_is_flagged_and_not_asked_again(shopper: Shopper) -> None:
+def test_row_26_a_plainly_wrong_catalogue_weight_is_flagged_and_not_asked_again() -> None:
+    shopper = Shopper(RANGE, Policy(word_total_max_minor=0)).started()
     _accepted(shopper, 500.0, "c1")
     shopper.scan(30).put(501.0)
     assert shopper.line(30).state == "confirmed"

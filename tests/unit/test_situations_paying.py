@@ -235,7 +235,7 @@ def test_training_in_maintenance_cannot_pay() -> None:
 
 
 def test_staff_accepts_a_wrong_weight(shopper: Shopper) -> None:
-    shopper.scan(4).put(250.0).answer("wrong_weight", "insist")
+    shopper.scan(4).put(350.0).answer("wrong_weight", "insist")
     open_ = shopper.question("wrong_weight")
     assert open_.stage == "staff"
     staff(shopper, "resolve", intervention=open_.id, choice="accept", role="floor", reason="catalogue is wrong")

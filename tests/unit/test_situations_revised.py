@@ -46,7 +46,7 @@ def test_a_light_thing_believed_in_is_taken_back_out_when_its_own_step_comes(sho
     assert shopper.events(InterventionRaised) == []
     assert shopper.line(21).weight_g == pytest.approx(23.1, abs=0.5)
     assert shopper.line(20).weight_g == pytest.approx(2390.0, abs=1.0)
-    assert len(revisions(shopper)) == 1
+    assert revisions(shopper) == ["revised: put in: Item 20", "revised: put in: Item 21"]
 
 
 def test_what_was_taken_for_a_put_back_was_another_thing(shopper: Shopper) -> None:

@@ -1,11 +1,16 @@
 """Reconciliation is inference: settled weight steps, explained by the likeliest things that hands can have done.
 
-`window` holds what is looked at, `moves` what can have been done, `priors` how often it is, `explain` the search.
+`window` holds what is looked at, `moves` what can have been done, `priors` how often it is, `explain` the search,
+`rethink` the last few steps explained anew together.
 """
 
 from cart.core.reconciliation.explain import explain
 from cart.core.reconciliation.explanation import Decision, Explanation
 from cart.core.reconciliation.moves import Move
-from cart.core.reconciliation.window import Gone, Inside, Own, Step, Waiting, Window
+from cart.core.reconciliation.rethink import Again, Settled, rethink, used_by
+from cart.core.reconciliation.window import Gone, Inside, Otherwise, Own, Step, Waiting, Window
 
-__all__ = ["Decision", "Explanation", "Gone", "Inside", "Move", "Own", "Step", "Waiting", "Window", "explain"]
+__all__ = [
+    "Again", "Decision", "Explanation", "Gone", "Inside", "Move", "Otherwise", "Own", "Settled", "Step", "Waiting",
+    "Window", "explain", "rethink", "used_by",
+]  # fmt: skip

@@ -163,19 +163,21 @@ def _left_open(search: Search, step: Step) -> Iterator[Explanation]:
         open_g=step.delta_g,
     )
     for rank, waiting in enumerate(window.waiting[: priors.PENDING_LINES_MAX]):
+        if waiting.step_id not in (None, step.step_id):
+            continue
         late_s = (step.began_ns - waiting.since_ns) / 1e9
         score = priors.WRONG_WEIGHT + rank * priors.PLACE_RANK + unknown
-        if not -1.0 <= late_s <= priors.WRONG_WEIGHT_WITHIN_S:
+        if not -priors.SCANNED_AFTER_S <= late_s <= priors.WRONG_WEIGHT_WITHIN_S:
             score += 2.0 * priors.PLACE_OTHER_TOO
         reason = "below_minimum" if waiting.mean_g is None and step.delta_g < waiting.low_g else "weight_differs"
         label = f"something else than the scanned {waiting.name} was put in"
         yield Explanation(
             ids, label, score, open_kind="wrong_weight", open_g=step.delta_g, line_id=waiting.line_id, reason=reason
         )
-    yield from _extra_units(search, grouped((step,)))
+    yield from extra_units(search, grouped((step,)))
 
 
-def _extra_units(search: Search, group: Group) -> Iterator[Explanation]:
+def extra_units(search: Search, group: Group) -> Iterator[Explanation]:
     """More units than scans: with units that were scanned, or after them."""
     window, target_g, variance_g2 = search.window, group.target_g, group.variance_g2
     pending = {w.line_id for w in window.waiting}

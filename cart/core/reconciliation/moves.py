@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +28,8 @@ class Move:
     """Only a range is known of its weight."""
     priced: bool = False
     """Sold by weight: what the scale gives it is what it costs."""
+    word: bool = False
+    """Weighs other than the catalogue says; the shopper stands by it."""
 
     @property
     def label(self) -> str:
@@ -58,6 +61,8 @@ class MoveSet:
     """When it was scanned or picked."""
     asked_alone_ns: int | None = None
     """From then on it goes in alone, as asked."""
+    step_id: int | None = None
+    """The open step that it is believed to be part of."""
 
     @property
     def label(self) -> str:
@@ -80,6 +85,28 @@ def _place(waiting: Waiting, units: int) -> Move:
     return Move("place", waiting.line_id, waiting.sku, waiting.name, units, units * mean_g, variance_g2)
 
 
+def _placed_alike(waiting: Waiting) -> Iterator[tuple[Move, float]]:
+    """Units of one line that go in together, and how much rarer (natural log) that is than one of them alone."""
+    for units in range(1, waiting.units + 1):
+        yield _place(waiting, units), (units - 1) * priors.PLACE_SAME_TOO
+    for other in waiting.otherwise:
+        move = Move(
+            "place", waiting.line_id, waiting.sku, waiting.name, 1, other.mean_g, other.sd_g**2, word=other.word
+        )  # fmt: skip
+        yield move, priors.PLACE_OTHERWISE
+
+
+def _turn(window: Window, waiting: Waiting, rank: int) -> float:
+    """Log prior of a waiting thing being the next to go in."""
+    if waiting.log_prior is not None:
+        return waiting.log_prior
+    if waiting.step_id is not None:
+        return priors.PLACE_BELIEVED
+    stale = window.now_ns - waiting.since_ns > priors.STALE_S * 1e9
+    late = max(stale * -priors.PLACE_STALE, waiting.passed * -priors.PLACE_PASSED)
+    return rank * priors.PLACE_RANK - late
+
+
 def _placements(window: Window) -> list[MoveSet]:
     """Every combination of waiting units of known weight, the likeliest first, the empty one included; bounded."""
     sets = [MoveSet((), 0.0, 0.0, 0.0)]
@@ -87,17 +114,16 @@ def _placements(window: Window) -> list[MoveSet]:
         if waiting.mean_g is None:
             continue
         more: list[MoveSet] = []
-        for units in range(1, waiting.units + 1):
-            move = _place(waiting, units)
+        for move, odds in _placed_alike(waiting):
             for known in sets:
                 if len(known.moves) >= priors.HANDFUL:
                     continue
                 if len(sets) + len(more) >= priors.IN_SETS_MAX:
                     break
-                own = priors.PLACE + (units - 1) * priors.PLACE_SAME_TOO
+                own = priors.PLACE + odds
                 # Of several scanned things the first to go in is any of them; together is what costs.
-                own += priors.PLACE_OTHER_TOO if known.moves else rank * priors.PLACE_RANK
-                own += priors.PLACE_STALE if window.now_ns - waiting.since_ns > priors.STALE_S * 1e9 else 0.0
+                own += priors.PLACE_OTHER_TOO if known.moves else 0.0
+                own += _turn(window, waiting, 0 if known.moves else rank)
                 more.append(
                     MoveSet(
                         (*known.moves, move),
@@ -116,7 +142,8 @@ def _ranged(window: Window) -> list[MoveSet]:
     for rank, waiting in enumerate(window.waiting[: priors.PENDING_LINES_MAX]):
         if waiting.mean_g is not None and not waiting.tentative:
             continue
-        log_prior = priors.PLACE + rank * priors.PLACE_RANK + waiting.tentative * priors.PLACE_RELEARNED
+        turn = waiting.log_prior if waiting.log_prior is not None else rank * priors.PLACE_RANK
+        log_prior = priors.PLACE + turn + waiting.tentative * priors.PLACE_RELEARNED
         typical_g = priors.PICKED_TYPICAL_G if waiting.by_weight else None
         for units in sorted({1, waiting.units}):
             move = Move(
@@ -126,7 +153,15 @@ def _ranged(window: Window) -> list[MoveSet]:
             range_g = (waiting.low_g * units, waiting.high_g * units)
             sets.append(
                 MoveSet(
-                    (move,), 0.0, 0.0, log_prior + fewer, range_g, typical_g, waiting.since_ns, waiting.asked_alone_ns
+                    (move,),
+                    0.0,
+                    0.0,
+                    log_prior + fewer,
+                    range_g,
+                    typical_g,
+                    waiting.since_ns,
+                    waiting.asked_alone_ns,
+                    waiting.step_id,
                 )
             )
     for own in window.own:

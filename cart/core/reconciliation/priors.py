@@ -47,15 +47,19 @@ BESIDE_MAX = 64
 PLACE = -0.1
 PLACE_RANK = -0.4
 """Each waiting line that was scanned later makes an earlier one less likely to come next."""
+PLACE_PASSED = -1.5
+"""Something scanned later went in before it: it may have been left on the shelf."""
 PLACE_STALE = -2.0
 STALE_S = 15.0
 """A scanned thing that has waited this long may have been left on the shelf."""
 PLACE_OTHER_TOO = -1.0
 PLACE_SAME_TOO = -0.5
+PLACE_OTHERWISE = -1.5
+"""At the weight that the catalogue doesn't give it, and that it showed before."""
 PLACE_RELEARNED = -2.5
 """A unit of another weight than the first ones of a product that the catalogue knows no weight of."""
 PLACE_THOUGH_ASKED = -5.0
-PLACE_AS_ASKED = 2.0
+PLACE_AS_ASKED = 4.0
 """Going in with others, or by itself, once the shopper has been asked to put the thing in alone."""
 TAKE = -3.0
 TAKE_MORE = -1.5
@@ -76,12 +80,28 @@ SWAP = -2.0
 NOISE = -2.0
 SLOPE = -6.0
 ANOTHER_MOVEMENT = -1.0
+PAUSES = ((2.0, 0.0), (6.0, -2.0))
+PAUSE_LONG = -5.0
+"""Seconds between two movements of one thing, natural log: who sets a thing down in two goes does so at once."""
+RANGED_TWICE = -3.0
+"""A thing of unknown weight rests once; two rests are two things, or one may as well be."""
 UNKNOWN_IN = -4.0
 WRONG_WEIGHT = -3.0
 WRONG_WEIGHT_WITHIN_S = 20.0
-"""A thing put in this soon after a scan is taken for the scanned one."""
+SCANNED_AFTER_S = 8.0
+"""A thing put in this soon after a scan, or before it, is taken for the scanned one."""
 EXTRA_UNIT = -4.0
 UNKNOWN_OUT = -4.5
+LEFT_OUT = -4.5
+"""Scanned and left on the shelf, or scanned twice."""
+PASSED_OVER = -2.0
+"""What is put in is nothing scanned, though something just scanned waits."""
+FRESH_S = 10.0
+PLACE_BELIEVED = -4.0
+"""A thing that is believed to be in the basket already, as part of what is asked about."""
+REVISED = 1.5
+REVISED_MARGIN = 1.5
+"""Natural log by which other explanations of several steps must beat those believed so far, and each other."""
 LIGHT_SEEN = -2.0
 PART_OUT = -3.0
 
@@ -106,6 +126,24 @@ def log_unknown_density(weight_g: float, low_g: float = 3.0, high_g: float = 150
 PICKED_TYPICAL_G = 450.0
 _PICKED_SPREAD = 0.8
 _PICKED_OTHERWISE = 0.1
+
+
+def log_timing(late_s: float) -> float:
+    """Log prior of a thing that went in so many seconds after its scan; negative: it was put in first."""
+    for until_s, odds in _TIMING:
+        if late_s <= until_s:
+            return odds
+    return _TIMING_LATE
+
+
+_TIMING = ((-15.0, -5.0), (-1.0, -2.0), (10.0, -0.1), (20.0, -1.5))
+_TIMING_LATE = -2.5
+"""Most go in within ten seconds of their scan, a tenth are put in first; seconds and natural logarithms."""
+
+
+def log_left(age_s: float) -> float:
+    """Log prior of a thing that was scanned so many seconds ago and has not gone in."""
+    return LEFT_OUT * min(1.0, max(0.1, age_s / 20.0))
 
 
 def gain_min(accuse_cost: float, miss_cost: float) -> float:

@@ -102,16 +102,18 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
     alone = len(group.steps) == 1
     # Each further movement has a weight of its own: any share of the whole, and that has a density too.
     share = math.log(max(10.0, *(abs(s.delta_g) for s in group.steps)))
-    movements = (len(group.steps) - 1) * (priors.ANOTHER_MOVEMENT - share)
+    again = (len(group.steps) - 1) * (priors.ANOTHER_MOVEMENT - share)
+    movements = again + sum(map(_pause, group.steps, group.steps[1:]))
     for known in search.near_in(target_g, variance_g2):
-        if known.moves or not alone:
-            cancel = 0.0 if known.moves else priors.CANCEL
-            group.fit(known, _NOTHING, known.log_prior + cancel + movements)
+        if known.moves:
+            group.fit(known, _NOTHING, known.log_prior + movements)
+        elif not alone:
+            group.fit(known, _NOTHING, priors.CANCEL + again)
     for unknown in search.ranged_in if alone or ranged else ():
         others = len(search.window.waiting) > 1 or group.steps[0].began_ns < unknown.since_ns - TOUCHED_LATE_NS
         if not alone and unknown.moves[0].priced and others:
             continue  # which of the movements were its own can't be told
-        _fit_ranged(group, unknown, _NOTHING, movements)
+        _fit_ranged(group, unknown, _NOTHING, movements + (not alone) * priors.RANGED_TWICE)
         if alone:
             for known in search.beside:
                 _fit_ranged(group, unknown, known, movements)
@@ -125,6 +127,12 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
         _swaps(search, group)
     for found in (*_nothing_moved(search.window, group.steps), *_part_back_out(group.steps)):
         group.keep(found)
+
+
+def _pause(step: Step, after: Step) -> float:
+    """Log prior of the time between two movements of one thing."""
+    pause_s = (after.began_ns - step.rest_ns) / 1e9
+    return next((odds for until_s, odds in priors.PAUSES if pause_s <= until_s), priors.PAUSE_LONG)
 
 
 def _fit_ranged(group: Group, ranged: MoveSet, known: MoveSet, log_prior: float) -> None:
@@ -144,6 +152,9 @@ def _fit_ranged(group: Group, ranged: MoveSet, known: MoveSet, log_prior: float)
         return
     asked_ns = ranged.asked_alone_ns
     as_asked = asked_ns is not None and group.steps[0].began_ns >= asked_ns
+    if ranged.step_id is not None and ranged.step_id not in group.ids:
+        log_prior += priors.PLACE_BELIEVED
+        as_asked = False
     together = priors.PLACE_AS_ASKED if as_asked else 0.0
     if known.moves:
         together = known.log_prior + (priors.PLACE_THOUGH_ASKED if as_asked else priors.PLACE_OTHER_TOO)

@@ -20,6 +20,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Otherwise:
+    """What one unit may weigh instead of its mean: by the shopper's `word`, or as units of it did before."""
+
+    mean_g: float
+    sd_g: float
+    word: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """Pending units of a line. `mean_g` None: nothing is known of its weight, which then lies in `low_g`…`high_g`."""
 
@@ -38,6 +47,13 @@ class Waiting:
     """When the shopper was last asked to put this in alone."""
     tentative: bool = False
     """`mean_g` was learned from a unit or two and may be another thing's: the range still counts."""
+    otherwise: tuple[Otherwise, ...] = ()
+    passed: bool = False
+    """Something else has gone in since its scan."""
+    step_id: int | None = None
+    """The open step that it is believed to be part of, and asked about."""
+    log_prior: float | None = None
+    """How likely it goes in now (natural log), where that is known better than by the order of scans."""
 
 
 @dataclass(frozen=True, slots=True)

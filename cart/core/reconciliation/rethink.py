@@ -1,0 +1,225 @@
+"""Second thoughts: steps that were explained one by one, explained anew together.
+
+What a step was taken for may turn out otherwise by what is scanned or put in later: two things exchanged, one lost in
+the spread of another, a put-back that was something new. Where something would have to be asked, the last few steps,
+settled or open, and everything that was scanned for them are looked at as a whole: each step gets its likely
+explanations as if all units were at hand, and a beam over the steps in their order finds the sets of explanations that
+use no unit twice. A step left open and a scanned unit that never went in have their odds too.
+
+Bound: `STEPS` steps, each with at most `CHOICES` explanations of it alone and as many of it with the one after; `BEAM`
+sets are kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from cart.core.reconciliation import priors
+from cart.core.reconciliation.explain import extra_units
+from cart.core.reconciliation.explanation import Explanation
+from cart.core.reconciliation.moves import Move
+from cart.core.reconciliation.search import Search, grouped, look_for
+from cart.core.reconciliation.window import Step, Waiting, Window
+
+STEPS = 6
+"""Steps looked at together: three things in hand, each put in, taken out and put in again."""
+CHOICES = 6
+BEAM = 32
+_SAME_PRICE_G = 4.0
+"""Weights of one priced thing that differ by less cost the same, within the scale's permissible error."""
+_APART_NS = 15_000_000_000
+"""Two movements of one thing follow each other within this time."""
+
+Used = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What some steps were taken for: what went in with them."""
+
+    step_ids: tuple[int, ...]
+    used: Used
+    """Kind of move, its key, and units, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The better explanations, one for each step or two, and by how much they beat those believed so far."""
+
+    explanations: tuple[Explanation, ...]
+    gain: float
+    rival: Explanation | None
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    score: float
+    explanations: tuple[Explanation, ...]
+    used: Counter[tuple[str, int]]
+    steps: frozenset[int]
+
+
+def rethink(window: Window, scans_ns: dict[int, tuple[int, ...]], settled: tuple[Settled, ...]) -> Again | None:
+    """The best explanations of all the window's steps together; None where those so far are as good as any.
+
+    The window's `waiting` holds every unit that was scanned for these steps, `settled` what was believed of which of
+    them; the others are open. `scans_ns`: line id → times of its scans.
+    """
+    steps = window.steps[-STEPS:]
+    known = {i for own in settled for i in own.step_ids}
+    choices = {step.step_id: _choices(window, scans_ns, steps, index, known) for index, step in enumerate(steps)}
+    believed = _believed(steps, choices, settled)
+    if believed is None:
+        return None
+    units = {("place", w.line_id): w.units for w in window.waiting}
+    wholes = [_Whole(0.0, (), Counter(), frozenset())]
+    for step in steps:
+        wholes = _extended(wholes, step, choices[step.step_id], units)
+    ranked = sorted((_with_left_out(whole, window) for whole in wholes), key=lambda w: -w.score)
+    before = _with_left_out(believed, window)
+    best = ranked[0]
+    if _trouble(best, window) > _trouble(before, window):
+        return None
+    bill = _bill(best)
+    rival = next((w for w in ranked if _bill(w) != bill), None)
+    margin = best.score - (rival.score if rival is not None else -math.inf)
+    gain = best.score - before.score
+    priced = any(e.ranged is not None and e.ranged.priced for e in best.explanations)
+    needed = priors.REVISED_MARGIN + priors.PRICED * (priced and _trouble(best, window) < _trouble(before, window))
+    if gain < priors.REVISED or margin < needed:
+        return None
+    return Again(best.explanations, gain, None, margin if math.isfinite(margin) else gain)
+
+
+def _choices(
+    window: Window, scans_ns: dict[int, tuple[int, ...]], steps: tuple[Step, ...], index: int, known: set[int]
+) -> list[Explanation]:
+    """What a step may be, alone or with the one after it; always one that leaves it open."""
+    step = steps[index]
+    waiting = tuple(_timed(w, step, scans_ns.get(w.line_id, (w.since_ns,))) for w in window.waiting)
+    gone = tuple(g for g in window.gone if g.at_ns <= step.began_ns)
+    search = Search(replace(window, waiting=waiting, gone=gone, now_ns=step.rest_ns))
+    found: list[Explanation] = []
+    alone = grouped((step,))
+    look_for(search, alone, ranged=True)
+    found += [e for e in alone.ranked() if not e.takes and e.open_kind is None][:CHOICES]
+    after = steps[index + 1] if index + 1 < len(steps) else None
+    if after is not None and after.began_ns - step.rest_ns < _APART_NS and _one_movement(step, after, known):
+        both = grouped((step, after))
+        look_for(search, both, ranged=False)
+        found += [e for e in both.ranked() if not e.takes and e.open_kind is None][:CHOICES]
+    extra = sorted(extra_units(search, alone), key=lambda e: -e.score)[:CHOICES] if step.delta_g > 0.0 else []
+    return [*found, *extra, *_left_open(step, waiting)]
+
+
+def _one_movement(step: Step, after: Step, known: set[int]) -> bool:
+    """Whether two steps may be of one thing. What was settled and then taken out is a removal, not a doubt."""
+    return after.delta_g > 0.0 or (step.step_id in known) == (after.step_id in known)
+
+
+def _timed(waiting: Waiting, step: Step, scans_ns: tuple[int, ...]) -> Waiting:
+    odds = max(priors.log_timing((step.began_ns - at_ns) / 1e9) for at_ns in scans_ns)
+    return replace(waiting, log_prior=odds, since_ns=min(scans_ns), asked_alone_ns=None, step_id=None)
+
+
+def _left_open(step: Step, waiting: tuple[Waiting, ...]) -> list[Explanation]:
+    """Nothing scanned explains the step: something unscanned, or something else than what was scanned."""
+    ids, weight_g = (step.step_id,), max(3.0, abs(step.delta_g))
+    unknown = -math.log(weight_g * priors.UNKNOWN_LOG_SPAN)
+    if step.delta_g < 0.0:
+        return [Explanation(ids, "something was taken out", priors.UNKNOWN_OUT + unknown, open_kind="which_removed")]
+    found = [Explanation(ids, "something unscanned", priors.UNKNOWN_IN + unknown, open_kind="unscanned_item")]
+    for line in waiting:
+        score = priors.WRONG_WEIGHT + unknown + (line.log_prior or 0.0)
+        moves = (Move("place", line.line_id, line.sku, line.name, 1, 0.0, 0.0),)
+        text = f"something else than the scanned {line.name}"
+        found.append(Explanation(ids, text, score, moves, open_kind="wrong_weight", line_id=line.line_id))
+    return found
+
+
+def used_by(explanation: Explanation) -> Used:
+    """Kind, key and units of each move, in order."""
+    return tuple(sorted((m.kind, m.key, m.units) for m in explanation.moves))
+
+
+def _believed(
+    steps: tuple[Step, ...], choices: dict[int, list[Explanation]], settled: tuple[Settled, ...]
+) -> _Whole | None:
+    """What was believed so far, as one of the wholes; None where its explanation isn't among the likely ones."""
+    whole = _Whole(0.0, (), Counter(), frozenset())
+    for step in steps:
+        if step.step_id in whole.steps:
+            continue
+        own = next((s for s in settled if step.step_id in s.step_ids), None)
+        for explanation in sorted(choices[step.step_id], key=lambda e: -e.score):
+            if own is None and explanation.open_kind is not None:
+                break
+            if own is not None and explanation.open_kind is None and _same(explanation, own):
+                break
+        else:
+            return None
+        whole = _joined(whole, explanation)
+    return whole
+
+
+def _same(explanation: Explanation, own: Settled) -> bool:
+    return set(explanation.step_ids) == set(own.step_ids) and used_by(explanation) == own.used
+
+
+def _joined(whole: _Whole, explanation: Explanation) -> _Whole:
+    used = whole.used + Counter({(m.kind, m.key): m.units for m in explanation.moves})
+    return _Whole(
+        whole.score + explanation.score,
+        (*whole.explanations, explanation),
+        used,
+        whole.steps.union(explanation.step_ids),
+    )
+
+
+def _extended(
+    wholes: list[_Whole], step: Step, choices: list[Explanation], units: dict[tuple[str, int], int]
+) -> list[_Whole]:
+    longer: list[_Whole] = []
+    for whole in wholes:
+        if step.step_id in whole.steps:
+            longer.append(whole)
+            continue
+        for explanation in choices:
+            joined = _joined(whole, explanation)
+            if all(count <= units.get(key, 1) for key, count in joined.used.items()):
+                longer.append(joined)
+    longer.sort(key=lambda w: -w.score)
+    return longer[:BEAM]
+
+
+def _with_left_out(whole: _Whole, window: Window) -> _Whole:
+    """The same with the odds of what was scanned and never went in."""
+    score = whole.score
+    for waiting in window.waiting:
+        left = waiting.units - whole.used[("place", waiting.line_id)]
+        if left > 0:
+            score += priors.log_left((window.now_ns - waiting.since_ns) / 1e9) + 0.5 * (left - 1) * priors.LEFT_OUT
+    return replace(whole, score=score)
+
+
+def _trouble(whole: _Whole, window: Window) -> int:
+    """How much would have to be asked."""
+    opened = sum(e.open_kind is not None for e in whole.explanations)
+    left = sum(w.units > whole.used[("place", w.line_id)] for w in window.waiting)
+    return 2 * opened + left
+
+
+def _bill(whole: _Whole) -> frozenset[tuple[object, ...]]:
+    """What is charged: units by line, weights of what is priced by them, and what stays open."""
+    bill: Counter[tuple[object, ...]] = Counter()
+    for explanation in whole.explanations:
+        if explanation.open_kind is not None:
+            bill["open", explanation.step_ids] += 1
+            continue
+        for move in explanation.moves:
+            priced_g = round((explanation.residual_g + move.mean_g) / _SAME_PRICE_G) if move.priced else 0
+            bill[move.kind, move.key, priced_g] += move.units
+    return frozenset((*key, count) for key, count in bill.items())

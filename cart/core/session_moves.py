@@ -1,0 +1,110 @@
+"""What an explanation's moves write into the ledger: confirmed, removed and returned units, own things."""
+
+from __future__ import annotations
+
+import math
+
+from cart.core.interventions import Open
+from cart.core.ledger import ItemAdded, ItemConfirmed, ItemRemoved, OwnThing, Proof
+from cart.core.reconciliation import Explanation, Move
+from cart.core.session_desk import Desk
+from cart.core.session_learning import learn
+
+_SECOND_CODE_NS = 20_000_000_000
+
+
+def make_moves(desk: Desk, won: Explanation, *, told: bool = False) -> None:
+    """Write what an explanation's moves did, each with its share of the weight."""
+    total_variance = won.variance_g2
+    spread = sum(m.variance_g2 for m in won.moves)
+    for move in won.moves:
+        part = move.variance_g2 / spread if spread > 0.0 else 1.0 / len(won.moves)
+        weight_g = move.mean_g + part * won.residual_g
+        if len(won.moves) == 1:
+            sigma_g = math.sqrt(max(0.01, total_variance - move.variance_g2))
+        else:
+            sigma_g = math.sqrt(max(0.01, move.variance_g2 * (1.0 - move.variance_g2 / max(total_variance, 1e-9))))
+        _make_move(desk, move, weight_g, sigma_g, won.step_ids, told=told, alone=len(won.moves) == 1)
+
+
+def _make_move(
+    desk: Desk, move: Move, weight_g: float, sigma_g: float, step_ids: tuple[int, ...], *, told: bool, alone: bool
+) -> None:
+    weight_g, sigma_g = round(weight_g, 2), round(sigma_g, 3)
+    match move.kind:
+        case "place" | "light":
+            readable = _unread_before(desk, move) if move.kind == "place" else []
+            sku = desk.state.basket.lines[move.key].sku
+            proof: Proof = "shopper" if move.word else "weighed"
+            confirm(desk, move.key, move.units, weight_g, proof, step_ids, sigma_g)
+            if alone:
+                learn(desk, sku, move.units, weight_g, proof)
+            for open_ in readable:
+                desk.clear(open_, how="scan", reason="another code of it was read")
+        case "take":
+            desk.emit(
+                ItemRemoved(
+                    line_id=move.key, sku=move.sku, units=move.units, weight_g=-weight_g, reason="taken_out",
+                    step_ids=step_ids, told=told,
+                )
+            )  # fmt: skip
+        case "return":
+            _put_back(desk, move, weight_g, sigma_g, step_ids)
+        case "own_in" | "own_out" | "own_declared":
+            thing = desk.state.basket.things[move.key]
+            desk.emit(
+                OwnThing(
+                    thing_id=move.key,
+                    weight_g=abs(weight_g) if move.kind == "own_declared" else thing.weight_g,
+                    in_basket=move.kind != "own_out",
+                    declared=thing.declared,
+                    step_ids=step_ids,
+                    sigma_g=sigma_g if move.kind == "own_declared" else thing.sigma_g,
+                )
+            )
+
+
+def _unread_before(desk: Desk, move: Move) -> list[Open]:
+    """Unknown codes scanned just before what is now put in: its other code, or the basket would weigh more."""
+    line = desk.state.basket.lines[move.key]
+    scanned_ns = max((p.since_ns for p in line.pending), default=0)
+    return [o for o in desk.open_of("unknown_barcode") if 0 <= scanned_ns - o.raised_ns <= _SECOND_CODE_NS]
+
+
+def confirm(
+    desk: Desk,
+    line_id: int,
+    units: int,
+    weight_g: float | None,
+    proof: Proof,
+    step_ids: tuple[int, ...] = (),
+    sigma_g: float | None = None,
+) -> None:
+    """Units of a line are in the basket, by this proof."""
+    line = desk.state.basket.lines[line_id]
+    desk.emit(
+        ItemConfirmed(
+            line_id=line_id, sku=line.sku, units=units, weight_g=weight_g, proof=proof, step_ids=step_ids,
+            sigma_g=sigma_g,
+        )
+    )  # fmt: skip
+
+
+def _put_back(desk: Desk, move: Move, weight_g: float, sigma_g: float, step_ids: tuple[int, ...]) -> None:
+    gone = desk.state.basket.removed[move.key]
+    line = gone.line
+    desk.emit(
+        ItemAdded(
+            line_id=line.line_id,
+            sku=line.sku,
+            name=line.name,
+            units=gone.units,
+            unit=line.unit,
+            unit_price_minor=line.unit_price_minor,
+            gtin=line.gtin,
+            entry="returned",
+            expected_g=line.expected_g,
+            code_price_minor=line.code_price_minor,
+        )
+    )
+    confirm(desk, line.line_id, gone.units, weight_g, "weighed", step_ids, sigma_g)

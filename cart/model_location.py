@@ -10,10 +10,10 @@ SHIPPED: Final = "auto"
 
 
 def model_folder(setting: str) -> Path | None:
-    """The folder that `[camera] model` means: `auto` the one that comes with the program, empty none (None), else a path.
+    """The folder that `[camera] model` means: `auto` the one shipped with the program, empty none (None), else a path.
 
-    The shipped one lies beside the package in a checkout, below `share` where pip installed it. Whether it holds a model
-    is for drivers/classifier.py to say.
+    The shipped one lies beside the package in a checkout, below `share` where pip installed it. Whether it holds a
+    model is for drivers/classifier.py to say.
     """
     if not setting:
         return None

@@ -17,6 +17,7 @@ from typing import Any
 
 from cart.config import Config
 from cart.core.catalog import Catalog, Tax
+from cart.core.chain import LedgerRow
 from cart.core.effects import DrawTripId, Effect, Indicate, Record
 from cart.core.ledger import TripStarted
 from cart.core.observations import CatalogArrived, DayTold, PartChanged, PowerReturned, TripIdDrawn
@@ -42,7 +43,7 @@ CLOSING_S = 3.0
 
 
 class Daemon:
-    """One running cart. `run` returns after SIGTERM or SIGINT."""
+    """One running cart. `run` returns after SIGTERM or SIGINT, or to be run anew on a ledger that has changed."""
 
     def __init__(self, config: Config, config_path: Path) -> None:
         self._config = config
@@ -53,24 +54,48 @@ class Daemon:
         self._started_s = 0.0
         self._phase = ""
         self._boot_id = secrets.token_hex(4)
+        self._stopping = asyncio.Event()
+        self._lost_rows: list[LedgerRow] = []
 
-    async def run(self) -> None:
-        """Start everything, serve until told to stop, stop everything. Raises Problem when it can't start."""
+    async def run(self) -> bool:
+        """Start everything, serve until told to stop, stop everything. Raises Problem when it can't start.
+
+        True where the store has returned rows that this ledger had lost: a new Daemon has to fold it anew.
+        """
         config = self._config
         folder = Path(config.journal.folder)
         self.journal = Journal(folder, cart_id=config.cart.id, boot_id=self._boot_id)
         screen = ScreenServer(self._feed, self._touched, port=config.screen.port)
         opened = await self.journal.open()
         try:
-            off_s = seconds_without_power(opened.last_wall_ms, time.time_ns() // 1_000_000)
-            await self._restore(opened, off_s)
-            self._build_parts(folder)
-            self._take_up(opened, off_s)
+            await self.come_up(opened)
             await self.control.start()
             await self._serve(screen, opened)
+            return await self.take_back()
         finally:
             with contextlib.suppress(JournalProblem):
                 await self.journal.close()
+
+    async def come_up(self, opened: Opened) -> None:
+        """From the opened journal to a cart that could go on; nothing speaks yet."""
+        off_s = seconds_without_power(opened.last_wall_ms, time.time_ns() // 1_000_000)
+        await self._restore(opened, off_s)
+        self._build_parts(Path(self._config.journal.folder))
+        self._take_up(opened, off_s)
+
+    async def take_back(self) -> bool:
+        """Put lost rows that came from the store into the ledger, once nothing else writes; whether there were any."""
+        rows = self._lost_rows
+        if not rows:
+            return False
+        try:
+            set_aside = await self.journal.take_back(rows)
+        except JournalProblem as problem:
+            log.error("%s", problem)  # noqa: TRY400  # a message for people
+            await self.journal.note_about("locked", f"the store holds rows that this ledger has lost: {problem}")
+            return True
+        log.warning("rows %d to %d are back; %d of the cart's own were set aside", rows[0].seq, rows[-1].seq, set_aside)
+        return True
 
     async def _restore(self, opened: Opened, off_s: float | None) -> None:
         config = self._config
@@ -137,15 +162,15 @@ class Daemon:
             decide=self.core.decide,
             committed=self.core.drain,
             on_catalog=self._catalog_arrived,
+            on_returned=self._rows_returned,
             health=self._health,
         )
         self.store.catalog_version = self._catalog.version or None
 
     async def _serve(self, screen: ScreenServer, opened: Opened) -> None:
         loop = asyncio.get_running_loop()
-        stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
+            loop.add_signal_handler(number, self._stopping.set)
         self.scanner.start()
         self._feed.publish(self.core.view)
         works = [
@@ -166,7 +191,7 @@ class Daemon:
                 log.info("ready: %s, ledger row %d, %d lines restored", screen.url, opened.head.seq, lines)
                 self._started_s = seconds_since_exec()
                 self._manager.ready(f"{self._config.cart.id} on {screen.url}")
-                await stopping.wait()
+                await self._stopping.wait()
                 self._manager.stopping()
                 log.info("stopping")
                 with contextlib.suppress(TimeoutError):
@@ -199,6 +224,10 @@ class Daemon:
 
     def _committed(self, view: TripView | None) -> None:
         self.store.committed(view)
+
+    def _rows_returned(self, rows: list[LedgerRow]) -> None:
+        self._lost_rows = rows
+        self._stopping.set()
 
     def _catalog_arrived(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -301,4 +330,5 @@ def empty_catalog(config: Config) -> Catalog:
 
 def run_daemon(config: Config, config_path: Path) -> None:
     """Run until SIGTERM or SIGINT. Raises Problem when it can't start."""
-    asyncio.run(Daemon(config, config_path).run())
+    while asyncio.run(Daemon(config, config_path).run()):
+        log.info("starting anew on what the store returned")

@@ -13,14 +13,23 @@ import msgspec
 
 from cart.config import Config
 from cart.core.catalog import Catalog
+from cart.core.chain import LedgerRow
 from cart.core.effects import CancelPayment, Effect, QueryPayment, RequestPayment, SendReceipt
-from cart.core.observations import AnyObservation, CatalogArrived, PartChanged, SecuritySeen, StaffCommand
+from cart.core.observations import (
+    AnyObservation,
+    CatalogArrived,
+    PartChanged,
+    PaymentAnswer,
+    SecuritySeen,
+    StaffCommand,
+)
 from cart.core.view import TripView
 from cart.daemon.clock import SessionClock
 from cart.journal import Journal, JournalProblem
 from cart.sync.link import Heard, StoreLink
-from cart.sync.messages import LedgerAckMessage
+from cart.sync.messages import LedgerAckMessage, LedgerReturnMessage
 from cart.sync.outbox import OutboxSender
+from cart.sync.returning import Returning
 from cart.sync.signatures import COMMANDS_KEPT, CommandMemory, Trust, Verifies
 
 log = logging.getLogger(__name__)
@@ -48,9 +57,13 @@ class StorePart:
         decide: Callable[[AnyObservation], object],
         committed: Callable[[], Awaitable[None]],
         on_catalog: Callable[[Catalog], None],
+        on_returned: Callable[[list[LedgerRow]], None],
         health: Callable[[], tuple[dict[str, str], dict[str, float]]],
     ) -> None:
-        """`decide` hands one observation to the core at once, `committed` waits until what came of it is on disk."""
+        """`decide` hands one observation to the core at once, `committed` waits until what came of it is on disk.
+
+        `on_returned` is given the rows that this ledger has lost, all that the store holds.
+        """
         self.catalog_version: int | None = None
         self.waiting_rows = 0
         """Ledger rows that the store has not acknowledged, as of a second ago."""
@@ -61,6 +74,10 @@ class StorePart:
         self._decide = decide
         self._wait_committed = committed
         self._on_catalog = on_catalog
+        self._on_returned = on_returned
+        self._checked = False
+        """True once the store has said that its copy of the ledger is this one, or a beginning of it. Before that no
+        total, row or payment answer passes: a ledger that was cut back must not go on."""
         self._health = health
         self._last_total: object = None
         self._last_help: object = None
@@ -75,6 +92,7 @@ class StorePart:
                 self._heard,
                 self._link_changed,
                 on_ack=self._acknowledged,
+                on_return=self._returned,
                 now_ns=clock.now_ns,
                 trust=self._trust,
                 on_security=self._security,
@@ -82,8 +100,11 @@ class StorePart:
         self._outbox = OutboxSender(
             journal,
             lambda row: self._link is not None and self._link.send_ledger(journal.head.chain, row),
+            ask=lambda nonce: self._link is not None and self._link.ask_ledger(journal.head.chain, nonce),
+            on_checked=self._ledger_checked,
             on_cut_back=self._cut_back,
         )
+        self._returning = Returning(config.cart.id, self._ask_for_rows)
 
     @property
     def linked(self) -> bool:
@@ -98,7 +119,9 @@ class StorePart:
         if self._link is None:
             self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=False, fault="no_store"))
             return
-        self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=False, fault="offline"))
+        # A ledger with a past may have been cut back: until the store has seen it, not even a code may be made of it.
+        fault = "unchecked" if self._journal.head.seq else "offline"
+        self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=False, fault=fault))
         self._set_status()
         await self._remember_commands()
         self._link.start()
@@ -125,7 +148,7 @@ class StorePart:
     def committed(self, view: TripView | None) -> None:
         """Records are on disk: the outbox has work, and the total may be told if all that it shows is on disk."""
         self._outbox.committed()
-        if self._link is None or view is None:
+        if self._link is None or view is None or not self._checked:
             return
         total = (view.trip_id, view.phase, view.units, view.total_minor, view.savings_minor, view.lines)
         if total != self._last_total:
@@ -140,6 +163,8 @@ class StorePart:
         if isinstance(heard, CatalogArrived):
             await self._catalog_arrived(heard)
             return
+        if isinstance(heard, PaymentAnswer) and not self._checked:
+            return  # the attempt asks again
         self._decide(heard)
         # Only then is the message received: a payment result must outlive a power cut.
         await self._wait_committed()
@@ -176,12 +201,33 @@ class StorePart:
 
     def _link_changed(self, up: bool) -> None:
         self._outbox.link_changed(up)
-        self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=up, fault="" if up else "offline"))
+        if self._checked or not up:
+            self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=up, fault="" if up else "offline"))
 
     def _acknowledged(self, ack: LedgerAckMessage) -> None:
         self._outbox.acknowledged(ack)
 
-    def _cut_back(self) -> None:
+    def _ledger_checked(self) -> None:
+        self._checked = True
+        if self.linked:
+            # Its record brings the total after it.
+            self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=True))
+
+    def _ask_for_rows(self, after_seq: int) -> None:
+        if self._link is not None:
+            self._link.ask_ledger(self._journal.head.chain, self._outbox.nonce, after_seq)
+
+    def _returned(self, page: LedgerReturnMessage) -> None:
+        rows = self._returning.take(page)
+        if rows:
+            log.warning("the store gives back rows %d to %d of the ledger", rows[0].seq, rows[-1].seq)
+            self._on_returned(rows)
+
+    async def _cut_back(self, ack: LedgerAckMessage) -> None:
+        if not self._checked and not await self._journal.about("locked"):
+            self._returning.begin(*await self._journal.doubtful_from(), ack)
+            return
+        # While it runs no honest store says so; or taking rows back was tried, and is a matter for staff.
         self._decide(
             PartChanged(
                 t_ns=self._clock.now_ns(),

@@ -160,6 +160,19 @@ class Journal:
             )
         return outcome
 
+    async def doubtful_from(self) -> tuple[int, str]:
+        """The first row's number that the store may hold otherwise, and the hash of the row before it."""
+        return await self._call(self._file.doubtful_from)
+
+    async def take_back(self, rows: Sequence[LedgerRow]) -> int:
+        """Put the store's rows in the place of the cart's own; answers how many own ones were set aside.
+
+        What was folded from this ledger is then wrong: fold it anew. Raises JournalProblem where that can't be.
+        """
+        set_aside = await self._call(lambda: self._file.take_back(rows))
+        self._locked = ""
+        return set_aside
+
     async def commands(self, limit: int) -> tuple[list[str], int]:
         """Ids of the latest staff commands that were carried out, oldest first, and the newest row's `wall_ms`."""
         return await self._call(lambda: self._commands(limit))

@@ -16,7 +16,7 @@ import msgspec
 
 from cart.core.chain import GENESIS, ChainReport, LedgerRow, Tombstone, check_chain, row_hash
 from cart.core.effects import Record
-from cart.core.ledger import PhaseChanged, TripStarted
+from cart.core.ledger import AttemptOpened, PhaseChanged, ReceiptIssued, TripStarted
 from cart.journal.problems import JournalProblem, state_of
 from cart.journal.redaction import redact
 from cart.migrate import migrate
@@ -124,6 +124,50 @@ class LedgerFile:
             self.head = Head(self.head.chain, rows[-1].seq, rows[-1].hash)
         self.trip_id = trip_id
         return self.head
+
+    def doubtful_from(self) -> tuple[int, str]:
+        """The number of the first row that the store may hold otherwise, and the hash before it: all before were
+        acknowledged.
+        """
+        first = int(self.ask("SELECT coalesce(min(seq), ?) FROM outbox", self.head.seq + 1)[0][0])
+        before = self.ask(
+            "SELECT hash FROM ledger WHERE seq = ? UNION ALL SELECT last_hash FROM tombstone WHERE last_seq = ?",
+            first - 1,
+            first - 1,
+        )
+        return first, str(before[0][0]) if before else GENESIS
+
+    def take_back(self, rows: Sequence[LedgerRow]) -> int:
+        """Put the store's rows in the place of this file's own from the same number on, in one commit.
+
+        The own ones are kept in `set_aside`; answers how many. Raises JournalProblem where rows don't follow from the
+        last one before, or payments among the own rows would be forgotten: nothing is changed then.
+        """
+        first = rows[0].seq
+        _, before = self.doubtful_from()
+        own = [row for row in self.rows("seq >= ?", first) if row.hash not in {back.hash for back in rows}]
+        report = check_chain(self.cart_id, self.head.chain, rows, after_seq=first - 1, after_hash=before)
+        if not report.ok:
+            raise JournalProblem("tampered", f"what the store returned doesn't follow from row {first - 1}")
+        known = {event.attempt_id for event in map(LedgerRow.event, rows) if isinstance(event, AttemptOpened)}
+        for event in map(LedgerRow.event, own):
+            if isinstance(event, ReceiptIssued) or (isinstance(event, AttemptOpened) and event.attempt_id not in known):
+                raise JournalProblem("tampered", "a payment was begun since the ledger was cut back")
+        kept = "INSERT OR IGNORE INTO set_aside SELECT hash, seq, boot, wall_ms, t_ns, trip_id, body, prev FROM ledger "
+        self.write(
+            [
+                (kept + "WHERE seq >= ?", (first,)),
+                ("DELETE FROM outbox WHERE seq >= ?", (first,)),
+                ("DELETE FROM ledger WHERE seq >= ?", (first,)),
+                *(
+                    (f"INSERT INTO ledger ({ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(row))  # noqa: S608
+                    for row in rows
+                ),
+                *(("DELETE FROM set_aside WHERE hash = ?", (row.hash,)) for row in rows),
+            ]
+        )
+        self._learn_head()
+        return len(own)
 
     def rows(self, where: str, *parameters: Any, limit: int = -1) -> list[LedgerRow]:
         """Rows by a condition of this module's making, in order of number."""

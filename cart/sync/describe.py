@@ -21,12 +21,14 @@ TYPES: Final[dict[Channel, type[messages.Message]]] = {
     "up/total": messages.TotalMessage,
     "up/health": messages.HealthMessage,
     "up/ledger": messages.LedgerMessage,
+    "up/ledger/ask": messages.LedgerAskMessage,
     "up/help": messages.HelpMessage,
     "up/payment/request": messages.PaymentRequestMessage,
     "up/payment/query": messages.PaymentQueryMessage,
     "up/payment/cancel": messages.PaymentCancelMessage,
     "up/receipt": messages.ReceiptMessage,
     "down/ledger/ack": messages.LedgerAckMessage,
+    "down/ledger/return": messages.LedgerReturnMessage,
     "down/payment/result": messages.PaymentResultMessage,
     "down/command": messages.CommandMessage,
 }
@@ -48,11 +50,13 @@ def describe() -> dict[str, Any]:
         "asyncapi": "3.0.0",
         "info": {
             "title": "Smart cart and store",
-            "version": "1.0.0",
+            "version": "1.1.0",
             "description": (
                 "JSON over MQTT 3.1.1 or 5, QoS 1, clean sessions. A cart writes only below its `up/` and reads only "
                 "below its `down/` and the catalogue. Ids and correlation are in the payload; delivery may be repeated "
-                "and reordered. A ledger row is the store's only once `down/ledger/ack` says so. An attempt is charged "
+                "and reordered. A ledger row is the store's only once `down/ledger/ack` says so. After each start a cart "
+                "asks how far the store holds its chain (`up/ledger/ask`), and tells no row or total and heeds no payment "
+                "result before it knows; rows that it has lost come back by `down/ledger/return`. An attempt is charged "
                 "at most once for its id; `not_found` and `cancelled` promise that it never will be. "
                 "How a ledger row's hash is made stands in cart/core/chain.py, what the store's signatures cover in "
                 "cart/sync/signatures.py. Unknown fields are ignored."

@@ -29,6 +29,8 @@ from cart.sync.messages import (
     CommandMessage,
     HealthMessage,
     LedgerAckMessage,
+    LedgerAskMessage,
+    LedgerReturnMessage,
     PaymentResultMessage,
     ReceiptMessage,
     StatusMessage,
@@ -88,12 +90,14 @@ class StoreLink:
         on_link: Callable[[bool], None],
         *,
         on_ack: Callable[[LedgerAckMessage], None] | None = None,
+        on_return: Callable[[LedgerReturnMessage], None] | None = None,
         now_ns: Callable[[], int] = time.monotonic_ns,
         trust: Trust | None = None,
         on_security: Callable[[str, str], None] | None = None,
     ) -> None:
         """Raises TopicProblem for ids that can't stand in a topic. `on_ack` hears acknowledgements of the ledger,
-        `on_security(what, detail)` what was refused because no honest store sends it.
+        `on_return` rows that the store gives back, `on_security(what, detail)` what was refused because no honest
+        store sends it.
         """
         self.cart_id = cart_id
         self._address = address(store_id, cart_id)
@@ -101,6 +105,7 @@ class StoreLink:
         self._on_message = on_message
         self._on_link = on_link
         self._on_ack = on_ack
+        self._on_return = on_return
         self._now_ns = now_ns
         self._trust = trust or Trust(store_id)
         self._on_security = on_security
@@ -182,6 +187,11 @@ class StoreLink:
         """One row; only the store's acknowledgement says that it arrived."""
         return self._publish("up/ledger", messages.ledger_message(self.cart_id, chain, row))
 
+    def ask_ledger(self, chain: str, asked: str, after_seq: int | None = None) -> bool:
+        """Ask how far the store holds a chain; with `after_seq` for the rows after that one, too."""
+        question = LedgerAskMessage(cart_id=self.cart_id, chain=chain, asked=asked, after_seq=after_seq)
+        return self._publish("up/ledger/ask", question)
+
     def _publish(self, channel: Channel, message: msgspec.Struct) -> bool:
         return self._connection.publish(self._address.topic(channel), messages.encode(message))
 
@@ -244,6 +254,10 @@ class StoreLink:
             self._must_be_ours(ack.cart_id)
             self._trust.message(ack, "ledger_ack")
             self._on_ack(ack)
+        if channel == "down/ledger/return" and self._on_return is not None:
+            returned = messages.decode(inbound.payload, LedgerReturnMessage)
+            self._must_be_ours(returned.cart_id)
+            self._on_return(returned)
         return None
 
     def _commanded(self, inbound: Inbound) -> StaffCommand | None:

@@ -26,7 +26,14 @@ PAYLOAD_MAX_BYTES: Final = 256 * 1024
 CATALOGUE_MAX_BYTES: Final = 64 * 1024 * 1024
 """100,000 items are about 30 MB."""
 
+RETURNED_MAX: Final = 50
+"""Rows in one message of returned ones; fewer where they are large."""
+
+RETURNED_MAX_BYTES: Final = 128 * 1024
+"""From here on a message of returned rows takes no more: one row has at most as much again."""
+
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Nonce = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{0,32}$")]
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Amount = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
@@ -133,15 +140,36 @@ class LedgerMessage(Message, frozen=True, kw_only=True):
     event: msgspec.Raw
 
 
+class LedgerAskMessage(Message, frozen=True, kw_only=True):
+    """`up/ledger/ask`: how far does the store hold this chain? Answered by `down/ledger/ack`; with `after_seq`, by a
+    page of the rows after that one, too.
+    """
+
+    chain: Id
+    asked: Nonce
+    after_seq: Annotated[int, msgspec.Meta(ge=0)] | None = None
+
+
+class LedgerReturnMessage(Message, frozen=True, kw_only=True):
+    """`down/ledger/return`: rows that the cart has lost, in order, as the store holds them. Not signed: each hash
+    covers the row before, and the last one is that of a signed `down/ledger/ack`.
+    """
+
+    chain: Id
+    rows: Annotated[list[LedgerMessage], msgspec.Meta(max_length=RETURNED_MAX)]
+
+
 class LedgerAckMessage(SignedMessage, frozen=True, kw_only=True):
     """`down/ledger/ack`: the store holds all rows up to `seq`, whose hash is `hash`; `resend_from` asks for missing
-    ones. `seq` beyond the cart's own head says that the cart's chain was cut back.
+    ones. `seq` beyond the cart's own head says that the cart's chain was cut back. `asked` is that of the question that
+    this answers, so that an old answer is none; empty where nobody asked.
     """
 
     chain: Id
     seq: Annotated[int, msgspec.Meta(ge=0)]
     hash: Hash
     resend_from: int | None = None
+    asked: Nonce = ""
 
 
 class PaymentRequestMessage(Message, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
@@ -113,19 +114,31 @@ class OutboxSender:
         source: LedgerSource,
         send: Callable[[LedgerRow], bool],
         *,
-        on_cut_back: Callable[[], None] | None = None,
+        ask: Callable[[str], bool] | None = None,
+        on_checked: Callable[[], None] | None = None,
+        on_cut_back: Callable[[LedgerAckMessage], Awaitable[None]] | None = None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`send` is `lambda row: link.send_ledger(chain, row)`; `on_cut_back` hears that the chain was cut back."""
+        """`send` is `lambda row: link.send_ledger(chain, row)`.
+
+        With `ask(nonce)`, which asks the store how far it holds the chain, nothing is sent before its answer fits this
+        ledger; then `on_checked` is called once. `on_cut_back` is awaited at each answer that does not fit.
+        """
         self._source = source
         self._send = send
+        self._ask = ask
+        self._on_checked = on_checked
         self._on_cut_back = on_cut_back
+        self._checked = ask is None
+        self.nonce = secrets.token_hex(8)
+        """Names this run's questions."""
         self._clock_s = clock_s
         self._window = Window()
         self._wake = asyncio.Event()
         self._acks: dict[str, LedgerAckMessage] = {}
         self._linked = False
         self._begin_again = False
+        self._ask_due_s = 0.0
 
     def committed(self) -> None:
         """New rows are in the journal."""
@@ -142,6 +155,7 @@ class OutboxSender:
         """For `StoreLink(on_link=…)`: a new connection begins again with the oldest row."""
         self._linked = up
         self._begin_again = self._begin_again or up
+        self._ask_due_s = 0.0
         self._wake.set()
 
     async def run(self) -> None:
@@ -165,6 +179,11 @@ class OutboxSender:
             await self._take(ack)
         if not self._linked:
             return None
+        if not self._checked:
+            if self._ask is not None and self._clock_s() >= self._ask_due_s:
+                self._ask(self.nonce)
+                self._ask_due_s = self._clock_s() + RESEND_MIN_S
+            return max(0.05, self._ask_due_s - self._clock_s())
         if self._begin_again or self._window.overdue(self._clock_s()):
             self._begin_again = False
             self._window.rewind()
@@ -181,10 +200,14 @@ class OutboxSender:
     async def _take(self, ack: LedgerAckMessage) -> None:
         outcome = await self._source.acknowledge(ack.chain, ack.seq, ack.hash)
         if outcome.cut_back and self._on_cut_back is not None:
-            self._on_cut_back()
+            await self._on_cut_back(ack)
         if outcome.foreign or outcome.cut_back:
             log.error("the store's acknowledgement of row %d doesn't fit this ledger", ack.seq)
             return
+        if not self._checked and ack.asked == self.nonce:
+            self._checked = True
+            if self._on_checked is not None:
+                self._on_checked()
         self._window.acknowledged(self._clock_s(), ack.seq)
         if ack.resend_from is not None and ack.resend_from <= self._window.sent_seq:
             self._begin_again = True

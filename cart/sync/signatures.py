@@ -42,7 +42,7 @@ COVERED: Final[Mapping[type[SignedMessage], tuple[str, tuple[str, ...]]]] = {
         "cart-payment-result-1",
         ("attempt_id", "status", "amount_minor", "currency", "basket_hash", "reference", "reason"),
     ),
-    LedgerAckMessage: ("cart-ledger-ack-1", ("chain", "seq", "hash", "resend_from")),
+    LedgerAckMessage: ("cart-ledger-ack-2", ("chain", "seq", "hash", "resend_from", "asked")),
 }  # fmt: skip
 
 COMMAND_LIFE_MS: Final = 120_000

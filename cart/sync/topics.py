@@ -17,12 +17,14 @@ Channel = Literal[
     "up/total",
     "up/health",
     "up/ledger",
+    "up/ledger/ask",
     "up/help",
     "up/payment/request",
     "up/payment/query",
     "up/payment/cancel",
     "up/receipt",
     "down/ledger/ack",
+    "down/ledger/return",
     "down/payment/result",
     "down/command",
 ]
@@ -31,8 +33,9 @@ RETAINED: Final[frozenset[Channel]] = frozenset({"up/status", "up/total", "up/he
 """The latest value is the whole truth; set again at every connection, as a broker may have forgotten."""
 
 CHANNELS: Final[tuple[Channel, ...]] = (
-    "up/status", "up/total", "up/health", "up/ledger", "up/help", "up/payment/request", "up/payment/query",
-    "up/payment/cancel", "up/receipt", "down/ledger/ack", "down/payment/result", "down/command",
+    "up/status", "up/total", "up/health", "up/ledger", "up/ledger/ask", "up/help", "up/payment/request",
+    "up/payment/query", "up/payment/cancel", "up/receipt", "down/ledger/ack", "down/ledger/return",
+    "down/payment/result", "down/command",
 )  # fmt: skip
 
 

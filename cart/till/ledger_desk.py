@@ -11,7 +11,17 @@ from typing import Final
 import msgspec
 
 from cart.core.chain import LedgerRow, row_hash
-from cart.sync.messages import LedgerAckMessage, LedgerMessage, StatusMessage, ledger_row
+from cart.sync.messages import (
+    RETURNED_MAX,
+    RETURNED_MAX_BYTES,
+    LedgerAckMessage,
+    LedgerAskMessage,
+    LedgerMessage,
+    LedgerReturnMessage,
+    StatusMessage,
+    ledger_message,
+    ledger_row,
+)
 from cart.till.ledger import TillLedger
 
 log = logging.getLogger(__name__)
@@ -24,11 +34,17 @@ ROWS_MAX: Final = 500
 
 
 class LedgerDesk:
-    """For one event loop. `acknowledge` publishes and may fail: the cart sends again."""
+    """For one event loop. `acknowledge` and `give_back` publish and may fail: the cart sends, or asks, again."""
 
-    def __init__(self, ledger: TillLedger, acknowledge: Callable[[LedgerAckMessage], object]) -> None:
+    def __init__(
+        self,
+        ledger: TillLedger,
+        acknowledge: Callable[[LedgerAckMessage], object],
+        give_back: Callable[[LedgerReturnMessage], object] = lambda _: None,
+    ) -> None:
         self._ledger = ledger
         self._acknowledge = acknowledge
+        self._give_back = give_back
         self._heads: dict[tuple[str, str], tuple[int, str]] = {}
         self._fresh: dict[tuple[str, str], list[LedgerRow]] = {}
         self._missing: dict[tuple[str, str], int] = {}
@@ -72,6 +88,26 @@ class LedgerDesk:
             if seq > status.head_seq and not stale:
                 self._ledger.note(status.cart_id, "chain_cut_back", f"the cart has {status.head_seq}, the store {seq}")
             self.flush()
+
+    def asked(self, message: LedgerAskMessage) -> None:
+        """Say how far the store holds a chain, and give rows back where the cart has lost them."""
+        self.flush()
+        seq, head_hash = self._head((message.cart_id, message.chain))
+        self._acknowledge(
+            LedgerAckMessage(cart_id=message.cart_id, chain=message.chain, seq=seq, hash=head_hash, asked=message.asked)
+        )
+        if message.after_seq is None:
+            return
+        rows: list[LedgerMessage] = []
+        size = 0
+        first = message.after_seq + 1
+        for row in self._ledger.cart_rows(message.cart_id, message.chain, first, first + RETURNED_MAX - 1):
+            if size >= RETURNED_MAX_BYTES:
+                break
+            rows.append(ledger_message(message.cart_id, message.chain, row))
+            size += len(row.body)
+        if rows:
+            self._give_back(LedgerReturnMessage(cart_id=message.cart_id, chain=message.chain, rows=rows))
 
     def flush(self) -> None:
         """Commit what came, then acknowledge it."""

@@ -16,7 +16,7 @@ from cart.core.catalog import Catalog
 from cart.core.problem import Problem
 from cart.sync import messages
 from cart.sync.connection import Broker, Connection, Inbound
-from cart.sync.messages import CommandMessage, LedgerAckMessage, PaymentResultMessage
+from cart.sync.messages import CommandMessage, LedgerAckMessage, LedgerReturnMessage, PaymentResultMessage
 from cart.sync.signatures import COMMAND_LIFE_MS, Signs, as_signed, next_counter, sign_catalogue
 from cart.sync.topics import Address, Channel, address, catalogue_topic, everything_up, parse
 from cart.till.board import Board
@@ -59,7 +59,7 @@ class Till:
         self.revision = 0
         self.board = Board(self._board_changed)
         self.payments = PaymentDesk(self.ledger, provider, self._say_payment, currency=self.currency)
-        self.ledgers = LedgerDesk(self.ledger, self._say_ack)
+        self.ledgers = LedgerDesk(self.ledger, self._say_ack, self._say_return)
         self._receipts_sent = 0
         self._connection = Connection(
             broker,
@@ -134,6 +134,9 @@ class Till:
     def _say_ack(self, ack: LedgerAckMessage) -> bool:
         return self._say(ack.cart_id, "down/ledger/ack", ack)
 
+    def _say_return(self, rows: LedgerReturnMessage) -> bool:
+        return self._say(rows.cart_id, "down/ledger/return", rows)
+
     def _say(self, cart_id: str, channel: Channel, message: msgspec.Struct) -> bool:
         signed = as_signed(self._signer, self.store_id, message)
         return self._connection.publish(Address(self.store_id, cart_id).topic(channel), messages.encode(signed))
@@ -169,6 +172,7 @@ class Till:
             "up/health": self.board.health,
             "up/help": self.board.help,
             "up/ledger": self.ledgers.receive,
+            "up/ledger/ask": self.ledgers.asked,
             "up/payment/request": self.payments.request,
             "up/payment/query": self.payments.query,
             "up/payment/cancel": self.payments.cancel,
@@ -209,6 +213,7 @@ _KINDS: dict[Channel, type[messages.Message]] = {
     "up/health": messages.HealthMessage,
     "up/help": messages.HelpMessage,
     "up/ledger": messages.LedgerMessage,
+    "up/ledger/ask": messages.LedgerAskMessage,
     "up/payment/request": messages.PaymentRequestMessage,
     "up/payment/query": messages.PaymentQueryMessage,
     "up/payment/cancel": messages.PaymentCancelMessage,

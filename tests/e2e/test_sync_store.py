@@ -13,10 +13,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from cart.config import BrokerTable, CartTable, Config, ScaleTable, StoreTable
+from cart.core.chain import LedgerRow
 from cart.core.effects import Record, RequestPayment
 from cart.core.ledger import GrossNoted
-from cart.core.observations import CatalogArrived, PaymentAnswer, StaffCommand
+from cart.core.observations import CatalogArrived, PartChanged, PaymentAnswer, StaffCommand
 from cart.core.payment import Payments
+from cart.daemon.clock import SessionClock
+from cart.daemon.store_part import StorePart
+from cart.journal import Journal
 from cart.sync.connection import Broker, Connection
 from cart.sync.messages import PaymentResultMessage
 from cart.sync.topics import address
@@ -311,6 +316,73 @@ def test_a_ledger_cut_back_that_has_gone_on_since_is_found_too(
         await with_till(till, shop)
 
     play(scene())
+
+
+@pytest.mark.parametrize("rows_since", [0, 3])
+def test_what_a_ledger_cut_back_has_lost_comes_back_from_the_store(
+    broker: BrokerProcess, tmp_path: Path, rows_since: int
+) -> None:
+    """Boot on an older copy: the daemon's part gets the lost rows, the journal takes them, own ones are set aside."""
+
+    async def scene() -> None:
+        till = make_till(tmp_path / "till", broker)
+
+        async def shop() -> None:
+            folder = tmp_path / "cart"
+            async with SmallCart(folder, broker) as cart:
+                await cart.start_trip()
+                await until_empty(cart.journal)
+            earlier = shutil.copytree(folder, tmp_path / "earlier")
+            async with SmallCart(folder, broker) as cart:
+                for n in range(70):  # more than a page
+                    await cart.carry_out([Record(n, GrossNoted(gross_g=float(n), sigma_g=1.0))])
+                await until_empty(cart.journal, 20.0)
+                truth = [row.hash for row in await cart.journal.read_trip("T")]
+            journal = Journal(earlier, cart_id="cart-1")
+            await journal.open()
+            for n in range(rows_since):
+                await journal.append([Record(n, GrossNoted(gross_g=-1.0, sigma_g=1.0))])
+            returned = await boot_until_returned(journal, broker)
+            assert await journal.take_back(returned) == rows_since
+            assert [row.hash for row in await journal.read_trip("T")] == truth
+            assert (await journal.verify()).ok
+            assert await journal.waiting() == 0
+            await journal.close()
+            async with SmallCart(earlier, broker) as cart:
+                await cart.carry_out([Record(1, GrossNoted(gross_g=5.0, sigma_g=1.0))])
+                await until_empty(cart.journal)
+                assert till.ledger.cart_head("cart-1", cart.journal.head.chain)[1] == cart.journal.head.hash
+
+        await with_till(till, shop)
+
+    play(scene())
+
+
+async def boot_until_returned(journal: Journal, broker: BrokerProcess) -> list[LedgerRow]:
+    """The daemon's side of the store on this journal, until it is given back what the journal has lost."""
+    returned: list[LedgerRow] = []
+    told: list[Any] = []
+    config = Config(
+        cart=CartTable(id="cart-1"), store=StoreTable(id="store-1"),
+        scale=ScaleTable(counts_per_gram=1.0, tare_counts=0),
+        broker=BrokerTable(host="127.0.0.1", port=broker.port, keepalive_s=5),
+    )  # fmt: skip
+
+    async def committed() -> None:
+        return None
+
+    part = StorePart(
+        config, journal, SessionClock(), boot_id="b", decide=told.append, committed=committed,
+        on_catalog=lambda _: None, on_returned=returned.extend, health=lambda: ({}, {}),
+    )  # fmt: skip
+    running = asyncio.create_task(part.run())
+    await until(lambda: bool(returned), 20.0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    networks = [one.fault for one in told if isinstance(one, PartChanged) and one.part == "network" and not one.ok]
+    assert networks[0] == "unchecked"
+    assert not any(isinstance(one, PartChanged) and one.part == "network" and one.ok for one in told)
+    return returned
 
 
 def test_mosquitto_sub_sees_birth_total_and_death(broker: BrokerProcess, tmp_path: Path) -> None:

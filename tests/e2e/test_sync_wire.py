@@ -79,6 +79,7 @@ def test_every_message_of_a_trip_fits_its_schema(broker: BrokerProcess, tmp_path
                 await until(lambda: till.board.online("cart-1"))
                 till.command("cart-1", "lock", reason="to look at it")
                 await until_empty(cart.journal)
+                cart.link.ask_ledger(cart.journal.head.chain, "ab", 0)
                 await until(lambda: {channel for channel, _ in by_channel(caught)} == set(CHANNELS))
 
         await with_till(till, shop)

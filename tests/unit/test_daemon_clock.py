@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
+from cart.core.observations import PowerReturned
 from cart.daemon.clock import NS_PER_S, SessionClock, seconds_without_power
+from tests.unit.shopper import Shopper, revived
 
 
 def test_a_fresh_clock_is_the_machines_monotonic_one() -> None:
@@ -21,6 +23,20 @@ def test_after_a_restart_time_goes_on_from_the_last_event_and_the_time_without_p
 def test_an_unknown_time_without_power_still_never_runs_backwards() -> None:
     last = 10**18
     assert SessionClock(last_event_ns=last, off_s=None).now_ns() > last
+
+
+def test_a_wall_clock_that_comes_up_a_day_ahead_abandons_no_trip() -> None:
+    day_s = 86_400.0
+    before = Shopper()
+    before.scan(1).put(1034.0)
+    records = before.records()
+    clock = SessionClock(last_event_ns=before.t_ns, off_s=day_s)
+    later = Shopper(session=revived(before, records), t_ns=clock.now_ns())
+    later.mass_g = before.mass_g
+    later.tell(PowerReturned(t_ns=later.t_ns, off_s=day_s))
+    later.wait(3.0)
+    assert later.phase() == "shopping"
+    assert list(later.lines) == ["S1"]
 
 
 def test_another_process_stamps_fit_the_same_clock() -> None:

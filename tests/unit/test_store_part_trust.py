@@ -49,6 +49,7 @@ class Boot:
             decide=self.told.append,
             committed=self._commit,
             on_catalog=lambda _: None,
+            on_returned=lambda _: None,
             health=lambda: ({}, {}),
         )
 
@@ -137,5 +138,5 @@ def test_a_key_file_that_is_not_there_stops_the_start_with_one_line(tmp_path: Pa
     with pytest.raises(KeyProblem, match="cannot be read"):
         StorePart(
             config, boot.journal, SessionClock(), boot_id="b", decide=boot.told.append, committed=boot._commit,
-            on_catalog=lambda _: None, health=lambda: ({}, {}),
+            on_catalog=lambda _: None, on_returned=lambda _: None, health=lambda: ({}, {}),
         )  # fmt: skip

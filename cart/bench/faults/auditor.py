@@ -42,6 +42,8 @@ class Evidence:
     codes_paid: dict[str, int]
     crashes: list[str]
     finished: bool
+    restored: bool = False
+    """Somebody has put an older journal in the cart's place."""
 
 
 @dataclass
@@ -246,8 +248,11 @@ def _journal(evidence: Evidence, rows: list[tuple[Any, ...]]) -> Iterator[str]:
             yield f"the chain breaks at row {seq}"
         before = made
     hashes = {row[0]: row[7] for row in rows}
+    aside = {made for (made,) in _rows(evidence.journal, "SELECT hash FROM set_aside")}
+    if aside and not evidence.restored:
+        yield f"{len(aside)} rows were set aside, and nobody had put an older journal in its place"
     for chain, seq, made in evidence.committed:
-        if seq and (chain != about["chain"] or hashes.get(seq) != made):
+        if seq and (chain != about["chain"] or hashes.get(seq) != made) and made not in aside:
             yield f"row {seq} was committed, and is gone"
 
 
@@ -268,7 +273,7 @@ def _store(evidence: Evidence, rows: list[tuple[Any, ...]], figures: Figures) ->
     if held != rows:
         yield f"the store holds {len(held)} rows of the cart's {len(rows)}, or others"
     for cart_id, what, detail in _rows(evidence.till, "SELECT cart_id, what, detail FROM security_note"):
-        if what in ACCUSATIONS:
+        if what in ACCUSATIONS and not (evidence.restored and what == "chain_cut_back"):
             yield f"the store accuses {cart_id} of {what}: {detail}"
 
 

@@ -7,8 +7,10 @@ change, as SQLite does it in WAL mode with `synchronous=FULL` (sqlite.org/wal.ht
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -149,6 +151,22 @@ def write_image(folder: Path, image: Image) -> None:
     folder.mkdir(parents=True)
     for name, content in image.items():
         (folder / name).write_bytes(content)
+
+
+def ledger_head(image: Image, name: str, table: str) -> tuple[int, str] | None:
+    """Number and hash of the last row of a table of ledger rows on a disk; None where there is none."""
+    if name not in image:
+        return None
+    with tempfile.TemporaryDirectory() as copy:
+        for part in (name, f"{name}-wal"):
+            if part in image:
+                (Path(copy) / part).write_bytes(image[part])
+        with contextlib.closing(sqlite3.connect(Path(copy) / name)) as connection:
+            try:
+                found = connection.execute(f"SELECT seq, hash FROM {table} ORDER BY seq DESC LIMIT 1").fetchone()  # noqa: S608
+            except sqlite3.DatabaseError:
+                return None
+    return None if found is None else (int(found[0]), str(found[1]))
 
 
 def torn(before: Image, after: Image, rng: random.Random) -> Image:

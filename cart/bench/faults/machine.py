@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from cart.bench.faults.broker import SimulatedBroker
-from cart.bench.faults.disk import Disk, DiskChances, Image, write_image
+from cart.bench.faults.disk import Disk, DiskChances, Image, read_image, write_image
 from cart.bench.faults.virtual_time import EPOCH_MS, MACHINE
 
 
@@ -26,6 +26,9 @@ class MachineChances(msgspec.Struct):
     off_max_s: float = 8.0
     wall_jumps: float = 0.0
     """Chance that the wall clock comes up wrong at a boot."""
+    restored: float = 0.0
+    """Chance that a boot finds the disk as it was at an earlier one, as from a copy: only where `may_restore` allows,
+    and once a run: what an older copy set aside for the store's rows, a second one would lose for good."""
 
 
 class Boot:
@@ -95,6 +98,10 @@ class Machine:
         self._image: Image = {}
         self._boots: list[Boot] = []
         self._task: asyncio.Task[None] | None = None
+        self._earlier: list[Image] = []
+        self.worth_copying: Callable[[Image], bool] = lambda _: False
+        self.may_restore: Callable[[Image], bool] = lambda _: False
+        self.restorations = 0
 
     @property
     def boot(self) -> Boot | None:
@@ -120,7 +127,13 @@ class Machine:
         if self.boot is not None:
             return
         if self._boots and self.rng.random() < self.chances.wall_jumps:
-            self.wall_wrong_ms = self.rng.choice([-3_000_000, -60_000, 45_000, 7_200_000])
+            self.wall_wrong_ms = self.rng.choice([-300_000_000_000, -3_000_000, -60_000, 45_000, 7_200_000, 86_400_000])
+        once = bool(self._earlier) and self.restorations == 0
+        if once and self.rng.random() < self.chances.restored and self.may_restore(self._image):
+            self._image = self.rng.choice(self._earlier)
+            self.restorations += 1
+        if self.worth_copying(self._image):
+            self._earlier.append(self._image)
         number = len(self._boots) + 1
         folder = self._root / f"{self.name}-{number}"
         write_image(folder, self._image)
@@ -138,6 +151,10 @@ class Machine:
         self._end(boot)
         self.broker.lose_machine(boot)
         asyncio.get_running_loop().call_later(self.rng.uniform(0.2, self.chances.off_max_s), self.power_on)
+
+    def held_image(self) -> Image:
+        """What would be on the disk if the power went now."""
+        return read_image(self._boots[-1].disk.folder) if self.boot is not None else self._image
 
     def shut_down(self) -> Image:
         """The end of the run: what the disk holds then."""

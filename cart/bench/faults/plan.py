@@ -18,7 +18,7 @@ from cart.till.simulated import Mode
 KINDS: Final = (
     "lose", "repeat", "forge", "slow_link", "straggle", "broker_dies_on_publish", "broker_dies", "partition_cart",
     "partition_till", "cart_dies", "till_dies", "cart_cut", "till_cut", "cart_disk_full", "cart_io_error",
-    "cart_io_lie", "till_io_error", "provider_loses", "provider_slow", "provider_moods", "wall_jumps",
+    "cart_io_lie", "till_io_error", "provider_loses", "provider_slow", "provider_moods", "wall_jumps", "cart_restored",
 )  # fmt: skip
 
 
@@ -68,6 +68,7 @@ def draw_plan(rng: random.Random) -> Plan:
             die_a_step=chance(kind, 0.002, 0.03),
             off_max_s=rng.choice([1.0, 8.0, 40.0]),
             wall_jumps=chance("wall_jumps", 0.3, 1.0),
+            restored=chance("cart_restored", 0.3, 1.0) if kind == "cart_dies" else 0.0,
         )
 
     chances = Chances(

@@ -31,7 +31,6 @@ from cart.core.observations import PartChanged
 from cart.core.view import TripView
 from cart.daemon import clock as daemon_clock
 from cart.daemon import composition, store_part
-from cart.daemon.clock import seconds_without_power
 from cart.daemon.composition import Daemon
 from cart.journal import Journal, Opened, ledger_file
 from cart.journal import journal as journal_module
@@ -100,6 +99,9 @@ class InlineJournal(Journal):
         self._thread = threading.Thread()  # never started: the jobs run in the loop
         self._turn = asyncio.Lock()
 
+    async def close(self) -> None:
+        self._file.close()
+
     async def _call(self, function: Callable[[], T]) -> T:
         async with self._turn:
             await self._boot.pause(self._boot.rng.uniform(0.001, 0.02))
@@ -137,21 +139,23 @@ class SimulatedDaemon(Daemon):
         self._witness = witness
         self._up = up
 
-    async def live(self) -> None:
-        """Until the power goes."""
-        folder = self._boot.disk.folder
+    async def live(self) -> bool:
+        """Until the power goes; True where it is to be started anew on rows that the store returned."""
         self.journal = InlineJournal(self._boot, cart_id=CART, boot_id=self._boot_id)
         opened: Opened = await self.journal.open()
         self._witness.committed.append((opened.head.chain, opened.head.seq, opened.head.hash))
-        off_s = seconds_without_power(opened.last_wall_ms, self._boot.wall_ms())
-        await self._restore(opened, off_s)
-        self._build_parts(folder)
-        self._take_up(opened, off_s)
+        await self.come_up(opened)
         self.core.submit(PartChanged(t_ns=self.clock.now_ns(), part="scale", ok=False))
         self._up(self)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.core.run())
-            tasks.create_task(self.store.run())
+            running = [tasks.create_task(self.core.run()), tasks.create_task(self.store.run())]
+            await self._stopping.wait()
+            await self.core.drain()
+            for task in running:
+                task.cancel()
+        await self.take_back()
+        await self.journal.close()
+        return True
 
     def _viewed(self, view: TripView) -> None:
         super()._viewed(view)

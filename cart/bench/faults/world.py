@@ -19,7 +19,7 @@ import msgspec
 
 from cart.bench.faults.auditor import Evidence, Figures, audit
 from cart.bench.faults.broker import SimulatedBroker
-from cart.bench.faults.disk import DiskChances, write_image
+from cart.bench.faults.disk import DiskChances, Image, ledger_head, write_image
 from cart.bench.faults.machine import Boot, Machine, MachineChances
 from cart.bench.faults.mutations import Mutation, mutated
 from cart.bench.faults.plan import Chances, draw_plan
@@ -75,6 +75,8 @@ class World:
         self.cart = self._machine("cart", self._run_cart, self.chances.cart, self.chances.cart_disk)
         self.till = self._machine("till", self._run_till, self.chances.till, self.chances.till_disk)
         self.shopper = Shopper(self.cart, self.till, self.rng, daemon=lambda: self.daemon, service=lambda: self.service)
+        self.cart.may_restore = self._store_holds
+        self.cart.worth_copying = lambda image: ledger_head(image, "journal.sqlite", "ledger") is not None
         self.broker.rows_on_disk = self.witness.rows_on_disk
         if mutation == "cleared_on_puback":
             self.broker.on_puback = self._clear_on_puback
@@ -95,6 +97,12 @@ class World:
         while again:
             self.daemon = None
             again = await SimulatedDaemon(boot, self.witness, up=lambda up: setattr(self, "daemon", up)).live()
+
+    def _store_holds(self, image: Image) -> bool:
+        """True where the store holds all rows of this disk: what was nowhere else nobody could give back."""
+        return ledger_head(image, "journal.sqlite", "ledger") == ledger_head(
+            self.till.held_image(), "till.sqlite", "cart_row"
+        )
 
     async def _run_till(self, boot: Boot) -> None:
         self.service = None
@@ -163,6 +171,7 @@ class World:
             codes_paid=self.shopper.codes_paid,
             crashes=[*self.cart.crashes, *self.till.crashes],
             finished=finished,
+            restored=self.cart.restorations > 0,
         )
 
     def faults(self) -> dict[str, int]:
@@ -172,6 +181,7 @@ class World:
             found.update({f"{machine.name}_disk_{kind}": count for kind, count in machine.hits.items()})
             found.update({f"{machine.name}_dies_{why.replace(' ', '_')}": n for why, n in machine.deaths.items()})
         found["wall_jump"] = self.wall_jumps
+        found["cart_restored"] = self.cart.restorations
         return {kind: count for kind, count in sorted(found.items()) if count}
 
     def digest(self) -> str:

@@ -13,6 +13,7 @@ import typer
 from cart.core.problem import Problem
 
 if TYPE_CHECKING:
+    from cart.bench.trips.eye import Camera
     from cart.bench.trips.ranges import CatalogKind
     from cart.bench.trips.running import TripFigures
     from cart.core.settings import Policy
@@ -25,6 +26,9 @@ def trips(
     trips: Annotated[int, typer.Option(min=1, help="How many trips of 5 to 60 items.")] = 100,
     seed: Annotated[int, typer.Option(help="The same seed makes the same trips.")] = 1,
     kind: Annotated[str, typer.Option(help="Catalogue: ordinary, twins, mixed, unknown, or all in turn.")] = ALL,
+    camera: Annotated[
+        str, typer.Option(help="on, off, or blind (it names things that are not there); simulated looks, no pixels.")
+    ] = "on",
     jobs: Annotated[int, typer.Option(min=1, max=2, help="Processes.")] = 2,
     acts: Annotated[
         str, typer.Option(help="Short trips of these acts instead (comma between them), by honest shoppers.")
@@ -37,14 +41,18 @@ def trips(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object last.")] = False,
 ) -> int:
     """Simulated shoppers in virtual time, beside a scan-only cart and a fixed tolerance on the same trips."""
+    from cart.bench.trips.eye import CAMERAS
     from cart.bench.trips.ranges import KINDS
 
+    eye = next((known for known in CAMERAS if known == camera), None)
+    if eye is None:
+        raise Problem(f"--camera {camera!r}: take one of {', '.join(CAMERAS)}")
     kinds = [k for k in KINDS if kind in (ALL, k)]
     if not kinds:
         raise Problem(f"there is no catalogue kind {kind!r}; take one of {', '.join(KINDS)} or {ALL}")
-    run = _Run(trips, seed, kinds, jobs, _script(acts))
+    run = _Run(trips, seed, kinds, jobs, _script(acts), eye)
     if only is not None:
-        return _tell(only, seed, kinds[only % len(kinds)], run.script, as_json=as_json)
+        return _tell(only, run, as_json=as_json)
     result = _curve(run, _costs(curve), plot) if curve else _table(run, plot)
     if as_json:
         typer.echo(json.dumps(result))
@@ -59,12 +67,16 @@ class _Run(NamedTuple):
     kinds: Sequence[CatalogKind]
     jobs: int
     script: tuple[str, ...]
+    camera: Camera
 
     def go(self, policy: Policy | None = None) -> list[TripFigures]:
         from cart.bench.trips.running import run_trips
 
         done = []
-        for figures in run_trips(self.trips, self.seed, self.kinds, jobs=self.jobs, policy=policy, script=self.script):
+        for figures in run_trips(
+            self.trips, self.seed, self.kinds,
+            jobs=self.jobs, policy=policy, script=self.script, camera=self.camera,
+        ):  # fmt: skip
             done.append(figures)
             if len(done) % 10 == 0:
                 typer.echo(f"\r{len(done)} of {self.trips} trips", err=True, nl=False)
@@ -79,7 +91,7 @@ def _table(run: _Run, plot: Path | None) -> dict[str, Any]:
     began = time.perf_counter()
     done = run.go()
     wall_s = round(time.perf_counter() - began, 1)
-    result = {"seed": run.seed, "kinds": list(run.kinds), **summary(done), "wall_s": wall_s}
+    result = {"seed": run.seed, "kinds": list(run.kinds), "camera": run.camera, **summary(done), "wall_s": wall_s}
     if len(run.kinds) > 1:
         result["by_kind"] = {k: summary([t for t in done if t.kind == k])["carts"]["cart"] for k in run.kinds}
     for line in table(result):
@@ -105,7 +117,7 @@ def _curve(run: _Run, costs: list[float], plot: Path | None) -> dict[str, Any]:
         from cart.bench.trips.pictures import draw_curve
 
         typer.echo(f"picture: {draw_curve(points, plot)}")
-    return {"seed": run.seed, "kinds": list(run.kinds), "trips": run.trips, "curve": points}
+    return {"seed": run.seed, "kinds": list(run.kinds), "camera": run.camera, "trips": run.trips, "curve": points}
 
 
 def _costs(curve: str) -> list[float]:
@@ -128,12 +140,13 @@ def _script(acts: str) -> tuple[str, ...]:
     return script
 
 
-def _tell(number: int, seed: int, kind: str, script: tuple[str, ...], *, as_json: bool) -> int:
+def _tell(number: int, run: _Run, *, as_json: bool) -> int:
     import msgspec
 
     from cart.bench.trips.running import run_trip
 
-    told = run_trip(number, seed, kind, trace=True, script=script)  # type: ignore[arg-type]  # checked by the caller
+    kind = run.kinds[number % len(run.kinds)]
+    told = run_trip(number, run.seed, kind, trace=True, script=run.script, camera=run.camera)
     for t_ns, line in told.story:
         typer.echo(f"{t_ns / 1e9:9.3f} {line}")
     figures = msgspec.to_builtins(told.figures)

@@ -20,6 +20,12 @@ CatalogKind = Literal["ordinary", "twins", "mixed", "unknown"]
 KINDS: tuple[CatalogKind, ...] = get_args(CatalogKind)
 SIZE = 300
 TWIN_WITHIN_G = 2.0
+SEEN_SHARE = 0.4
+"""Of what is not sold by weight so much has a class that a camera knows."""
+SIBLINGS = 4
+"""Kinds of one family: the Grocery Store data set has 81 kinds in 43 families, its juices and milks four to nine."""
+SAME_LOOKS = 0.1
+"""How often a product looks as another one does: the same thing in two sizes."""
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +62,9 @@ def make_range(kind: CatalogKind, seed: int, size: int = SIZE) -> Range:
     """The same kind, seed and size make the same range."""
     rng = random.Random(f"range {kind} {seed}")
     means = _means(kind, rng, size)
-    products = tuple(_product(kind, rng, number, mean_g) for number, mean_g in enumerate(means))
+    products = _looked_at(
+        [_product(kind, rng, number, mean_g) for number, mean_g in enumerate(means)], random.Random(f"looks {seed}")
+    )
     catalog = Catalog(
         version=1,
         currency="EUR",
@@ -65,6 +73,24 @@ def make_range(kind: CatalogKind, seed: int, size: int = SIZE) -> Range:
         items=tuple(product.item for product in products),
     )
     return Range(kind=kind, catalog=catalog, products=products)
+
+
+def _looked_at(products: list[Product], rng: random.Random) -> tuple[Product, ...]:
+    """Give all produce and some of the rest a class of looks, `family/kind`; siblings are of one family."""
+    classes: list[str] = []
+    known = []
+    for product in products:
+        vision_class = None
+        if product.item.unit == "kg" or rng.random() < SEEN_SHARE:
+            if classes and rng.random() < SAME_LOOKS:
+                vision_class = rng.choice(classes)
+            else:
+                vision_class = f"family {len(classes) // SIBLINGS}/kind {len(classes) % SIBLINGS}"
+                classes.append(vision_class)
+        known.append(
+            msgspec.structs.replace(product, item=msgspec.structs.replace(product.item, vision_class=vision_class))
+        )
+    return tuple(known)
 
 
 def _means(kind: CatalogKind, rng: random.Random, size: int) -> list[float]:

@@ -6,9 +6,12 @@ deadlines in between, as the daemon's loop does.
 
 from __future__ import annotations
 
+import heapq
 import random
 from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 from cart.bench.physics import Physics
 from cart.bench.trips.cell import Cell
@@ -17,6 +20,7 @@ from cart.core.effects import CancelPayment, DrawTripId, Effect, QueryPayment, R
 from cart.core.ledger import LedgerEvent
 from cart.core.observations import (
     AnyObservation,
+    Look,
     PaymentAnswer,
     ScaleSample,
     Scan,
@@ -78,7 +82,8 @@ class Rig:
         self._framer = ScannerFramer(Framing())
         self._last_ns = 0
         self._view: TripView | None = None
-        self._answers: list[tuple[int, PaymentAnswer]] = []
+        self._coming: list[tuple[int, int, PaymentAnswer | Look]] = []
+        self._told = 0
         self._attempts: dict[str, str] = {}
         self._trips = 0
         self._tell(TripIdDrawn(t_ns=0, trip_id=f"trip-{seed}-0"))
@@ -100,8 +105,8 @@ class Rig:
     def pass_until(self, until_ns: int) -> None:
         """Let virtual time pass: conversions, deadlines, the till's answers."""
         for t_ns, counts in self._cell.until(until_ns):
-            if self._answers:
-                self._answer(t_ns)
+            if self._coming:
+                self._arrive(t_ns)
             if t_ns - self._last_ns > GAP_NS:
                 self._advance(t_ns - 1)
             self._last_ns = self.now_ns = t_ns
@@ -109,7 +114,7 @@ class Rig:
             effects = self.session.handle(ScaleSample(t_ns=t_ns, counts=counts))
             if effects:
                 self._carry_out(effects)
-        self._answer(until_ns)
+        self._arrive(until_ns)
         self._advance(max(self.now_ns, until_ns))
 
     def scan(self, text: str, symbology: str = "]E0") -> None:
@@ -136,14 +141,23 @@ class Rig:
         command_id = f"staff-{self._trips}"
         self._tell(StaffCommand(t_ns=self.now_ns, command_id=command_id, action=action, **fields))  # type: ignore[arg-type]
 
+    def sees(self, looks: list[Look]) -> None:
+        """What the camera will say, each at its time."""
+        for look in looks:
+            self._expect(look)
+
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _answer(self, until_ns: int) -> None:
-        """The till's answers that have arrived by then."""
-        while self._answers and self._answers[0][0] <= until_ns:
-            due_ns, answer = self._answers.pop(0)
+    def _expect(self, observation: PaymentAnswer | Look) -> None:
+        self._told += 1
+        heapq.heappush(self._coming, (observation.t_ns, self._told, observation))
+
+    def _arrive(self, until_ns: int) -> None:
+        """The till's answers and the camera's looks that are due by then."""
+        while self._coming and self._coming[0][0] <= until_ns:
+            due_ns, _, observation = heapq.heappop(self._coming)
             self._advance(max(self.now_ns, due_ns))
-            self._tell(answer)
+            self._tell(msgspec.structs.replace(observation, t_ns=self.now_ns))
 
     def _advance(self, until_ns: int) -> None:
         """Move the clock on, waking the session at its deadlines."""
@@ -195,4 +209,5 @@ class Rig:
             reference="" if declined else "R1",
         )
         times = 2 if self.rng.random() < 0.05 else 1
-        self._answers += [(answer.t_ns, answer)] * times
+        for _ in range(times):
+            self._expect(answer)

@@ -17,6 +17,7 @@ from cart.bench.trips.auditor import Auditor, Tag, Verdict
 from cart.bench.trips.baselines import Outcome, fixed_tolerance, scan_only
 from cart.bench.trips.cheats import CHEATS, Cheating
 from cart.bench.trips.checkout import Ending, go_shopping
+from cart.bench.trips.eye import Camera, Eye
 from cart.bench.trips.people import HABITS, SHARES, Group
 from cart.bench.trips.ranges import CatalogKind, Product, Range, make_range
 from cart.bench.trips.rig import Rig
@@ -105,8 +106,9 @@ def run_trip(
     policy: Policy | None = None,
     trace: bool = False,
     script: Sequence[str] = (),
+    camera: Camera = "on",
 ) -> Told:
-    """One trip; the same number, seed and kind make the same trip against the same cart.
+    """One trip; the same number, seed, kind and camera make the same trip against the same cart.
 
     With a `script` the acts are these, by an honest shopper of no special group.
     """
@@ -122,7 +124,9 @@ def run_trip(
     watch = Watch(world, trace=[] if trace else None)
     auditor = Auditor(_tags(goods))
     rig = Rig(goods.catalog, trip_seed, policy=policy, heard=watch.heard, captured=auditor.captured)
-    shopper = Shopper(rig, world, auditor, goods, HABITS[group], seed=trip_seed, respond=respond)
+    shopper = Shopper(
+        rig, world, auditor, goods, HABITS[group], seed=trip_seed, respond=respond, eye=Eye(goods, trip_seed, camera)
+    )
     shopper.lies = not honest and rng.random() < LIARS
     ending = go_shopping(shopper, watch, items=items, cheats=cheats, script=script)
     for act in cheats:
@@ -263,7 +267,7 @@ def _plain(event: LedgerEvent) -> str:
     return f"{kind} {' '.join(f'{key}={value}' for key, value in fields.items())}"
 
 
-_Work = tuple[int, int, CatalogKind, Policy | None, tuple[str, ...]]
+_Work = tuple[int, int, CatalogKind, Policy | None, tuple[str, ...], Camera]
 
 
 def run_trips(
@@ -274,9 +278,10 @@ def run_trips(
     jobs: int = JOBS_MAX,
     policy: Policy | None = None,
     script: tuple[str, ...] = (),
+    camera: Camera = "on",
 ) -> Iterator[TripFigures]:
     """Trips 0…, their kinds in turn; in the order of their numbers whatever the jobs."""
-    work: list[_Work] = [(number, seed, kinds[number % len(kinds)], policy, script) for number in range(trips)]
+    work: list[_Work] = [(n, seed, kinds[n % len(kinds)], policy, script, camera) for n in range(trips)]
     if jobs <= 1:
         yield from map(_one, work)
         return
@@ -285,5 +290,5 @@ def run_trips(
 
 
 def _one(work: _Work) -> TripFigures:
-    number, seed, kind, policy, script = work
-    return run_trip(number, seed, kind, policy=policy, script=script).figures
+    number, seed, kind, policy, script, camera = work
+    return run_trip(number, seed, kind, policy=policy, script=script, camera=camera).figures

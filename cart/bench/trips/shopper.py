@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 
 from cart.bench.trips.auditor import Auditor
+from cart.bench.trips.eye import Eye
 from cart.bench.trips.people import Habits, Span
 from cart.bench.trips.ranges import Product, Range
 from cart.bench.trips.rig import SECOND_NS, Rig
@@ -32,8 +33,18 @@ class Shopper:
     """One person with one cart. `respond` answers one intervention at its n-th attempt."""
 
     def __init__(
-        self, rig: Rig, world: World, auditor: Auditor, goods: Range, habits: Habits, *, seed: int, respond: Answering
+        self,
+        rig: Rig,
+        world: World,
+        auditor: Auditor,
+        goods: Range,
+        habits: Habits,
+        *,
+        seed: int,
+        respond: Answering,
+        eye: Eye,
     ) -> None:
+        self._eye = eye
         self.rig, self.world, self.auditor, self.goods, self.habits = rig, world, auditor, goods, habits
         self.rng = random.Random(f"shopper {seed}")
         self.prompted = False
@@ -149,6 +160,7 @@ class Shopper:
             self.auditor.came(thing.number, thing.sku, thing.weight_g)
             if thing in self.world.away:
                 self.world.away.remove(thing)
+        self.rig.sees(self._eye.looks(rest_ns, things, "in"))
         self.rig.pass_until(rest_ns)
 
     def take(self, *things: Thing, why: str = "", for_good: bool = False) -> None:
@@ -161,6 +173,7 @@ class Shopper:
             self.auditor.went(thing.number)
             if for_good and thing.scanned:
                 self.world.away.append(thing)
+        self.rig.sees(self._eye.looks(rest_ns, things, "out"))
         self.rig.pass_until(rest_ns)
 
     def put_under(self, thing: Thing) -> None:
@@ -189,6 +202,7 @@ class Shopper:
             rest_ns = platform.lean(at_ns, rng.uniform(300.0, 5000.0), rng.uniform(0.5, 5.0))
         elif what == "rummage":
             rest_ns = platform.rummage(at_ns, rng.uniform(0.8, 4.0), rng.uniform(60.0, 500.0))
+            self.rig.sees(self._eye.looks(rest_ns, tuple(self.world.inside[-1:]), "moved"))
         else:
             self._slope()
             return

@@ -72,7 +72,7 @@ def measure(classifier: Classifier, photos: Sequence[Photo]) -> dict[str, Any]:
     truth = np.array([numbers[photo.fine] for photo in known])
     guessed, confidence = fine.argmax(axis=1), fine.max(axis=1)
     right = guessed == truth
-    groups = dict(zip(classifier.labels, classifier.groups, strict=True))
+    groups = dict(zip(classifier.labels, classifier.manifest.coarse, strict=True))
     right_coarse = [
         coarse == (photo.coarse or groups[photo.fine]) for coarse, photo in zip(seen.coarse, known, strict=True)
     ]
@@ -82,7 +82,7 @@ def measure(classifier: Classifier, photos: Sequence[Photo]) -> dict[str, Any]:
         "coarse": float(np.mean(right_coarse)),
         "top5": float(five.mean()),
         "ece": round(calibration_error(confidence, right), 6),
-        "ece_if_of_a_known_class": round(calibration_error(confidence / (1 - none), right), 6),
+        "ece_if_of_a_known_class": round(calibration_error(confidence / np.maximum(1 - none, 1e-12), right), 6),
         "n": len(known),
         "bounds": {
             "fine": share(int(right.sum()), len(known)),
@@ -225,7 +225,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             "sha256": classifier.digest,
             "runtime": classifier.runtime,
             "classes": len(classifier.labels),
-            "mb": round((arguments.model / classifier.file).stat().st_size / 1e6, 3),
+            "mb": round((arguments.model / classifier.manifest.file).stat().st_size / 1e6, 3),
         },
         "machine": machine(),
     }

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivers.errors import Garbled
-from drivers.model_folder import NONE, Manifest, ModelRefused, NoneFeature, Verification, read_model
+from drivers.model_folder import NONE, Manifest, ModelRefused, NoneFeature, read_model
 
 __all__ = ["NONE", "RUNTIMES", "Classification", "Classifier", "ModelRefused", "available_runtimes", "prepare"]
 
@@ -44,64 +44,36 @@ class Classifier:
     """One loaded net. One thread at a time may use it."""
 
     def __init__(self, folder: Path, *, runtime: str = "auto", threads: int = 1) -> None:
-        """Read and check `folder`, and run the net once. Raises ModelRefused."""
-        self._manifest, content = read_model(folder)
+        """Read and check `folder`, and run the net once. Raises ModelRefused.
+
+        `manifest` is what stands beside the net, `runtime` the interpreter that runs it.
+        """
+        self.manifest, content = read_model(folder)
         self.runtime = _chosen(runtime)
-        self._interpreter = _interpreter(self.runtime, content, threads, folder / self._manifest.file)
-        self._input, self._logits, self._embedding = _tensors(self._interpreter, self._manifest, folder)
+        self._interpreter = _interpreter(self.runtime, content, threads, folder / self.manifest.file)
+        self._input, self._logits, self._embedding = _tensors(self._interpreter, self.manifest, folder)
         try:
             self.classify(np.full((8, 8, 3), 128, np.uint8))
         except (RuntimeError, ValueError, Garbled) as error:
             raise ModelRefused(
-                f"{folder / self._manifest.file} does not run ({_line(error)}): train or convert it again"
+                f"{folder / self.manifest.file} does not run ({_line(error)}): train or convert it again"
             ) from None
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the fine classes, in the net's order."""
-        return self._manifest.labels
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """For each of `labels` the name of its coarse class."""
-        return self._manifest.coarse
-
-    @property
-    def file(self) -> str:
-        """The net's name in its folder."""
-        return self._manifest.file
+        return self.manifest.labels
 
     @property
     def digest(self) -> str:
         """SHA-256 of the net that runs, in hexadecimal."""
-        return self._manifest.sha256.lower()
-
-    @property
-    def verification(self) -> Verification:
-        """How far embeddings tell whether two pictures show one product."""
-        return self._manifest.verification
-
-    @property
-    def embedding_size(self) -> int:
-        """How many numbers an embedding has."""
-        return self._manifest.outputs.embedding[1]
+        return self.manifest.sha256.lower()
 
     def classify(self, image_bgr: npt.NDArray[np.uint8]) -> Classification:
         """`image_bgr`: height × width × 3 bytes, as OpenCV gives them, filled by the thing. Raises Garbled where the
         net's answer is not a finite number."""
-        logits, raw = self.run(prepare(image_bgr, self._manifest.input.height, self._manifest.input.width))
-        norm = float(np.linalg.norm(raw))
-        if not (np.isfinite(logits).all() and np.isfinite(norm) and norm > 0):
-            raise Garbled("the classifier's answer is no finite number: check the memory, restart the cart")
-        scaled = logits.astype(np.float64) / self._manifest.temperature
-        likely = softmax(scaled)
-        p_none = self._p_none(scaled, likely, norm)
-        shares = (1.0 - p_none) * likely
-        coarse: dict[str, float] = {}
-        for group, share in zip(self._manifest.coarse, shares.tolist(), strict=True):
-            coarse[group] = coarse.get(group, 0.0) + share
-        scores = dict(zip(self._manifest.labels, shares.tolist(), strict=True))
-        return Classification(scores | {NONE: p_none}, coarse | {NONE: p_none}, (raw / norm).astype(np.float32))
+        logits, raw = self.run(prepare(image_bgr, self.manifest.input.height, self.manifest.input.width))
+        return classification(self.manifest, logits, raw)
 
     def run(self, prepared: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """The bare net: height × width × 3 RGB 0…255 to logits and embedding as they come, one row each."""
@@ -109,11 +81,23 @@ class Classifier:
         self._interpreter.invoke()
         return self._interpreter.get_tensor(self._logits)[0], self._interpreter.get_tensor(self._embedding)[0]
 
-    def _p_none(self, scaled: npt.NDArray[np.float64], likely: npt.NDArray[np.float64], norm: float) -> float:
-        rule = self._manifest.none
-        found = none_features(scaled, likely, norm)
-        x = rule.offset + sum(weight * found[name] for name, weight in rule.weights.items())
-        return float(np.exp(-np.logaddexp(0.0, -x)))
+
+def classification(manifest: Manifest, logits: npt.NDArray[np.float32], raw: npt.NDArray[np.float32]) -> Classification:
+    """What a net's bare answer means by its manifest. Raises Garbled where it is not a finite number."""
+    norm = float(np.linalg.norm(raw))
+    if not (np.isfinite(logits).all() and np.isfinite(norm) and norm > 0):
+        raise Garbled("the classifier's answer is no finite number: check the memory, restart the cart")
+    scaled = logits.astype(np.float64) / manifest.temperature
+    likely = softmax(scaled)
+    features = none_features(scaled, likely, norm)
+    x = manifest.none.offset + sum(weight * features[name] for name, weight in manifest.none.weights.items())
+    p_none = float(np.exp(-np.logaddexp(0.0, -x)))
+    shares = (1.0 - p_none) * likely
+    coarse: dict[str, float] = {}
+    for group, share in zip(manifest.coarse, shares.tolist(), strict=True):
+        coarse[group] = coarse.get(group, 0.0) + share
+    scores = dict(zip(manifest.labels, shares.tolist(), strict=True))
+    return Classification(scores | {NONE: p_none}, coarse | {NONE: p_none}, (raw / norm).astype(np.float32))
 
 
 def prepare(image_bgr: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.float32]:

@@ -53,14 +53,14 @@ def run(
             f"{sku} is the net's class {item.vision_class} already; to enrol it yet, clear its vision_class first"
         )
     seen = [classifier.classify(image) for image in images]
-    check_pictures([str(path) for path in pictures], [one.embedding for one in seen], classifier.verification)
+    check_pictures([str(path) for path in pictures], [one.embedding for one in seen], classifier.manifest.verification)
     table = _table(known, classifier, catalog)
     name = own_class(sku)
     others = msgspec.structs.replace(
         table, classes={other: one for other, one in table.classes.items() if other != name}
     )
     if not even_so:
-        _check_new(seen, Prototypes(others, classifier.verification), sku)
+        _check_new(seen, Prototypes(others, classifier.manifest.verification), sku)
     enrolled = prototype_of([one.embedding for one in seen])
     written = _with(known, item, name, enrolled, others)
     save_catalog(written, out or catalog)

@@ -1,0 +1,145 @@
+"""Barcodes in hard photographs: `python -m benchmarks.frame_codes [--json] [--seed S] [--pictures N] [--from FOLDER]`.
+
+Counts right, nothing and wrong by kind, for the cart's reader and for zxing-cpp's defaults on the same pictures, which
+are simulated from a seed (`frame_code_pictures.py`) or a folder's: the digits on each are its file's name (what follows
+a `-` or `_` tells files of one code apart), or stand beside it in labels.csv (`file,gtin`, empty where there is none).
+A picture is right where every number read is on it and at least one was, wrong where any read is not on it. One JSON
+object comes last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import re
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import zxingcpp
+
+from benchmarks.frame_code_pictures import RETAIL, Image, Picture, picture
+from cart.core.barcodes import BarcodeError, read_barcode
+from drivers.frame_codes import read_picture, read_still_codes
+
+SEED = 20261122
+PICTURES = 200
+_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+
+
+def cart_reads(image: Image) -> set[str]:
+    """The GTINs the cart's reader believes."""
+    return _gtins((code.text, code.symbology) for code in read_still_codes(image))
+
+
+def baseline_reads(image: Image) -> set[str]:
+    """The GTINs of zxing-cpp as it comes."""
+    found = zxingcpp.read_barcodes(image, text_mode=zxingcpp.TextMode.Plain)
+    return _gtins((code.text, code.symbology_identifier) for code in found)
+
+
+READERS = {"cart": cart_reads, "zxing": baseline_reads}
+
+
+def _gtins(codes: Iterator[tuple[str, str]]) -> set[str]:
+    numbers: set[str] = set()
+    for text, symbology in codes:
+        try:
+            gtin = read_barcode(text, symbology).gtin
+        except BarcodeError:
+            continue
+        if gtin is not None:
+            numbers.add(gtin)
+    return numbers
+
+
+def photographs(folder: Path) -> Iterator[Picture]:
+    """The pictures of a folder with their labels; one without a label is left out and named on standard error."""
+    labels: dict[str, str] = {}
+    if (folder / "labels.csv").is_file():
+        with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
+            labels = {row["file"]: row["gtin"] for row in csv.DictReader(file)}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in _ENDINGS:
+            continue
+        label = labels.get(path.name, re.split(r"[-_ ]", path.stem)[0])
+        if label and not label.isdecimal():
+            print(f"{path.name}: no label; add it to labels.csv", file=sys.stderr)
+            continue
+        gtins = {read_barcode(label).gtin or ""} if label else set()
+        yield Picture("photo" if label else "no code", read_picture(path), frozenset(gtins))
+
+
+def wilson_upper(wrong: int, total: int, z: float = 1.96) -> float:
+    """The upper end of Wilson's 95 % interval of a share (Wilson, JASA 22, 1927)."""
+    if not total:
+        return 1.0
+    share = wrong / total
+    middle = share + z * z / (2 * total)
+    return (middle + z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))) / (1 + z * z / total)
+
+
+def measure(pictures: Iterator[Picture]) -> dict[str, Any]:
+    """Counts by reader and kind, and ms a picture."""
+    counts: dict[str, dict[str, dict[str, int]]] = {
+        name: defaultdict(lambda: {"pictures": 0, "right": 0, "nothing": 0, "wrong": 0}) for name in READERS
+    }
+    taken: dict[str, list[float]] = {name: [] for name in READERS}
+    for one in pictures:
+        for name, reader in READERS.items():
+            begin = time.process_time()
+            found = reader(one.image)
+            taken[name].append(1000 * (time.process_time() - begin))
+            outcome = "nothing" if not found else "right" if found <= one.gtins else "wrong"
+            counts[name][one.kind][outcome] += 1
+            counts[name][one.kind]["pictures"] += 1
+    return {name: _summary(counts[name], taken[name]) for name in READERS}
+
+
+def _summary(kinds: dict[str, dict[str, int]], taken: list[float]) -> dict[str, Any]:
+    total = {key: sum(kind[key] for kind in kinds.values()) for key in ("pictures", "right", "nothing", "wrong")}
+    retail = {key: sum(kinds[kind][key] for kind in RETAIL if kind in kinds) for key in total}
+    return {
+        "all": total,
+        "retail": retail,
+        "wrong_share_upper_95": wilson_upper(total["wrong"], total["pictures"]),
+        "ms_median": float(np.median(taken)) if taken else None,
+        "ms_p95": float(np.percentile(taken, 95)) if taken else None,
+        "ms_max": max(taken, default=None),
+        "kinds": {kind: kinds[kind] for kind in sorted(kinds)},
+    }
+
+
+def main() -> int:
+    """Measure and print; 2 for a folder that is none."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="only the JSON object")
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--pictures", type=int, default=PICTURES)
+    parser.add_argument("--from", dest="folder", type=Path, help="labelled photographs instead of simulated ones")
+    arguments = parser.parse_args()
+    if arguments.folder is not None and not arguments.folder.is_dir():
+        print(f"{arguments.folder} is no folder; give one with pictures", file=sys.stderr)
+        return 2
+    cv2.setNumThreads(1)
+    simulated = (picture(arguments.seed, number) for number in range(arguments.pictures))
+    figures = measure(photographs(arguments.folder) if arguments.folder is not None else simulated)
+    if not arguments.json:
+        for name, figure in figures.items():
+            print(f"{name}: {figure['all']}, retail {figure['retail']}, {figure['ms_median']:.0f} ms a picture (CPU)")
+            for kind, counts in figure["kinds"].items():
+                print(f"  {kind:15} {counts}")
+    source = {"folder": arguments.folder.name} if arguments.folder is not None else {"seed": arguments.seed}
+    print(json.dumps({**source, **figures}))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -11,7 +11,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-BENCHMARKS = ("weighing", "scale_reader", "catalog", "latency", "footprint", "decision", "frame_codes", "trips", "faults")
+BENCHMARKS = (
+    "weighing",
+    "scale_reader",
+    "catalog",
+    "latency",
+    "footprint",
+    "decision",
+    "frame_codes",
+    "trips",
+    "faults",
+)
 """Modules of this folder; each takes --json and prints one object last."""
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 TIME_MAX_S = 1800

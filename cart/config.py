@@ -68,9 +68,13 @@ class ScannerTable(Strict, frozen=True, kw_only=True):
 
 
 class CameraTable(Strict, frozen=True, kw_only=True):
-    """[camera]: `source` is a device, a video file, `sim:FILE`, or empty for a cart without a camera."""
+    """[camera]: `source` is a device, a video file, `sim:FILE`, or empty for a cart without a camera. `model` is a
+    classifier's folder, `auto` for the one that is shipped, or empty for none; `codes`: barcodes held up count as
+    scans."""
 
     source: str = ""
+    model: str = "auto"
+    codes: bool = True
     frames_per_second: float = 5.0
     frame_age_max_s: float = 1.0
 
@@ -144,3 +148,10 @@ def load_config(path: Path) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); check its permissions and encoding") from None
     return parse_config(text, source=str(path))
+
+
+def model_folder(table: CameraTable) -> Path | None:
+    """Where the classifier is looked for; None where the cart is to have none."""
+    if table.model == "auto":
+        return Path(__file__).resolve().parents[1] / "models"
+    return Path(table.model) if table.model else None

@@ -51,6 +51,7 @@ from cart.recordings.format import (
     PartMessage,
     RecordingError,
     ScaleMessage,
+    ScanMessage,
     ScannerMessage,
     StaffMessage,
     TouchMessage,
@@ -230,6 +231,8 @@ class _Run:
             self._scanned(self.framer.feed(body.data, t_ns))
         elif isinstance(body, LookMessage):
             yield Look(t_ns=t_ns, frame_t_ns=body.frame_t_ns, direction=body.direction, scores=body.scores)
+        elif isinstance(body, ScanMessage):
+            yield Scan(t_ns=t_ns, text=body.text, symbology=body.symbology, source=body.source)
         elif isinstance(body, PartMessage):
             yield PartChanged(t_ns=t_ns, part=body.part, ok=body.ok, fault=body.fault, detail=body.detail)
         elif isinstance(body, TouchMessage | StaffMessage):

@@ -25,6 +25,9 @@ SIMULATED: Final = "sim:"
 REOPEN_S: Final = 1.0
 GRABS_FAILED_MAX: Final = 3
 """A USB camera skips a frame now and then; three times in a row it is gone, and is opened anew."""
+SLACK: Final = 0.25
+"""A frame up to a quarter of an interval early is taken, and one so late keeps the beat: else a camera that makes just
+as many frames as are wanted would lose every other one to the jitter between two clocks."""
 FROZEN_S: Final = 3.0
 """A real sensor has noise: frames that are alike to the last bit for this long come from a hung camera."""
 
@@ -72,11 +75,12 @@ class Camera:
         opener: Callable[[str, float], Capture] = open_capture,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        """`frozen_s`: refuse frames that have been alike for so long; by default FROZEN_S for devices, and never for
-        files and simulated cameras, whose pictures have no noise. 0 is never, too."""
+        """`frozen_s`: refuse frames that have been alike for so long; by default FROZEN_S for cameras, real and
+        simulated, and never for files, which may hold drawings. 0 is never, too."""
         self.source = source
         is_device = source.isdigit() or source.startswith("/dev/")
-        self._frozen_ns = int((FROZEN_S * is_device if frozen_s is None else frozen_s) * 1e9)
+        is_camera = is_device or source.startswith(SIMULATED)
+        self._frozen_ns = int((FROZEN_S * is_camera if frozen_s is None else frozen_s) * 1e9)
         self._is_file = not is_device and not source.startswith(SIMULATED)
         self._interval_ns = int(1e9 / frames_per_second)
         self._frames_per_second = frames_per_second
@@ -140,6 +144,7 @@ class Camera:
     def _grab_until_lost(self, capture: Capture) -> None:
         failed = 0
         next_ns = 0
+        slack_ns = int(self._interval_ns * SLACK)
         while not self._closing.is_set():
             grabbed = capture.grab()
             self._progress_ns = t_ns = self._now_ns()
@@ -156,9 +161,9 @@ class Camera:
             failed = 0
             if self._is_file:
                 self._closing.wait(1 / self._frames_per_second)  # a file would be over in no time
-            elif t_ns < next_ns:
+            elif t_ns < next_ns - slack_ns:
                 continue  # grabbing keeps the driver's queue empty; only what is wanted is decoded
-            next_ns = t_ns + self._interval_ns
+            next_ns = (next_ns if t_ns < next_ns + slack_ns else t_ns) + self._interval_ns
             decoded, image = capture.retrieve()
             if decoded:
                 self._keep(image, t_ns)

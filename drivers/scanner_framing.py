@@ -98,7 +98,7 @@ class ScannerFramer:
         refused: list[Frame | Refused] = []
         unfinished = bool(self._partial.strip(b"\r\n"))  # the \n of a \r\n is not the beginning of a code
         if unfinished and not self._skipping:
-            refused.append(Refused("cut_off", _shown(self._partial)))
+            refused.append(Refused("cut_off", shown_safely(self._partial)))
         self._after_cut = self._after_cut or self._skipping or unfinished
         self._partial.clear()
         self._skipping = False
@@ -118,7 +118,7 @@ class ScannerFramer:
         if len(self._partial) <= self._bytes_max:
             return
         if not self._skipping:
-            done.append(Refused("too_long", _shown(self._partial)))
+            done.append(Refused("too_long", shown_safely(self._partial)))
             self._skipping = True
         del self._partial[: -len(self._suffix)]  # a suffix may be cut in two
 
@@ -133,23 +133,24 @@ class ScannerFramer:
             reason = "too_long"
         elif not body.startswith(self._prefix):
             reason = "no_prefix"
-        elif not _may_hold(text, symbology):
+        elif not may_hold(text, symbology):
             reason = "characters"
         elif self._aim_ids and after_cut and symbology is None:
             reason = "cut_off"  # the rest of the code whose beginning was dropped: no ghost item
         elif not text.strip():
             reason = "empty"
-        return Frame(text, symbology) if reason is None else Refused(reason, _shown(code))
+        return Frame(text, symbology) if reason is None else Refused(reason, shown_safely(code))
 
 
-def _may_hold(text: str, symbology: str | None) -> bool:
-    """Whether a code of that symbology may hold these characters; GS only where element strings can be."""
+def may_hold(text: str, symbology: str | None) -> bool:
+    """Whether a code of that symbology may hold these characters; GS only where element strings can be. Whatever reads
+    codes, the scanner or the camera, lets through only these."""
     if symbology is not None and symbology not in GS1_IDENTIFIERS and chr(GROUP_SEPARATOR) in text:
         return False
     return all(ord(character) in _ALLOWED for character in text)
 
 
-def _shown(data: bytes | bytearray) -> str:
+def shown_safely(data: bytes | bytearray) -> str:
     """The first bytes, with everything but printable ASCII escaped."""
     shown = bytes(data[:SHOWN_MAX]).decode("latin-1").encode("unicode_escape").decode("ascii")
     return shown + "…" if len(data) > SHOWN_MAX else shown

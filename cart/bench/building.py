@@ -6,9 +6,11 @@ from pathlib import Path
 
 import msgspec
 
+from cart.bench.basket_scene import HEIGHT, WIDTH
 from cart.bench.converter import Converter
-from cart.bench.eye import HEIGHT, WIDTH, Eye
+from cart.bench.eye import Eye
 from cart.bench.physics import Platform
+from cart.bench.pictures import ProductPictures
 from cart.bench.pins import Pins
 from cart.bench.things import Basket
 from cart.bench.world import World
@@ -34,11 +36,12 @@ class BuiltWorld(msgspec.Struct, kw_only=True):
     frames: FrameWire
 
 
-def build_world(config_path: Path, catalog_path: Path, *, seed: int) -> BuiltWorld:
-    """Create every simulated part and start its threads.
+def build_world(config_path: Path, catalog_path: Path, *, seed: int, pictures: Path | None = None) -> BuiltWorld:
+    """Create every simulated part and start its threads. `pictures`: a folder of photographs of the products.
 
-    Raises Problem when config or catalogue can't be read, or when the config names real hardware.
+    Raises Problem when config, catalogue or photographs can't be read, or when the config names real hardware.
     """
+    photographs = ProductPictures(pictures)
     config = load_config(config_path)
     try:
         catalog = read_catalog_json(catalog_path.read_bytes(), str(catalog_path))
@@ -52,16 +55,19 @@ def build_world(config_path: Path, catalog_path: Path, *, seed: int) -> BuiltWor
     )
     camera = _simulated(config.camera.source, "[camera] source", config_path)
     frames = FrameWire.create(camera, width_max=WIDTH, height_max=HEIGHT)
-    return _start(config, catalog, wire, frames, seed)
+    return _start(config, catalog, wire, frames, photographs, seed)
 
 
-def _start(config: Config, catalog: Catalog, wire: Wire, frames: FrameWire, seed: int) -> BuiltWorld:
+def _start(
+    config: Config, catalog: Catalog, wire: Wire, frames: FrameWire, pictures: ProductPictures, seed: int
+) -> BuiltWorld:
     pins = Pins(wire, config.gpio)
     converter = Converter(Platform(config.scale, seed), wire, config.scale, each_conversion=pins.watch)
-    eye = Eye(frames)
+    basket = Basket(catalog, seed)
+    eye = Eye(frames, basket.item, pictures, seed=seed)
     scanner = SimSerialPort(config.scanner.port)
     world = World(
-        basket=Basket(catalog, seed),
+        basket=basket,
         converter=converter,
         wire=wire,
         frames=frames,

@@ -31,6 +31,7 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path | None = None
     catalog: Path = DEMO_CATALOG
     seed: int = 1
+    pictures: Path | None = None
     policy: dict[str, float | bool] = {}
 
 
@@ -39,6 +40,8 @@ def running_stack(options: DemoOptions) -> Iterator[Stack]:
     """A stack that is ready, stopped at the end whatever happens. Raises Problem, one line, where it does not start."""
     if not options.catalog.is_file():
         raise Problem(f"{options.catalog}: no such catalogue; give a catalog.json with --catalog")
+    if options.pictures is not None and not options.pictures.is_dir():
+        raise Problem(f"{options.pictures}: no such folder; name one with CLASS/*.jpg, or SKU.jpg files")
     if (taken := taken_port(options)) is not None:
         raise Problem(taken)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="cart-demo-"))
@@ -94,6 +97,7 @@ def _plan(options: DemoOptions, folder: Path) -> StackPlan:
         relay_port=next(free),
         policy=options.policy,
         seed=options.seed,
+        pictures=None if options.pictures is None else options.pictures.resolve(),
     )
 
 

@@ -1,87 +1,48 @@
-"""What the camera over the basket would see, drawn: a coloured shape a product, and a hand while something moves.
-
-A modest picture, not a photograph: enough for the camera's path through the cart, for stale and frozen frames, and for
-telling products apart by look. It is drawn anew only when something changed.
-"""
+"""The camera over the basket: exposes the scene onto the wire, five frames a second, until stopped."""
 
 from __future__ import annotations
 
 import threading
 import time
-import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
-import numpy as np
-import numpy.typing as npt
+import cv2
 
+from cart.bench.basket_scene import HEIGHT, WIDTH, BasketScene, Lens
+from cart.bench.pictures import Picture, ProductPictures, Sprite, kind_of
 from cart.bench.things import Thing
+from cart.core.catalog import Item
 from drivers.sim.wire import FrameWire
 
-WIDTH, HEIGHT = 320, 240
-FRAMES_PER_SECOND = 5.0
-COLUMNS, ROWS = 6, 4
-FLOOR_BGR = (66, 62, 58)
-BARS_BGR = (92, 88, 84)
-HAND_BGR = (138, 170, 224)
-SHOWN_RADIUS = 84
-
-Picture = npt.NDArray[np.uint8]
+FRAMES_PER_SECOND: Final = 5.0
+SHOWN_WIDTH_PX: Final = 300
+"""How wide a product looks that is held up: near enough to read its code."""
+ROLL_PX, BUMP_PX = 3.0, 5.0
+JPEG_QUALITY: Final = 80
 
 
-def look_of(sku: str | None, label: str) -> tuple[tuple[int, int, int], int]:
-    """Colour (BGR) and shape number of a product; the same for each of its units, on every machine."""
-    number = zlib.crc32((sku or label).encode())
-    return (60 + number % 180, 60 + (number >> 8) % 180, 60 + (number >> 16) % 180), (number >> 24) % 3
-
-
-def empty_basket() -> Picture:
-    """The basket's floor with its bars."""
-    picture: Picture = np.empty((HEIGHT, WIDTH, 3), np.uint8)
-    picture[:] = FLOOR_BGR
-    picture[::20] = BARS_BGR
-    picture[:, ::20] = BARS_BGR
-    return picture
-
-
-def draw(picture: Picture, x: int, y: int, radius: int, colour: tuple[int, int, int], shape: int) -> None:
-    """A disc (0), a box (1) or a bottle seen from above, a ring (2), centred on (x, y) pixels."""
-    rows, columns = np.ogrid[:HEIGHT, :WIDTH]
-    squared = (columns - x) ** 2 + (rows - y) ** 2
-    box = (abs(columns - x) < radius) & (abs(rows - y) < radius * 0.8)
-    picture[box if shape == 1 else squared < radius**2] = colour
-    if shape == 2:
-        picture[squared < (radius // 2) ** 2] = tuple(channel // 2 for channel in colour)
-
-
-def basket_picture(things: Sequence[Thing], shown: Thing | None, hand: bool) -> Picture:
-    """The whole scene. Things lie in a grid, the newest on top where it is full."""
-    picture = empty_basket()
-    for index, thing in enumerate(things):
-        place = index % (COLUMNS * ROWS)
-        x = WIDTH * (2 * (place % COLUMNS) + 1) // (2 * COLUMNS)
-        y = HEIGHT * (2 * (place // COLUMNS) + 1) // (2 * ROWS)
-        colour, shape = look_of(thing.sku, thing.label)
-        draw(picture, x, y, 22, colour, shape)
-    if hand:
-        picture[HEIGHT // 2 :, WIDTH // 2 - 26 : WIDTH // 2 + 26] = HAND_BGR
-        draw(picture, WIDTH // 2, HEIGHT // 2, 38, HAND_BGR, 0)
-    if shown is not None:
-        colour, shape = look_of(shown.sku, shown.label)
-        draw(picture, WIDTH // 2, HEIGHT // 2, SHOWN_RADIUS, colour, shape)
-    return picture
+def look_of(vision_class: str | None, label: str) -> tuple[tuple[int, int, int], int]:
+    """Colour (BGR) and shape number (0 disc, 1 box, 2 round from above) of a product, for the bench page's swatches."""
+    kind = kind_of(vision_class, label)
+    shape = 1 if kind.shape in {"carton", "box", "bag"} else 2 if kind.shape in {"cup", "can", "bottle"} else 0
+    return kind.colour, shape
 
 
 class Eye:
-    """Exposes frames onto the wire in a thread of its own, five a second, until stopped."""
+    """A thread that draws. What hands do comes in by verbs, from any thread."""
 
-    def __init__(self, wire: FrameWire) -> None:
+    def __init__(
+        self, wire: FrameWire, item: Callable[[str], Item], pictures: ProductPictures, *, seed: int = 1
+    ) -> None:
+        """`item` is the shelf: the catalogue's item of a SKU."""
+        cv2.setNumThreads(1)
         self._wire = wire
+        self._item = item
+        self._pictures = pictures
         self._lock = threading.Lock()
-        self._things: list[Thing] = []
-        self._shown: Thing | None = None
-        self._shown_until = self._hand_until = 0.0
-        self._drawn: tuple[object, ...] | None = None
-        self._pixels = b""
+        self._scene = BasketScene(seed)
+        self._newest: Picture | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="eye", daemon=True)
 
@@ -93,30 +54,79 @@ class Eye:
         self._stopping.set()
         self._thread.join()
 
-    def see(self, things: Sequence[Thing], *, hand_s: float = 0.0) -> None:
-        """What lies in the basket from now on, and how long a hand is over it."""
-        with self._lock:
-            self._things = list(things)
-            self._hand_until = max(self._hand_until, time.monotonic() + hand_s)
+    # -- verbs: `rest_s` is in how many seconds the hand lets go of it ------------------------------------------
 
-    def show(self, thing: Thing, seconds: float) -> None:
-        """Hold a product before the lens."""
+    def put(self, things: Sequence[Thing], rest_s: float) -> None:
+        """A hand brings things in."""
+        sprites = [(thing.thing, self._sprite(thing.sku, thing.label, thing.thing)) for thing in things]
         with self._lock:
-            self._shown, self._shown_until = thing, time.monotonic() + seconds
+            self._scene.put(time.monotonic(), sprites, rest_s)
 
-    def frame(self) -> bytes:
-        """The scene now, BGR, `WIDTH` × `HEIGHT`; drawn anew only when it differs from the last."""
-        now = time.monotonic()
+    def take(self, things: Sequence[Thing], rest_s: float) -> None:
+        """A hand takes things out."""
         with self._lock:
-            shown = self._shown if now < self._shown_until else None
-            scene = (tuple(thing.thing for thing in self._things), shown, now < self._hand_until)
-            things = self._things
-        if scene != self._drawn:
-            self._pixels = basket_picture(things, shown, scene[2]).tobytes()
-            self._drawn = scene
-        return self._pixels
+            self._scene.take(time.monotonic(), [thing.thing for thing in things], rest_s)
+
+    def move(self, seconds: float) -> None:
+        """A hand moves something about in the basket."""
+        with self._lock:
+            self._scene.move(time.monotonic(), seconds)
+
+    def lean(self, seconds: float) -> None:
+        """An arm over the basket."""
+        with self._lock:
+            self._scene.idle(time.monotonic(), seconds)
+
+    def shake(self, seconds: float, pixels: float) -> None:
+        """Wheels or a kerb."""
+        with self._lock:
+            self._scene.shake(time.monotonic(), seconds, pixels)
+
+    def show(self, sku: str, label: str, seconds: float) -> None:
+        """Hold a product before the lens, its barcode towards it."""
+        item = self._item(sku)
+        width = kind_of(item.vision_class, item.name).width
+        sprite = self._sprite(sku, label, 0, scale=min(4.5, max(2.0, SHOWN_WIDTH_PX / width)))
+        with self._lock:
+            self._scene.show(time.monotonic(), sprite, seconds)
+
+    def light(self, gain: float, warmth: float) -> None:
+        """Other lamps."""
+        with self._lock:
+            self._scene.gain, self._scene.warmth = gain, warmth
+
+    def lens(self, lens: Lens) -> None:
+        """What is wrong between light and sensor."""
+        with self._lock:
+            self._scene.lens = lens
+
+    # -- the picture ---------------------------------------------------------------------------------------------------
+
+    def frame(self) -> Picture:
+        """The scene now, HEIGHT × WIDTH × 3, BGR."""
+        with self._lock:
+            self._newest = self._scene.picture(time.monotonic())
+            return self._newest
+
+    def jpeg(self) -> bytes:
+        """What the camera saw last, for a person at the bench page."""
+        picture = self._newest if self._newest is not None else self.frame()
+        done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        return data.tobytes() if done else b""
+
+    def _sprite(self, sku: str | None, label: str, number: int, *, scale: float = 1.0) -> Sprite:
+        if sku is None:
+            return self._pictures.sprite(vision_class=None, label=label, number=number, scale=scale)
+        item = self._item(sku)
+        code = item.gtins[0] if item.gtins else ""
+        return self._pictures.sprite(
+            vision_class=item.vision_class, label=item.name, sku=sku, code=code, number=number, scale=scale
+        )
 
     def _run(self) -> None:
-        while not self._stopping.wait(1 / FRAMES_PER_SECOND):
+        next_s = time.monotonic()
+        while not self._stopping.wait(max(0.0, next_s - time.monotonic())):
+            next_s = max(next_s + 1 / FRAMES_PER_SECOND, time.monotonic())
+            picture = self.frame()
             if self._wire.plugged:
-                self._wire.show(self.frame(), WIDTH, HEIGHT)
+                self._wire.show(picture.tobytes(), WIDTH, HEIGHT)

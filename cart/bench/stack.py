@@ -39,6 +39,7 @@ class StackPlan(msgspec.Struct, frozen=True, kw_only=True):
     relay_port: int
     policy: dict[str, float | bool] = {}
     seed: int = 1
+    pictures: Path | None = None
 
 
 def free_ports(count: int) -> list[int]:
@@ -194,4 +195,5 @@ class Stack:
             *("--screen-url", self.addresses.screen),
             *("--till-url", self.addresses.till),
             *("--seed", str(plan.seed)),
+            *(("--pictures", str(plan.pictures)) if plan.pictures is not None else ()),
         ]

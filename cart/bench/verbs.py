@@ -125,6 +125,19 @@ class Show(Verb, frozen=True, kw_only=True):
     seconds: Seconds = 2.0
 
 
+class Light(Verb, frozen=True, kw_only=True):
+    """Roll under other lamps: `brightness` 1 is the middle of an aisle, `warmth` −1 (blue) to 1 (red)."""
+
+    brightness: Annotated[float, msgspec.Meta(ge=0.05, le=4)] = 1.0
+    warmth: Annotated[float, msgspec.Meta(ge=-1, le=1)] = 0.0
+
+
+class Lens(Verb, frozen=True, kw_only=True):
+    """What is wrong between light and the camera's sensor: it is dark, smeared, covered, or the sensor hangs."""
+
+    state: Literal["clear", "dark", "dirty", "covered", "frozen"] = "clear"
+
+
 class Unplug(Verb, frozen=True, kw_only=True):
     """Pull a part's plug."""
 
@@ -186,6 +199,8 @@ VERBS: dict[str, type[Verb]] = {
     "roll": Roll,
     "scan": Scan,
     "show": Show,
+    "light": Light,
+    "lens": Lens,
     "unplug": Unplug,
     "plug": Plug,
     "glitch": Glitch,

@@ -14,7 +14,7 @@ from typing import Any, get_args
 import msgspec
 
 from cart.bench.converter import Converter, CurvePoint
-from cart.bench.eye import Eye, look_of
+from cart.bench.eye import BUMP_PX, ROLL_PX, Eye, look_of
 from cart.bench.physics import Platform
 from cart.bench.pins import Pins
 from cart.bench.things import Basket, Thing, guessed_aim, scan_text
@@ -23,6 +23,8 @@ from cart.bench.verbs import (
     Bump,
     Glitch,
     Lean,
+    Lens,
+    Light,
     Move,
     Part,
     Plug,
@@ -50,6 +52,7 @@ Facts = dict[str, Any]
 """What a verb answers: JSON."""
 
 BUMP_G = 4000.0
+BUMP_S = 0.5
 WIRE_FAULTS = {kind: ScaleFault[kind.upper()] for kind in get_args(WireGlitch)}
 # A processor idling in its case is about this much warmer than the air.
 PROCESSOR_ABOVE_AIR_K = 24.0
@@ -86,6 +89,7 @@ class World:
         self._air_celsius = AIR_CELSIUS
         self._battery = (100.0, False)
         self._degrees = 0.0
+        self._lens_state = "clear"
         self._files.set_temperature(AIR_CELSIUS + PROCESSOR_ABOVE_AIR_K)
         self._doers: dict[type[Verb], Callable[[Any], Facts]] = {
             PutIn: self._put_in,
@@ -97,6 +101,8 @@ class World:
             Roll: self._roll,
             Scan: self._scan,
             Show: self._show,
+            Light: self._light,
+            Lens: self._lens,
             Unplug: self._unplug,
             Plug: self._plug,
             Glitch: self._glitch,
@@ -122,13 +128,14 @@ class World:
         """What is physically so, for `GET /world`."""
         percent, charging = self._battery
         return {
-            "things": [_thing(thing) for thing in self._basket.inside],
-            "out": [_thing(thing) for thing in self._basket.outside[-20:]],
+            "things": [self._thing(thing) for thing in self._basket.inside],
+            "out": [self._thing(thing) for thing in self._basket.outside[-20:]],
             "weight_g": round(sum(thing.weight_g for thing in self._basket.inside), 1),
             "plugged": dict(self._plugged),
             "pins": self._pins.state(),
             "air_celsius": self._air_celsius,
             "degrees": self._degrees,
+            "lens": self._lens_state,
             "battery": {"percent": percent, "charging": charging},
             "converting": self._converter.alive,
         }
@@ -143,26 +150,30 @@ class World:
         things = self._basket.put(verb)
         mass_g = sum(thing.weight_g for thing in things)
         rest_s = self._converter.hands(lambda platform, now_ns: platform.put(now_ns, mass_g))
-        self._eye.see(self._basket.inside, hand_s=rest_s)
-        return {"things": [_thing(thing) for thing in things], "rest_in_s": round(rest_s, 3)}
+        self._eye.put(things, rest_s)
+        return {"things": [self._thing(thing) for thing in things], "rest_in_s": round(rest_s, 3)}
 
     def _take_out(self, verb: TakeOut) -> Facts:
         things = self._basket.take(verb)
         mass_g = sum(thing.weight_g for thing in things)
         rest_s = self._converter.hands(lambda platform, now_ns: platform.take(now_ns, mass_g))
-        self._eye.see(self._basket.inside, hand_s=rest_s)
-        return {"things": [_thing(thing) for thing in things], "rest_in_s": round(rest_s, 3)}
+        self._eye.take(things, rest_s)
+        return {"things": [self._thing(thing) for thing in things], "rest_in_s": round(rest_s, 3)}
 
     def _lean(self, verb: Lean) -> Facts:
+        self._eye.lean(verb.seconds)
         return self._handled(lambda platform, now_ns: platform.lean(now_ns, verb.force_g, verb.seconds))
 
     def _bump(self, verb: Bump) -> Facts:
+        self._eye.shake(BUMP_S, BUMP_PX * verb.strength)
         return self._handled(lambda platform, now_ns: platform.bump(now_ns, BUMP_G * verb.strength))
 
     def _move(self, verb: Move) -> Facts:
+        self._eye.move(verb.seconds)
         return self._handled(lambda platform, now_ns: platform.move(now_ns, duration_s=verb.seconds))
 
     def _roll(self, verb: Roll) -> Facts:
+        self._eye.shake(verb.seconds, ROLL_PX)
         return self._handled(lambda platform, now_ns: platform.roll(now_ns, verb.seconds))
 
     def _tilt(self, verb: Tilt) -> Facts:
@@ -171,8 +182,12 @@ class World:
 
     def _handled(self, act: Callable[[Any, int], int | None]) -> Facts:
         rest_s = self._converter.hands(act)
-        self._eye.see(self._basket.inside, hand_s=rest_s)
         return {"rest_in_s": round(rest_s, 3)}
+
+    def _thing(self, thing: Thing) -> Facts:
+        facts = {key: value for key, value in msgspec.to_builtins(thing).items() if key != "where"}
+        item = None if thing.sku is None else self._basket.item(thing.sku)
+        return {**facts, **(_look(None, thing.label) if item is None else _look(item.vision_class, item.name))}
 
     # -- scanner, camera, pins, files ----------------------------------------------------------------------------
 
@@ -201,8 +216,21 @@ class World:
 
     def _show(self, verb: Show) -> Facts:
         item = self._basket.item(verb.sku)
-        self._eye.show(Thing(thing=0, sku=item.sku, label=item.name, weight_g=0.0, where="out"), verb.seconds)
+        self._eye.show(item.sku, item.name, verb.seconds)
         return {}
+
+    def _light(self, verb: Light) -> Facts:
+        self._eye.light(verb.brightness, verb.warmth)
+        return {}
+
+    def _lens(self, verb: Lens) -> Facts:
+        self._eye.lens(verb.state)
+        self._lens_state = verb.state
+        return {}
+
+    def jpeg(self) -> bytes:
+        """What the camera over the basket sees now."""
+        return self._eye.jpeg()
 
     def _unplug(self, verb: Unplug) -> Facts:
         return self._set_plug(verb.part, False)
@@ -258,7 +286,7 @@ def _spoil(platform: Platform, now_ns: int, verb: Glitch) -> None:
 def shelf_entry(item: Item) -> Facts:
     """A product as it stands on the bench page's shelf, in the colour and shape that the camera sees."""
     return {
-        **_look(item.sku, item.name),
+        **_look(item.vision_class, item.name),
         "sku": item.sku,
         "name": item.name,
         "department": item.department,
@@ -271,11 +299,6 @@ def shelf_entry(item: Item) -> Facts:
     }
 
 
-def _thing(thing: Thing) -> Facts:
-    facts = {key: value for key, value in msgspec.to_builtins(thing).items() if key != "where"}
-    return {**facts, **_look(thing.sku, thing.label)}
-
-
-def _look(sku: str | None, label: str) -> Facts:
-    (blue, green, red), shape = look_of(sku, label)
+def _look(vision_class: str | None, label: str) -> Facts:
+    (blue, green, red), shape = look_of(vision_class, label)
     return {"look": f"#{red:02x}{green:02x}{blue:02x}", "shape": shape}

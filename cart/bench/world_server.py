@@ -57,6 +57,7 @@ class WorldServer:
             Route("/", self._page),
             Route("/world", self._state),
             Route("/world/curve", self._curve),
+            Route("/world/picture", self._picture),
             Route("/world/{verb}", self._verb, methods=["POST"]),
             Route("/shelf", self._shelf),
             Mount("/page", StaticFiles(directory=PAGE)),
@@ -85,6 +86,9 @@ class WorldServer:
 
     async def _curve(self, _request: Request) -> Response:
         return _json({"points": self._world.curve()})
+
+    async def _picture(self, _request: Request) -> Response:
+        return Response(await asyncio.to_thread(self._world.jpeg), media_type="image/jpeg")
 
     async def _state(self, _request: Request) -> Response:
         died = self._switch.exit_status()
@@ -182,7 +186,7 @@ def main() -> None:
 
     options = _options().parse_args()
     try:
-        built = build_world(options.config, options.catalog, seed=options.seed)
+        built = build_world(options.config, options.catalog, seed=options.seed, pictures=options.pictures)
     except Problem as problem:
         sys.exit(f"world: {problem}")
     broker_host, _, broker_port = options.broker.rpartition(":")
@@ -221,6 +225,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--screen-url", default="")
     parser.add_argument("--till-url", default="")
     parser.add_argument("--seed", type=int, default=1, help="of weights and of the load cell's noise")
+    parser.add_argument("--pictures", type=Path, default=None, help="photographs: CLASS/*.jpg, or SKU.jpg files")
     return parser
 
 

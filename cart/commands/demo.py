@@ -36,6 +36,9 @@ def run(
     broker: Annotated[str, typer.Option(help="HOST:PORT of a broker that runs already, or embedded.")] = "",
     folder: Annotated[Path | None, typer.Option(help="Keep everything here, for the next time too.")] = None,
     catalog: Annotated[Path | None, typer.Option(help="Another catalog.json than the demo's.")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Photographs for the camera to see: CLASS/*.jpg or SKU.jpg; else drawn ones.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights and of the load cell's noise.")] = 1,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the pages in a browser.")] = True,
 ) -> int:
@@ -57,6 +60,7 @@ def run(
         folder=folder,
         catalog=catalog or DEMO_CATALOG,
         seed=seed,
+        pictures=pictures,
         policy={} if scenario is None else scenario.policy,
     )
     signal.signal(signal.SIGTERM, _leave)

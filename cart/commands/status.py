@@ -65,6 +65,9 @@ def show(console: Console, status: Mapping[str, Any]) -> None:
     console.print("weight: the scale can't say" if net_g is None else f"weight: {net_g:+.1f} g net, {resting}")
     for name, state in _table_of(status, "parts").items():
         console.print(Text(f"{name}: {state}"), style="" if state == "ok" else "yellow")
+    classifier = status.get("classifier")
+    if isinstance(classifier, str):
+        console.print(Text(f"classifier: {classifier}"), style="" if classifier.startswith("ok") else "yellow")
     console.print(_store(status))
 
 

@@ -56,10 +56,12 @@ class Scan(Observation, frozen=True, kw_only=True, tag="scan"):
     """One framed and allow-listed scan: the code's text without prefix, suffix or AIM identifier.
 
     `symbology` is the AIM identifier with its bracket (`]E0`, ISO/IEC 15424), or None when the scanner sends none.
+    `source` is what read it: the scanner, or the camera, to which the code was held up.
     """
 
     text: str
     symbology: str | None = None
+    source: Literal["scanner", "camera"] = "scanner"
 
 
 class ScanRefused(Observation, frozen=True, kw_only=True, tag="scan_refused"):

@@ -72,6 +72,8 @@ class Desk:
         self.spare_trip_id: str | None = None
         self.today: date | None = None
         self.look: Look | None = None
+        self.shown_to_camera: tuple[str, int] | None = None
+        """Product and time of the last code that the camera read."""
         self._priced: tuple[int, PricedBasket] | None = None
         self.catalog_revision = 0
         self.refused_notes = 0

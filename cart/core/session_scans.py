@@ -16,6 +16,7 @@ from cart.core.session_desk import Desk
 from cart.core.session_moves import confirm
 from cart.core.session_phases import back_to_shopping, start_trip
 from cart.core.session_revision import instead_of_return
+from cart.core.session_showings import is_no_new_unit
 from cart.core.session_weight import reconcile, required_age, settle_told, tidy
 from cart.core.session_window import decide, is_light, window
 
@@ -47,6 +48,8 @@ def scan(desk: Desk, seen: Scan) -> None:
     item = desk.index.find(code)
     if item is None:
         _unknown(desk, "not_in_catalogue", code.gtin or code.plu or "")
+        return
+    if is_no_new_unit(desk, item, seen):
         return
     blocked = _blocked(desk, code)
     if blocked:

@@ -1,7 +1,8 @@
 """The camera's own process: a native crash or a ten-second stall in OpenCV must not take the trip along.
 
-Frames stay in this process. What leaves it is whether the camera sees, and how fast. Usage:
-python -m cart.daemon.camera_process CONFIG
+Frames stay in here. What leaves, as short lines of text: whether the camera sees and how fast, the class scores of what
+changed in the basket, barcodes held up to it. Before the first frame the process gives up the means to do otherwise
+(cart.daemon.confinement). Usage: python -m cart.daemon.camera_process CONFIG
 """
 
 from __future__ import annotations
@@ -9,55 +10,144 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from cart.config import CameraTable, load_config
-from cart.daemon.child_messages import DeviceState
+import cv2
+
+from cart.config import CameraTable, load_config, model_folder
+from cart.daemon.child_messages import CodeSeen, DeviceState, ModelState, Seen
+from cart.daemon.confinement import confine
 from cart.daemon.line_writer import LineWriter, ignore_stop_signals
-from drivers.camera import Camera
+from cart.vision.pipeline import Classify, FramePipeline, Outcome, ReadCodes
+from drivers.camera import Camera, CameraFrame
 from drivers.errors import DriverError, NotReady, Stale
 
 STUCK_S = 5.0
 """OpenCV stalls for about ten seconds on a camera that has gone: leaving and starting anew is quicker."""
+GAP_NS = 2_000_000_000
+"""Without frames for so long, what changed meanwhile is not taken for one movement."""
+POLLS_A_FRAME = 4
+"""A frame waits a quarter of a frame's time at most; each poll costs some 20 µs."""
+NO_MODEL = ModelState(0, ok=False, detail="none: the cart goes by weight and scans; name a folder in camera.model")
+
+LoadModel = Callable[[CameraTable], tuple[Classify | None, ModelState]]
 
 
-def watch(camera: Camera, table: CameraTable, writer: LineWriter) -> None:
-    """Take the newest frame again and again, until OpenCV is stuck."""
-    said: str | None = None
-    frames, last_seq, counted_ns, rate = 0, 0, time.monotonic_ns(), 0.0
-    while time.monotonic_ns() - camera.progress_ns < STUCK_S * 1e9:
-        now_ns = time.monotonic_ns()
+def load_model(table: CameraTable) -> tuple[Classify | None, ModelState]:
+    """The configured classifier, or none and why; a cart without one goes on."""
+    folder = model_folder(table)
+    if folder is None:
+        return None, NO_MODEL
+    from drivers.classifier import Classifier
+
+    try:
+        classifier = Classifier(folder)
+    except DriverError as error:
+        return None, ModelState(0, ok=False, detail=str(error))
+    told = f"{len(classifier.labels)} classes, {classifier.runtime}, {classifier.digest[:12]}"
+    return lambda crop: classifier.classify(crop).scores, ModelState(0, ok=True, detail=told)
+
+
+class CameraWatch:
+    """Takes the newest frame again and again and says what comes of it."""
+
+    def __init__(self, camera: Camera, table: CameraTable, writer: LineWriter, pipeline: FramePipeline) -> None:
+        self._camera = camera
+        self._pause_s = 1 / (POLLS_A_FRAME * table.frames_per_second)
+        self._writer = writer
+        self._pipeline = pipeline
+        self._said: str | None = None
+        self._last_seq = 0
+        self._last_ns = 0
+        self._frames = 0
+        self._busy_ns = 0
+
+    def run(self) -> None:
+        """Until OpenCV is stuck."""
+        counted_ns = time.monotonic_ns()
+        figures: dict[str, float] = {"frames_per_second": 0.0}
+        while time.monotonic_ns() - self._camera.progress_ns < STUCK_S * 1e9:
+            now_ns = time.monotonic_ns()
+            try:
+                frame = self._camera.newest()
+            except DriverError as error:
+                waiting = isinstance(error, NotReady) and not isinstance(error, Stale)
+                if not waiting:
+                    self._state(now_ns, error.fault, str(error))
+            else:
+                self._take(frame)
+            passed_ns = now_ns - counted_ns
+            if passed_ns >= 1e9:
+                rate, frame_ms = self._frames * 1e9 / passed_ns, self._busy_ns / 1e6 / max(1, self._frames)
+                figures = {"frames_per_second": rate, "frame_ms": frame_ms, "looks": float(self._pipeline.looks)}
+                self._frames, self._busy_ns, counted_ns = 0, 0, now_ns
+            self._writer.alive(figures)
+            time.sleep(self._pause_s)
+
+    def _take(self, frame: CameraFrame) -> None:
+        if frame.seq == self._last_seq:
+            return
+        if frame.t_ns - self._last_ns > GAP_NS:
+            self._pipeline.interrupted()
+        self._last_seq, self._last_ns = frame.seq, frame.t_ns
+        began_ns = time.monotonic_ns()
         try:
-            frame = camera.newest()
+            outcome = self._pipeline.frame(frame.image, frame.t_ns)
         except DriverError as error:
-            waiting = isinstance(error, NotReady) and not isinstance(error, Stale)
-            if said != error.fault and not waiting:
-                said = error.fault
-                writer.say(DeviceState(now_ns, ok=False, fault=error.fault, detail=str(error)))
-        else:
-            if said != "":
-                said = ""
-                writer.say(DeviceState(now_ns, ok=True))
-            frames += frame.seq != last_seq
-            last_seq = frame.seq
-        if now_ns - counted_ns >= 1e9:
-            rate = frames * 1e9 / (now_ns - counted_ns)
-            frames, counted_ns = 0, now_ns
-        writer.alive({"frames_per_second": rate})
-        time.sleep(min(0.2, 1 / table.frames_per_second))
+            # The classifier's answer was no answer. Frames go on.
+            self._writer.say(ModelState(time.monotonic_ns(), ok=False, detail=str(error)))
+            self._pipeline.classify = None
+            return
+        self._frames += 1
+        self._busy_ns += time.monotonic_ns() - began_ns
+        self._tell(outcome)
+
+    def _tell(self, outcome: Outcome) -> None:
+        now_ns = time.monotonic_ns()
+        self._state(now_ns, outcome.sight.why, outcome.sight.detail)
+        if outcome.look is not None:
+            look = outcome.look
+            self._writer.say(Seen(now_ns, look.frame_t_ns, look.direction, look.scores))
+        for code in outcome.codes:
+            self._writer.say(CodeSeen(now_ns, code.text, code.symbology))
+
+    def _state(self, t_ns: int, fault: str, detail: str) -> None:
+        """Say what holds when it differs from what was said; no fault is well."""
+        if self._said != fault:
+            self._said = fault
+            self._writer.say(DeviceState(t_ns, ok=not fault, fault=fault, detail=detail))
+
+
+def code_reader(table: CameraTable) -> ReadCodes:
+    """What reads barcodes in frames; nothing, for a cart that takes no codes from its camera."""
+    if not table.codes:
+        return lambda _image: ()
+    from drivers.video_codes import read_codes
+
+    return read_codes
+
+
+def run(table: CameraTable, load: LoadModel = load_model) -> int:
+    """Watch until OpenCV is stuck or the daemon is gone. The exit status."""
+    ignore_stop_signals()
+    cv2.setNumThreads(1)  # small pictures: threads would only wake other cores
+    writer = LineWriter(sys.stdout.buffer)
+    try:
+        for left in confine():
+            sys.stderr.write(f"the camera's process could not be confined: {left}\n")
+        classify, told = load(table)
+        writer.say(ModelState(time.monotonic_ns(), ok=told.ok, detail=told.detail))
+        camera = Camera(table.source, frames_per_second=table.frames_per_second, frame_age_max_s=table.frame_age_max_s)
+        CameraWatch(camera, table, writer, FramePipeline(classify, code_reader(table))).run()
+    except BrokenPipeError:
+        return 0
+    return 1
 
 
 def main() -> None:
-    """Watch until OpenCV is stuck or the daemon is gone; the daemon starts this again."""
-    table = load_config(Path(sys.argv[1])).camera
-    ignore_stop_signals()
-    writer = LineWriter(sys.stdout.buffer)
-    camera = Camera(table.source, frames_per_second=table.frames_per_second, frame_age_max_s=table.frame_age_max_s)
-    status = 1
-    try:
-        watch(camera, table, writer)
-    except BrokenPipeError:
-        status = 0
+    """The daemon starts this again when it ends."""
+    status = run(load_config(Path(sys.argv[1])).camera)
     # A thread stuck in OpenCV would keep an orderly exit waiting.
     os._exit(status)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -31,4 +33,27 @@ class Alive(ChildMessage, frozen=True, tag="alive"):
     figures: dict[str, float] = {}
 
 
-AnyChildMessage = Conversion | DeviceState | Alive
+class Seen(ChildMessage, frozen=True, tag="seen"):
+    """What the camera made of one change of the basket: class scores, never pixels. `frame_t_ns` is when the frame that
+    shows the thing was taken, `t_ns` when it was classified."""
+
+    frame_t_ns: int
+    direction: Literal["in", "out", "moved", "unknown"]
+    scores: dict[str, float]
+
+
+class CodeSeen(ChildMessage, frozen=True, tag="code"):
+    """A barcode that frames agree on, once a showing; `symbology` is its AIM identifier."""
+
+    text: str
+    symbology: str
+
+
+class ModelState(ChildMessage, frozen=True, tag="model"):
+    """Whether the camera's process has a classifier; `detail` says which, or why not and what to do."""
+
+    ok: bool
+    detail: str
+
+
+AnyChildMessage = Conversion | DeviceState | Alive | Seen | CodeSeen | ModelState

@@ -26,7 +26,7 @@ from cart.core.view import TripView
 from cart.daemon.clock import SessionClock, seconds_without_power
 from cart.daemon.control import ControlServer
 from cart.daemon.core_loop import CoreLoop
-from cart.daemon.parts import DevicePart, PinsPart, PowerPart, ScannerPart
+from cart.daemon.parts import CameraPart, DevicePart, PinsPart, PowerPart, ScannerPart
 from cart.daemon.service_manager import ServiceManager
 from cart.daemon.store_part import StorePart
 from cart.journal import Journal, JournalProblem, Opened
@@ -147,10 +147,13 @@ class Daemon:
         config, submit, clock = self._config, self.core.submit, self.clock
         self.control = ControlServer(folder / "control.sock", self._status, lambda: self._catalog)
         self.core.taps.append(self.control.tap)
-        self.devices = {"scale": DevicePart("scale", "cart.daemon.scale_process", self._config_path, submit, clock)}
+        self.camera: CameraPart | None = None
+        self.devices: dict[str, DevicePart] = {
+            "scale": DevicePart("scale", "cart.daemon.scale_process", self._config_path, submit, clock)
+        }
         if config.camera.source:
-            camera = DevicePart("camera", "cart.daemon.camera_process", self._config_path, submit, clock)
-            self.devices["camera"] = camera
+            self.camera = CameraPart("cart.daemon.camera_process", self._config_path, submit, clock)
+            self.devices["camera"] = self.camera
         self.scanner = ScannerPart(config, submit, clock, self.control.tap_scanner)
         self.pins = PinsPart(config, submit, clock)
         self.power = PowerPart(config, submit, clock)
@@ -297,6 +300,7 @@ class Daemon:
             "outbox": {"waiting": self.store.waiting_rows},
             "journal": {"state": self.journal.state, "locked": self.journal.locked, "head_seq": head.seq},
             "catalog_version": self.store.catalog_version,
+            "classifier": self.camera.model if self.camera is not None else "none: no camera is configured",
             "dropped_samples": self.core.dropped_samples,
             "pids": {name: device.child.pid for name, device in self.devices.items()},
         }

@@ -19,7 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from cart.core.catalog import Catalog
-from cart.core.observations import AnyObservation, Look, PartChanged, ScaleSample, StaffCommand, Touch
+from cart.core.observations import AnyObservation, Look, PartChanged, ScaleSample, Scan, StaffCommand, Touch
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +33,17 @@ RECORDED: Final[dict[type, str]] = {
     ScaleSample: "/scale",
     Touch: "/touch",
     Look: "/look",
+    Scan: "/scan",
     PartChanged: "/part",
     StaffCommand: "/staff",
 }
 
 
 def recorded(observation: AnyObservation) -> tuple[str, dict[str, Any]] | None:
-    """Topic and body of what a recording holds of an observation, else None. Scans are recorded as bytes."""
+    """Topic and body of what a recording holds of an observation, else None. The scanner's scans are recorded as
+    bytes."""
     topic = RECORDED.get(type(observation))
-    if topic is None:
+    if topic is None or (isinstance(observation, Scan) and observation.source == "scanner"):
         return None
     body = msgspec.to_builtins(observation)
     # The time is the envelope's; an address typed for a receipt is used once and never written down.

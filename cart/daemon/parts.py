@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from cart.config import Config
 from cart.core.effects import Indicate
-from cart.core.observations import AnyObservation, Part, PartChanged, ScaleSample, Scan, ScanRefused, Touch
-from cart.daemon.child_messages import AnyChildMessage, Conversion, DeviceState
+from cart.core.observations import AnyObservation, Look, Part, PartChanged, ScaleSample, Scan, ScanRefused, Touch
+from cart.daemon.child_messages import AnyChildMessage, CodeSeen, Conversion, DeviceState, ModelState, Seen
 from cart.daemon.clock import SessionClock
 from cart.daemon.supervisor import ChildProcess
 from drivers.errors import DriverError
@@ -18,7 +18,7 @@ from drivers.gpio import load_gpio
 from drivers.indicators import Indicators
 from drivers.power import Power, PowerReading
 from drivers.scanner import Chunk, PortState, Scanned, Scanner, ScannerEvent, ScanRejected
-from drivers.scanner_framing import Framing
+from drivers.scanner_framing import CODE_BYTES_MAX, Framing, may_hold, shown_safely
 from drivers.staff_button import StaffButton
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,43 @@ class DevicePart:
         self.state = state
         log.warning("%s: %s", self._part, "is back" if ok else why)
         self._submit(PartChanged(t_ns=t_ns, part=self._part, ok=ok, fault=fault, detail=why))
+
+
+class CameraPart(DevicePart):
+    """The camera's process: what it made of the basket's changes, and codes that were held up to it."""
+
+    def __init__(self, module: str, config_path: str, submit: Submit, clock: SessionClock) -> None:
+        super().__init__("camera", module, config_path, submit, clock)
+        self.model = "starting"
+        """`ok: …` with what runs, or why there is no classifier."""
+
+    def _said(self, message: AnyChildMessage) -> None:
+        if isinstance(message, Seen):
+            self._submit(
+                Look(
+                    t_ns=self._clock.from_monotonic(message.t_ns),
+                    frame_t_ns=self._clock.from_monotonic(message.frame_t_ns),
+                    direction=message.direction,
+                    scores=message.scores,
+                )
+            )
+        elif isinstance(message, CodeSeen):
+            self._submit(self._code(message))
+        elif isinstance(message, ModelState):
+            self.model = f"ok: {message.detail}" if message.ok else message.detail
+            log.log(logging.INFO if message.ok else logging.WARNING, "classifier: %s", message.detail)
+        else:
+            super()._said(message)
+
+    def _code(self, message: CodeSeen) -> Scan | ScanRefused:
+        """A code is a stranger's input whichever way it comes in: the scanner's allow-list holds here too."""
+        t_ns = self._clock.from_monotonic(message.t_ns)
+        symbology = message.symbology or None
+        if len(message.text.encode()) > CODE_BYTES_MAX or not message.text.strip():
+            return ScanRefused(t_ns=t_ns, reason="too_long" if message.text.strip() else "empty")
+        if not may_hold(message.text, symbology):
+            return ScanRefused(t_ns=t_ns, reason="characters", shown=shown_safely(message.text.encode()))
+        return Scan(t_ns=t_ns, text=message.text, symbology=symbology, source="camera")
 
 
 class ScannerPart:

@@ -20,6 +20,7 @@ SCANNER = "/scanner"
 CAMERA = "/camera"
 TOUCH = "/touch"
 LOOK = "/look"
+SCAN = "/scan"
 PART = "/part"
 STAFF = "/staff"
 TRUTH = "/truth"
@@ -96,6 +97,14 @@ class LookMessage(msgspec.Struct, frozen=True):
     direction: Literal["in", "out", "moved", "unknown"] = "unknown"
 
 
+class ScanMessage(msgspec.Struct, frozen=True):
+    """A code that did not come through the scanner, whose bytes are in `/scanner`: the camera read it."""
+
+    text: str
+    symbology: str | None = None
+    source: Literal["scanner", "camera"] = "camera"
+
+
 class PartMessage(msgspec.Struct, frozen=True):
     """A part of the cart went away or came back."""
 
@@ -166,7 +175,15 @@ class Truth(msgspec.Struct, frozen=True):
 
 
 Body = (
-    ScaleMessage | ScannerMessage | CameraMessage | TouchMessage | LookMessage | PartMessage | StaffMessage | TruthEvent
+    ScaleMessage
+    | ScannerMessage
+    | CameraMessage
+    | TouchMessage
+    | LookMessage
+    | ScanMessage
+    | PartMessage
+    | StaffMessage
+    | TruthEvent
 )
 
 BODIES: dict[str, type[Body]] = {
@@ -175,6 +192,7 @@ BODIES: dict[str, type[Body]] = {
     CAMERA: CameraMessage,
     TOUCH: TouchMessage,
     LOOK: LookMessage,
+    SCAN: ScanMessage,
     PART: PartMessage,
     STAFF: StaffMessage,
     TRUTH: TruthEvent,
@@ -284,6 +302,7 @@ SCHEMAS: dict[str, tuple[str, bytes]] = {
             ["frame_t_ns", "scores"],
         ),
     ),
+    SCAN: ("scan", _schema({"text": _TEXT, "symbology": {"type": ["string", "null"]}, "source": _TEXT}, ["text"])),
     PART: (
         "part",
         _schema({"part": _TEXT, "ok": {"type": "boolean"}, "fault": _TEXT, "detail": _TEXT}, ["part", "ok"]),

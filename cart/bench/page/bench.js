@@ -4,6 +4,7 @@ import { element } from "/page/element.js";
 import { drawShelf } from "/page/shelf.js";
 
 const POLL_MS = 300;
+const PICTURE_MS = 400;
 const LOG_MAX = 60;
 const at = (id) => document.getElementById(id);
 const PARTS = [["scale", "Scale"], ["scanner", "Scanner"], ["camera", "Camera"]];
@@ -66,6 +67,9 @@ function drawWorld() {
     link.hidden = !world.links[name];
     if (world.links[name]) link.href = world.links[name];
   }
+  for (const button of document.querySelectorAll('[data-verb="lens"]')) {
+    button.setAttribute("aria-pressed", String(JSON.parse(button.dataset.body).state === world.lens));
+  }
   const cut = document.querySelector('[data-verb="power_cut"]');
   cut.disabled = !world.power.switch || !world.power.on;
 }
@@ -125,11 +129,24 @@ function wireButtons() {
   });
 }
 
+/** The camera's picture, anew as long as the page is looked at. */
+function lookThroughCamera() {
+  const eye = at("eye");
+  const next = () => setTimeout(() => {
+    if (document.hidden) next();
+    else eye.src = `/world/picture?${Date.now()}`;
+  }, PICTURE_MS);
+  eye.addEventListener("load", next);
+  eye.addEventListener("error", next);
+  eye.src = "/world/picture";
+}
+
 async function start() {
   wireButtons();
   shelf = await getJson("/shelf");
   drawShelf(shelf, act);
   await look();
+  lookThroughCamera();
   setInterval(look, POLL_MS);
 }
 

@@ -40,17 +40,14 @@ def flat(trips: Sequence[TripFigures]) -> dict[str, Any]:
         }
         for name, cart in whole["carts"].items()
     }
-    kinds = {
-        kind: _bounded(summary([t for t in trips if t.kind == kind])["carts"]["cart"])
-        for kind in dict.fromkeys(t.kind for t in trips)
-    }
     return {
         "trips": whole["trips"],
         "honest": whole["honest"],
         "items": whole["items"],
         **carts,
-        "catalogues": kinds,
+        "catalogues": {kind: _bounded(figures) for kind, figures in whole["catalogues"].items()},
         "groups": {group: _bounded(figures) for group, figures in whole["groups"].items()},
+        "staff_by_law_per_1000_trips": _one(whole["staff_by_law_per_1000_trips"], "high"),
         "overcharged_unconfirmed": whole["overcharged_unconfirmed"],
         "never_paid": whole["never_paid"],
         "questions_by_cause": whole["questions_by_cause"],

@@ -92,11 +92,9 @@ def _table(run: _Run, plot: Path | None) -> dict[str, Any]:
     done = run.go()
     wall_s = round(time.perf_counter() - began, 1)
     result = {"seed": run.seed, "kinds": list(run.kinds), "camera": run.camera, **summary(done), "wall_s": wall_s}
-    if len(run.kinds) > 1:
-        result["by_kind"] = {k: summary([t for t in done if t.kind == k])["carts"]["cart"] for k in run.kinds}
     for line in table(result):
         typer.echo(line)
-    typer.echo(f"{wall_s} s for {run.trips} trips, {result['samples']} samples")
+    typer.echo(f"{wall_s} s for {run.trips} trips, {result['cpu_s']} s of processor, {result['samples']} samples")
     if plot is not None:
         from cart.bench.trips.pictures import draw
 

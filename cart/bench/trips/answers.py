@@ -43,8 +43,13 @@ def _unscanned(s: Shopper, asked: InterventionView, _attempt: int) -> bool:
         owns[0].scanned = True
         return True
     if unscanned:
+        offered = {candidate.choice for candidate in asked.candidates}
         for thing in unscanned:
-            show(s, thing)
+            if thing.sku in offered and s.chance(TAPS):
+                _pick(s, asked, thing)
+                offered.clear()  # one tap answers it
+            else:
+                show(s, thing)
         return True
     missing = _missing_on_screen(s)
     if missing is not None:
@@ -52,6 +57,14 @@ def _unscanned(s: Shopper, asked: InterventionView, _attempt: int) -> bool:
         show(s, missing)
         return True
     return False
+
+
+def _pick(s: Shopper, asked: InterventionView, thing: Thing) -> None:
+    """It is among the camera's guesses on the screen: a tap instead of a scan."""
+    s.tap(asked, thing.sku or "")
+    s.note("scan", [thing], "picked among the guesses")
+    thing.scanned = True
+    s.hold((0.6, 1.2))
 
 
 def _nearer(asked: InterventionView, owns: list[Thing], unscanned: list[Thing]) -> bool:
@@ -115,8 +128,30 @@ def _wrong_weight(s: Shopper, asked: InterventionView, attempt: int) -> bool:
         return True
     if attempt == 0:
         return False
-    s.tap(asked, "insist")
-    staff_comes(s)
+    return _stand_by(s, asked, "insist")
+
+
+def _stand_by(s: Shopper, asked: InterventionView, choice: str) -> bool:
+    """Say that it is right as it is; whether that was an answer. Staff comes only if the cart calls them."""
+    if choice not in asked.choices:
+        return False
+    s.tap(asked, choice)
+    s.hold((0.5, 1.0))
+    if any(i.id == asked.id and i.stage == "staff" for i in s.rig.view.interventions):
+        staff_comes(s)
+    return True
+
+
+def _wrong_item(s: Shopper, asked: InterventionView, attempt: int) -> bool:
+    """Asked to scan what was put in: who has scanned it scans it again, and stands by it if asked once more."""
+    if s.world.unscanned or attempt > 0:
+        return _wrong_weight(s, asked, attempt)
+    thing = next((t for t in reversed(s.world.inside) if t.sku == asked.sku), None)
+    if thing is None or thing.product is None or not thing.product.item.gtins:
+        return False
+    s.answered += 1
+    s.say(f"scans {thing.name} once more, as asked")
+    s.rig.scan(thing.product.item.gtins[0][1:])
     return True
 
 
@@ -148,19 +183,13 @@ def _which_removed(s: Shopper, asked: InterventionView, attempt: int) -> bool:
         if thing.sku in offered and s.chance(TAPS):
             s.tap(asked, thing.sku or "")
         elif attempt == 0 or thing.sku in offered:
-            s.auditor.said(thing.sku or "")
             s.scan(thing, "that was taken out")
             s.answered += 1
         else:
-            s.tap(asked, "none_of_these")
-            staff_comes(s)
+            _stand_by(s, asked, "none_of_these")
         s.world.away.remove(thing)
         return True
-    if attempt == 0 or "none_of_these" not in asked.choices:
-        return False
-    s.tap(asked, "none_of_these")
-    staff_comes(s)
-    return True
+    return attempt > 0 and _stand_by(s, asked, "none_of_these")
 
 
 def _put_back(s: Shopper, asked: InterventionView, _attempt: int) -> bool:
@@ -186,7 +215,7 @@ _ANSWERS: dict[str, Callable[[Shopper, InterventionView, int], bool]] = {
     "unscanned_item": _unscanned,
     "extra_unit": _extra,
     "wrong_weight": _wrong_weight,
-    "wrong_item": _wrong_weight,
+    "wrong_item": _wrong_item,
     "not_placed": _not_placed,
     "which_removed": _which_removed,
     "unknown_barcode": _put_back,
@@ -236,9 +265,10 @@ def staff_comes(s: Shopper) -> None:
     for sku in dict.fromkeys(line.sku for line in s.rig.view.lines):
         line = s.line_of(sku)
         if line is not None and s.shown(sku) > s.world.units(sku):
-            s.auditor.said(sku)
             if s.world.units(sku) == 0:
                 s.rig.staff("void_line", line=line.line)
+            else:
+                s.touch("quantity", line=line.line, units=line.units - 1)
     for thing in list(s.world.inside):
         if thing.product is not None and s.shown(thing.sku) < s.world.units(thing.sku):
             show(s, thing)
@@ -246,6 +276,24 @@ def staff_comes(s: Shopper) -> None:
     for asked in list(s.rig.view.interventions):
         if asked.kind == "help":
             s.rig.staff("resolve", intervention=asked.id, choice="accept", reason="done")
+
+
+def _by_weight(s: Shopper, asked: InterventionView) -> Thing | None:
+    """The loose goods that a question is about."""
+    about = (t for t in reversed(s.world.inside) if t.sku == asked.sku and t.product is not None)
+    return next((t for t in about if t.product is not None and t.product.item.unit == "kg"), None)
+
+
+def _weigh_anew(s: Shopper, asked: InterventionView) -> None:
+    """Goods without a weight have no price: staff lift them out and put them in alone, and only then accept."""
+    thing = _by_weight(s, asked)
+    if thing is not None:
+        s.take(thing, why="by staff, to weigh it alone")
+        s.hold((2.0, 3.0))
+        s.put(thing, why="by staff, alone")
+        s.hold((2.0, 3.0))
+    if any(i.id == asked.id for i in s.rig.view.interventions):
+        s.rig.staff("resolve", intervention=asked.id, choice="accept", reason="weighed anew")
 
 
 def _staff_settles(s: Shopper, asked: InterventionView) -> None:
@@ -259,6 +307,8 @@ def _staff_settles(s: Shopper, asked: InterventionView) -> None:
         s.rig.staff("resolve", intervention=asked.id, choice=away or "accept", reason="seen")
     elif asked.kind in ("not_placed", "wrong_weight") and s.shown(asked.sku) > here:
         s.rig.staff("resolve", intervention=asked.id, choice="remove", reason="not there")
+    elif asked.kind in ("not_placed", "wrong_weight") and _by_weight(s, asked) is not None:
+        _weigh_anew(s, asked)
     elif asked.kind == "extra_unit" and s.shown(asked.sku) < here:
         s.rig.staff("resolve", intervention=asked.id, choice="add", reason="seen")
         for thing in s.world.unscanned:

@@ -40,17 +40,19 @@ def rate(hits: float, tries: float, scale: float = 1.0) -> dict[str, float]:
 def summary(trips: Sequence[TripFigures]) -> dict[str, Any]:
     """Everything that `cart bench trips` reports."""
     honest = [t for t in trips if t.honest]
+    kinds = [t.kind for t in trips]
     return {
         "trips": len(trips),
         "honest": len(honest),
         "items": sum(t.items for t in trips),
         "carts": {name: _of_cart(name, trips, honest) for name in CARTS},
-        "groups": {group: _of_group([t for t in honest if t.group == group]) for group in GROUPS},
+        "groups": {group: _of_part([t for t in honest if t.group == group]) for group in GROUPS},
+        "catalogues": {kind: _of_part([t for t in honest if t.kind == kind]) for kind in dict.fromkeys(kinds)},
         "questions_by_kind": _counted(honest, lambda t: t.asked),
         "questions_without_cause": _counted(honest, lambda t: t.unfounded),
         "questions_by_cause": _counted(honest, lambda t: t.causes),
         "staff_by_kind": _counted(honest, lambda t: t.staff_kinds),
-        "staff_by_law": sum(t.law for t in honest),
+        "staff_by_law_per_1000_trips": rate(sum(t.law > 0 for t in honest), len(honest), 1000),
         "answered_per_100_items": round(_per(100, sum(t.answered for t in honest), sum(t.items for t in honest)), 3),
         "overcharged_unconfirmed": sum(bool(t.unconfirmed) for t in honest),
         "never_paid": sum(not t.paid for t in trips),
@@ -114,7 +116,8 @@ def _noticed(name: str, trips: Sequence[TripFigures]) -> dict[str, Any]:
     return found
 
 
-def _of_group(trips: Sequence[TripFigures]) -> dict[str, Any]:
+def _of_part(trips: Sequence[TripFigures]) -> dict[str, Any]:
+    """This cart's figures of some of the honest trips."""
     items = sum(t.items for t in trips)
     mine = [t.carts["cart"] for t in trips]
     return {
@@ -123,6 +126,8 @@ def _of_group(trips: Sequence[TripFigures]) -> dict[str, Any]:
         "questions_per_100_items": rate(sum(c.questions for c in mine), items, 100),
         "staff_per_1000_trips": rate(sum(c.staff for c in mine), len(mine), 1000),
         "false_accusations_per_1000_trips": rate(sum(c.accused > 0 for c in mine), len(mine), 1000),
+        "lost_per_10000": _money(trips, lambda t: t.carts["cart"].lost_minor),
+        "overcharged_per_10000": _money(trips, lambda t: t.carts["cart"].overcharged_minor),
     }
 
 

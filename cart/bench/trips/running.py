@@ -32,6 +32,8 @@ LIARS = 0.3
 ITEMS = (5, 60)
 JOBS_MAX = 2
 CARTS = ("cart", "scan_only", "fixed_tolerance")
+NO_QUESTION = LAW | {"help"}
+"""What the law asks, and what the shopper asks of staff: counted with the staff calls."""
 BEFORE_NS = 300_000_000
 AFTER_NS = 1_000_000_000
 NAMED_WITHIN_NS = 60_000_000_000
@@ -205,11 +207,11 @@ class _Told:
                 )
                 for n, act in enumerate(self.cheats)
             ],
-            asked=dict(Counter(a.kind for a in asked if a.question and a.kind not in LAW)),
+            asked=dict(Counter(a.kind for a in asked if a.question and a.kind not in NO_QUESTION)),
             unfounded=dict(
                 Counter(a.kind for a in asked if a.question and a.kind in ACCUSING and a.cause != "shopper")
             ),
-            causes=dict(Counter(a.cause for a in asked if a.question and a.kind not in LAW)),
+            causes=dict(Counter(a.cause for a in asked if a.question and a.kind not in NO_QUESTION)),
             answered=shopper.answered,
             staff_kinds=dict(Counter(a.kind for a in asked if a.staff and a.kind not in LAW)),
             law=law,
@@ -223,7 +225,7 @@ class _Told:
     def _cart(self, verdict: Verdict | None, asked: list[Asked]) -> CartFigures:
         return CartFigures(
             exact=verdict is not None and verdict.exact,
-            questions=sum(a.question and a.kind not in LAW for a in asked),
+            questions=sum(a.question and a.kind not in NO_QUESTION for a in asked),
             staff=self.shopper.staff_visits,
             accused=sum(a.question and a.kind in ACCUSING and a.cause != "shopper" for a in asked),
             lost_minor=0 if verdict is None else verdict.lost_minor,

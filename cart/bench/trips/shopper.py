@@ -26,6 +26,9 @@ SETTLE_MAX = 4
 LOAD_MAX_G = 24_000.0
 """Nobody here fills the basket beyond its capacity of 30 kg."""
 
+CONFIRMING = frozenset({"add", "insist", "under_basket"})
+"""Answers by which a shopper says of a line that it is right."""
+
 Answering = Callable[["Shopper", InterventionView, int], None]
 
 
@@ -221,11 +224,11 @@ class Shopper:
         self.rig.touch(action, **fields)
 
     def tap(self, asked: InterventionView, choice: str) -> None:
-        """Answer a question by one of its choices."""
+        """Answer a question by one of its choices. Only what adds or keeps a unit confirms that it is to be paid."""
         self.answered += 1
-        if asked.sku is not None:
+        if choice in CONFIRMING and asked.sku is not None:
             self.auditor.said(asked.sku)
-        if asked.kind == "which_removed":
+        elif any(candidate.choice == choice for candidate in asked.candidates) and asked.kind != "which_removed":
             self.auditor.said(choice)
         self.touch("answer", intervention=asked.id, choice=choice)
 

@@ -7,7 +7,7 @@ from typing import Any
 _ROWS = (
     ("whole baskets exact, %", "exact_percent", "low"),
     ("questions per 100 items", "questions_per_100_items", "high"),
-    ("staff calls per 1,000 trips", "staff_per_1000_trips", "high"),
+    ("staff calls per 1,000 trips, age checks aside", "staff_per_1000_trips", "high"),
     ("false accusations per 1,000 trips", "false_accusations_per_1000_trips", "high"),
 )
 _MONEY = (
@@ -40,11 +40,21 @@ def table(result: dict[str, Any]) -> list[str]:
     for kind, mine in carts["cart"]["cheats_noticed_percent"].items():
         cells = [_bounded(cart["cheats_noticed_percent"][kind], "low") for cart in carts.values()]
         lines.append(f"| {kind.replace('_', ' ')} | " + " | ".join(cells) + f" | {mine['of']} |")
-    lines += ["", "| group | trips | " + " | ".join(label for label, _, _ in _ROWS) + " |", "|---|---|---|---|---|---|"]
-    for group, figures in result["groups"].items():
-        cells = [_bounded(figures[key], bound) for _, key, bound in _ROWS]
-        lines.append(f"| {group.replace('_', ' ')} | {figures['trips']} | " + " | ".join(cells) + " |")
+    lines += _parts("shoppers", result["groups"])
+    if len(result["catalogues"]) > 1:
+        lines += _parts("catalogue", result["catalogues"])
     lines += ["", *_notes(result)]
+    return lines
+
+
+def _parts(head: str, parts: dict[str, Any]) -> list[str]:
+    """This cart's honest trips, part by part."""
+    labels = [*(label for label, _, _ in _ROWS), "lost per 10,000", "overcharged per 10,000"]
+    lines = ["", f"| {head} | trips | " + " | ".join(labels) + " |", "|---|---|" + "---|" * len(labels)]
+    for name, figures in parts.items():
+        cells = [_bounded(figures[key], bound) for _, key, bound in _ROWS]
+        cells += [f"{figures[key]:.1f}" for key in ("lost_per_10000", "overcharged_per_10000")]
+        lines.append(f"| {name.replace('_', ' ')} | {figures['trips']} | " + " | ".join(cells) + " |")
     return lines
 
 
@@ -64,7 +74,9 @@ def _notes(result: dict[str, Any]) -> list[str]:
         f"questions by kind: {listed(result['questions_by_kind'])}",
         f"questions by cause: {listed(result['questions_by_cause'])}",
         f"accusing ones without cause: {listed(result['questions_without_cause'])}",
-        f"staff by kind: {listed(result['staff_by_kind'])}; by law: {result['staff_by_law']}",
+        f"staff by kind: {listed(result['staff_by_kind'])}",
+        "staff calls that the law requires, per 1,000 trips, in none of the rates above: "
+        + _bounded(result["staff_by_law_per_1000_trips"], "high"),
         f"answered by touch or scan per 100 items: {result['answered_per_100_items']}",
         f"never paid: {result['never_paid']}; not idle again after unloading: {result['not_idle_again']}",
     ]

@@ -76,10 +76,17 @@ def _revisable(desk: Desk) -> list[tuple[tuple[int, ...], Seen]]:
     found = []
     for ids, seen in together(desk):
         whole = all(i in recent and i not in desk.state.open_steps for i in ids)
+        whole = whole and not any(_as_asked(desk, line, recent[ids[0]].began_ns) for line, _ in seen)
         seen_g = sum(group.weight_g or 0.0 for _, group in seen)
         if whole and abs(seen_g - sum(recent[i].delta_g for i in ids)) < _INTACT_G:
             found.append((ids, seen))
     return found
+
+
+def _as_asked(desk: Desk, line: Line, began_ns: int) -> bool:
+    """It was put in by itself because the cart had asked for that: no doubt about it any more."""
+    asked_ns = desk.state.asked_alone.get(line.line_id)
+    return asked_ns is not None and asked_ns <= began_ns
 
 
 def _used(seen: Seen, groups: Seen) -> Used:

@@ -25,8 +25,8 @@ LINES_MAX = 500
 """Lines of one trip: ten times a large weekly shop; a scanner stuck on one code must not fill the ledger."""
 _REFUSED_NOTES_MAX = 64
 TOLD_G = 2.0
-TOLD_FRACTION = 0.02
-TOLD_SIGMAS = 6.0
+TOLD_FRACTION = 0.001
+TOLD_SIGMAS = 5.0
 _JUST_REMOVED_S = 20.0
 """A scan this soon after a removal, with nothing put in since, says what was removed."""
 

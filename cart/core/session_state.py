@@ -45,8 +45,6 @@ _RECENT_STEPS = 8
 """Steps that may be explained anew together, and a few that may not in between."""
 _SHOWN_MAX = 8
 """Things that were asked about and came out again: a shopper sorts out one or two at a time."""
-_SAME_G = 3.0
-"""In and out again: two settled weights of one thing differ by less."""
 _LEARNED_MAX = 2_000
 """Products of which a cart remembers what it learned, the last ones: a few months until the catalogue has it."""
 
@@ -248,12 +246,13 @@ class TripState:
         """Remember what came out again after a plain question about it: all of an open step, or a part of one."""
         steps = [self.open_steps[i] for i in event.step_ids if i in self.open_steps]
         out_g = -sum(s.delta_g for s in steps if s.delta_g < 0.0)
-        all_of_it = abs(sum(s.delta_g for s in steps)) < _SAME_G
-        if len(steps) < 2 or out_g <= 0.0 or (event.open_g is None and not all_of_it):
+        if out_g <= 0.0:
             return
         for open_ in self.interventions.values():
-            if open_.stage == "question" and not set(open_.event.step_ids).isdisjoint(event.step_ids):
-                self.shown.append(Shown(open_.event.line_id, out_g, self.last_ns))
+            asked = next((s for s in steps if s.step_id in open_.event.step_ids and s.delta_g > 0.0), None)
+            if open_.stage == "question" and asked is not None:
+                weight_g = asked.delta_g if event.open_g is None else out_g
+                self.shown.append(Shown(open_.event.line_id, weight_g, self.last_ns))
                 del self.shown[:-_SHOWN_MAX]
                 return
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cart.core.basket import Line
 from cart.core.interventions import OPEN_MAX
 from cart.core.ledger import Phase
 from cart.core.session_answers import void_trip
@@ -13,6 +12,7 @@ from cart.core.session_payment import follow, unloaded
 from cart.core.session_phases import emptied, end_trip, not_placed_choices
 from cart.core.session_revision import before_asking
 from cart.core.session_weight import reconcile
+from cart.core.session_window import awaited_ns
 
 _MOVING_S = 20.0
 """Longer than that a basket that never rests keeps nobody from being asked."""
@@ -44,17 +44,11 @@ def _timers(desk: Desk) -> Iterator[tuple[int, tuple[str, int]]]:
         doubted = any(s.delta_g > 0.0 for s in state.open_steps.values())  # it may be what is asked about already
         for line in state.basket.lines.values():
             if line.pending and line.line_id not in named and not doubted:
-                yield _awaited_ns(desk, line) + _ns(patience_s), ("not_placed", line.line_id)
+                yield awaited_ns(desk, line) + _ns(patience_s), ("not_placed", line.line_id)
     bare = not state.basket.lines and not state.interventions and not state.open_steps
     if bare and (emptied(desk) or desk.scale_fault is not None):
         yield state.last_act_ns + _ns(policy.empty_idle_s), ("empty", 0)
     yield state.last_act_ns + _ns(policy.abandon_s), ("abandon", 0)
-
-
-def _awaited_ns(desk: Desk, line: Line) -> int:
-    """Since when a line's units are waited for: its scan, or when what had been asked about was taken out again."""
-    taken_ns = [s.t_ns for s in desk.state.shown if s.line_id in (None, line.line_id)]
-    return max([min(p.since_ns for p in line.pending), *taken_ns])
 
 
 def run_due(desk: Desk) -> None:

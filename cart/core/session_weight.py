@@ -171,6 +171,9 @@ def _ask(desk: Desk, explanation: Explanation, decision: Decision) -> None:
                 open_g=explanation.open_g,
             )
         )
+    for open_ in desk.open_of("not_placed") if kind == "wrong_weight" else ():
+        if line is not None and open_.event.line_id == line.line_id:
+            desk.clear(open_)  # one cause, one question
     desk.raise_(
         kind,
         sku=line.sku if line is not None else None,

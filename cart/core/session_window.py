@@ -128,7 +128,7 @@ def _waiting(desk: Desk, line: Line) -> Waiting:
     return Waiting(
         line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g, by_weight,
         asked_ns, unsure and mean_g is not None and line.expected_g is None, _otherwise(desk, line, mean_g),
-        desk.state.last_placed_ns > since_ns, _believed_in(desk, line),
+        desk.state.last_placed_ns > since_ns, _believed_in(desk, line), awaited_ns(desk, line),
     )  # fmt: skip
 
 
@@ -166,6 +166,12 @@ def window_anew(desk: Desk, groups: list[tuple[Line, PlacedGroup]], steps: tuple
     ]  # fmt: skip
     whole = window(desk)
     return replace(whole, steps=steps, waiting=tuple(waiting), inside=(), gone=(*whole.gone, *back), own=())
+
+
+def awaited_ns(desk: Desk, line: Line) -> int:
+    """Since when a line's units are waited for: their first scan, or when what was asked about was taken out again."""
+    taken_ns = [s.t_ns for s in desk.state.shown if s.line_id in (None, line.line_id)]
+    return max([min((p.since_ns for p in line.pending), default=0), *taken_ns])
 
 
 def _otherwise(desk: Desk, line: Line, mean_g: float | None) -> tuple[Otherwise, ...]:

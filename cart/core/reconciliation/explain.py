@@ -48,6 +48,9 @@ def explain(window: Window) -> Decision:
             candidates += [(e.score - open_score, e) for e in found[:8]]
             if size == 1:
                 rivals[members[0].step_id] = tuple(found)
+                swapped = next((e for e in found if e.takes and any(m.kind == "place" for m in e.moves)), None)
+                if swapped is not None and swapped.score - open_score > priors.SWAP_ASKED:
+                    asked[members[0].step_id] = _which_swapped(swapped, members[0])
     candidates.sort(key=lambda c: -c[0])
     best, margin = _choose(candidates, window, asked)
     considered = [e for _, e in candidates[:4]]
@@ -56,6 +59,12 @@ def explain(window: Window) -> Decision:
     if best is None:
         margin = _open_margin(candidates, asked)
     return Decision(best, margin, tuple(considered[:6]), asked, rivals)
+
+
+def _which_swapped(swapped: Explanation, step: Step) -> Explanation:
+    """A swap may explain the step, among others: what was taken out is the question that tells."""
+    text = "something was swapped for what was scanned"
+    return Explanation((step.step_id,), text, swapped.score, open_kind="which_removed", open_g=step.delta_g)
 
 
 def _choose(
@@ -158,14 +167,14 @@ def _left_open(search: Search, step: Step) -> Iterator[Explanation]:
     yield Explanation(
         ids,
         "something unscanned was put in",
-        priors.UNKNOWN_IN + unknown,
+        priors.UNKNOWN_IN + unknown + passed_over(window, step),
         open_kind="unscanned_item",
         open_g=step.delta_g,
     )
     for rank, waiting in enumerate(window.waiting[: priors.PENDING_LINES_MAX]):
         if waiting.step_id not in (None, step.step_id):
             continue
-        late_s = (step.began_ns - waiting.since_ns) / 1e9
+        late_s = (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
         score = priors.WRONG_WEIGHT + rank * priors.PLACE_RANK + unknown
         if not -priors.SCANNED_AFTER_S <= late_s <= priors.WRONG_WEIGHT_WITHIN_S:
             score += 2.0 * priors.PLACE_OTHER_TOO
@@ -177,12 +186,22 @@ def _left_open(search: Search, step: Step) -> Iterator[Explanation]:
     yield from extra_units(search, grouped((step,)))
 
 
+def passed_over(window: Window, step: Step, but: int | None = None) -> float:
+    """Log prior of a step being nothing scanned, although something had just been scanned that still waits."""
+    for waiting in window.waiting:
+        late_s = (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
+        if 0.0 <= late_s <= priors.FRESH_S and waiting.step_id in (None, step.step_id) and waiting.line_id != but:
+            return priors.PASSED_OVER
+    return 0.0
+
+
 def extra_units(search: Search, group: Group) -> Iterator[Explanation]:
     """More units than scans: with units that were scanned, or after them."""
     window, target_g, variance_g2 = search.window, group.target_g, group.variance_g2
     pending = {w.line_id for w in window.waiting}
     for rank, (line_id, (mean_g, sd_g)) in enumerate(window.unit_means_g.items()):
         sku, name = window.names[line_id]
+        over = passed_over(window, group.steps[0], line_id)
         for extra in (1, 2):
             extra_g, extra_variance = extra * mean_g, extra * sd_g * sd_g
             if extra_g <= 0.0:
@@ -194,7 +213,7 @@ def extra_units(search: Search, group: Group) -> Iterator[Explanation]:
                 # Units that were scanned go in first: one too many comes with them, or after them.
                 if any(m.kind != "place" for m in placed.moves) or with_it != (line_id in pending):
                     continue
-                prior = placed.log_prior + extra * priors.EXTRA_UNIT + rank * priors.PLACE_RANK
+                prior = placed.log_prior + extra * priors.EXTRA_UNIT + rank * priors.PLACE_RANK + over
                 found = group.fitted(placed, more, prior)
                 if found is None:
                     continue

@@ -30,6 +30,8 @@ class Move:
     """Sold by weight: what the scale gives it is what it costs."""
     word: bool = False
     """Weighs other than the catalogue says; the shopper stands by it."""
+    since_ns: int = 0
+    """When it was scanned or picked; 0 where its log prior says all about its time."""
 
     @property
     def label(self) -> str:
@@ -82,7 +84,14 @@ def units_variance(units: int, sd_g: float) -> float:
 def _place(waiting: Waiting, units: int) -> Move:
     mean_g = 0.0 if waiting.mean_g is None else waiting.mean_g
     variance_g2 = units_variance(units, waiting.sd_g)
-    return Move("place", waiting.line_id, waiting.sku, waiting.name, units, units * mean_g, variance_g2)
+    return Move(
+        "place", waiting.line_id, waiting.sku, waiting.name, units, units * mean_g, variance_g2,
+        since_ns=_since(waiting),
+    )  # fmt: skip
+
+
+def _since(waiting: Waiting) -> int:
+    return waiting.since_ns if waiting.log_prior is None else 0
 
 
 def _placed_alike(waiting: Waiting) -> Iterator[tuple[Move, float]]:
@@ -91,7 +100,8 @@ def _placed_alike(waiting: Waiting) -> Iterator[tuple[Move, float]]:
         yield _place(waiting, units), (units - 1) * priors.PLACE_SAME_TOO
     for other in waiting.otherwise:
         move = Move(
-            "place", waiting.line_id, waiting.sku, waiting.name, 1, other.mean_g, other.sd_g**2, word=other.word
+            "place", waiting.line_id, waiting.sku, waiting.name, 1, other.mean_g, other.sd_g**2, word=other.word,
+            since_ns=_since(waiting),
         )  # fmt: skip
         yield move, priors.PLACE_OTHERWISE
 
@@ -147,7 +157,8 @@ def _ranged(window: Window) -> list[MoveSet]:
         typical_g = priors.PICKED_TYPICAL_G if waiting.by_weight else None
         for units in sorted({1, waiting.units}):
             move = Move(
-                "place", waiting.line_id, waiting.sku, waiting.name, units, 0.0, 0.0, True, waiting.by_weight
+                "place", waiting.line_id, waiting.sku, waiting.name, units, 0.0, 0.0, True, waiting.by_weight,
+                since_ns=_since(waiting),
             )  # fmt: skip
             fewer = 0.0 if units == waiting.units else math.log(0.5)
             range_g = (waiting.low_g * units, waiting.high_g * units)
@@ -186,7 +197,8 @@ def _returns(window: Window) -> list[MoveSet]:
     for inside in window.inside:
         if inside.unseen:
             move = Move("light", inside.line_id, inside.sku, inside.name, 0, inside.total_g, inside.total_variance_g2)
-            sets.append(MoveSet((move,), inside.total_g, inside.total_variance_g2, priors.LIGHT_SEEN))
+            turn = priors.log_timing((window.now_ns - inside.since_ns) / 1e9)
+            sets.append(MoveSet((move,), inside.total_g, inside.total_variance_g2, priors.LIGHT_SEEN + turn))
     return sets
 
 

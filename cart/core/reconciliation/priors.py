@@ -33,6 +33,8 @@ SWAPPED = 4.0
 """Units taken out, or swapped for scanned ones, are settled only if that is this much likelier still: of many lines
 some always fits a net weight.
 """
+SWAP_ASKED = -1.0
+"""A swap that is about as likely as what would be asked is asked about itself."""
 Z_RETURNED = 3.0
 """A unit that was weighed before comes back at that weight, or it is another thing of nearly the same."""
 MARGIN_TAKEN = 3.0

@@ -201,7 +201,8 @@ def _with_left_out(whole: _Whole, window: Window) -> _Whole:
     for waiting in window.waiting:
         left = waiting.units - whole.used[("place", waiting.line_id)]
         if left > 0:
-            score += priors.log_left((window.now_ns - waiting.since_ns) / 1e9) + 0.5 * (left - 1) * priors.LEFT_OUT
+            since_ns = max(waiting.since_ns, waiting.awaited_ns)
+            score += priors.log_left((window.now_ns - since_ns) / 1e9) + 0.5 * (left - 1) * priors.LEFT_OUT
     return replace(whole, score=score)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import Explanation
-from cart.core.reconciliation.moves import MoveSet, in_sets, out_sets
+from cart.core.reconciliation.moves import Move, MoveSet, in_sets, out_sets
 from cart.core.reconciliation.window import Step, Window
 
 TOUCHED_LATE_NS = 1_000_000_000
@@ -76,6 +76,11 @@ class Group:
         if found is not None:
             self.keep(found)
 
+    def scanned_late(self, moves: tuple[Move, ...]) -> float:
+        """Log prior of things that were put in first and scanned later."""
+        began_ns = self.steps[0].began_ns
+        return sum(priors.log_timing((began_ns - m.since_ns) / 1e9) for m in moves if m.since_ns > began_ns)
+
     def fitted(self, first: MoveSet, second: MoveSet, log_prior: float) -> Explanation | None:
         """The same, not kept; None also where it is too unlikely to matter."""
         span_g = priors.SPAN_SD * (abs(first.mean_g) + abs(second.mean_g))
@@ -84,10 +89,10 @@ class Group:
         z2 = residual_g * residual_g / variance_g2
         if z2 > _Z2_MAX:
             return None
-        score = log_prior - 0.5 * (z2 + math.log(_TWO_PI * variance_g2))
+        moves = first.moves + second.moves
+        score = log_prior + self.scanned_late(moves) - 0.5 * (z2 + math.log(_TWO_PI * variance_g2))
         if score < self.floor:
             return None
-        moves = first.moves + second.moves
         return Explanation(self.ids, "", score, moves, math.sqrt(z2), residual_g, variance_g2)
 
 
@@ -159,6 +164,7 @@ def _fit_ranged(group: Group, ranged: MoveSet, known: MoveSet, log_prior: float)
     if known.moves:
         together = known.log_prior + (priors.PLACE_THOUGH_ASKED if as_asked else priors.PLACE_OTHER_TOO)
     score = ranged.log_prior + together + log_prior + density
+    score += group.scanned_late(known.moves) + group.scanned_late(ranged.moves)
     if score < group.floor:
         return
     moves = ranged.moves

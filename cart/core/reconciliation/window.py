@@ -52,6 +52,8 @@ class Waiting:
     """Something else has gone in since its scan."""
     step_id: int | None = None
     """The open step that it is believed to be part of, and asked about."""
+    awaited_ns: int = 0
+    """Since when it may be put in, where that is later than its scan: when it was taken out to be looked at."""
     log_prior: float | None = None
     """How likely it goes in now (natural log), where that is known better than by the order of scans."""
 

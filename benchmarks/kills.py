@@ -1,0 +1,66 @@
+"""SIGKILL of daemon, broker and till around every journal write of a scripted trip: `python -m benchmarks.kills`.
+
+Real processes, a real SQLite file, a real mosquitto (cart/bench/faults/kills.py). The writes are counted first, by a
+trip on which nobody dies; then each of the three is killed before and after each write. `--every 7` plays each seventh
+point. Prints each trip with findings; ends with 1 where there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from cart.bench.broker import find_mosquitto
+from cart.bench.faults.kills import Figure, every_point, play
+
+
+def measure(mosquitto: str, root: Path, every: int) -> dict[str, Any]:
+    """Play them and add up."""
+    count = play(root / "count", mosquitto, victim="daemon", when="before", write=0)
+    writes = count.writes
+    trips: list[Figure] = []
+    points = [*every_point(writes)][::every]
+    for victim, when, write in points:
+        folder = root / f"{victim}-{when}-{write}"
+        trip = play(folder, mosquitto, victim=victim, when=when, write=write)
+        trips.append(trip)
+        if trip.findings:
+            print(f"{victim} killed {when} write {write}: {trip.findings}", file=sys.stderr)
+        shutil.rmtree(folder)
+    failing = [trip for trip in (count, *trips) if trip.findings]
+    struck = Counter(trip.victim for trip in trips if trip.struck)
+    return {
+        "journal_writes": writes,
+        "trips": len(trips) + 1,
+        "killed": dict(struck),
+        "not_reached": sum(not trip.struck for trip in trips),
+        "failing": len(failing),
+        "failing_points": [f"{trip.victim} {trip.when} {trip.write}" for trip in failing],
+        "seconds": round(count.seconds + sum(trip.seconds for trip in trips), 1),
+    }
+
+
+def main() -> int:
+    """0 where nothing was lost and nothing doubled."""
+    parser = argparse.ArgumentParser(description="SIGKILL at every journal write of a scripted trip")
+    parser.add_argument("--every", type=int, default=1, help="play each n-th point only")
+    parser.add_argument("--json", action="store_true", help="only the JSON object")
+    arguments = parser.parse_args()
+    mosquitto = find_mosquitto()
+    if mosquitto is None:
+        print("needs mosquitto; install the package mosquitto (apt install mosquitto)", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="kills-") as root:
+        result = measure(mosquitto, Path(root), arguments.every)
+    print(json.dumps(result))
+    return int(result["failing"] > 0 and not arguments.json)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,12 +1,13 @@
 """An auditor with books of its own: what lies in the cart, what was captured, what the receipt says.
 
-It shares no code with the cart: it is told of every hand's movement by the simulated world, knows the price tags, and
-adds up. Goods sold by weight may differ by the scale's maximum permissible error in service (OIML R 76-1, 3.5.1 and
-3.5.2, class III, e = 5 g): 1 e up to 500 e, 2 e up to 2,000 e, 3 e above, at the gross load.
+It shares no code with the cart: it is told of every hand's movement by the simulated world, knows the price tags,
+deposits and offers, and adds up. Goods sold by weight may differ by the scale's maximum permissible error in service
+(OIML R 76-1, 3.5.1 and 3.5.2, class III, e = 5 g): 1 e up to 500 e, 2 e up to 2,000 e, 3 e above, at the gross load.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,20 +17,35 @@ _ERRORS = ((2_500.0, 1.0), (10_000.0, 2.0), (float("inf"), 3.0))
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A price tag: minor units for a piece, or for a kilogram."""
+    """A price tag: minor units for a piece, or a kilogram. On offer: basis points off, or `take` for `take_minor`."""
 
     price_minor: int
     by_weight: bool = False
     deposit_minor: int = 0
+    off_bp: int = 0
+    take: int = 0
+    take_minor: int = 0
+
+    def pieces(self, count: int) -> int:
+        """What so many pieces cost, without deposit; a saving is rounded per piece, halves to the shopper."""
+        if self.take:
+            return count // self.take * self.take_minor + count % self.take * self.price_minor
+        return count * (self.price_minor - (self.price_minor * self.off_bp + 5_000) // 10_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Billed:
-    """A line as the receipt has it."""
+    """A line as the receipt has it; `price_minor` is what is paid for it, `list_minor` before savings and deposit.
+
+    `list_minor` None: goods by weight, whose list price the receipt tells by weight only.
+    """
 
     sku: str
     units: int
     price_minor: int
+    deposit_minor: int = 0
+    savings_minor: int = 0
+    list_minor: int | None = None
 
 
 @dataclass(slots=True)
@@ -90,6 +106,7 @@ class Auditor:
         units: dict[str, int] = {}
         money: dict[str, int] = {}
         for line in billed:
+            self._line(verdict, line)
             units[line.sku] = units.get(line.sku, 0) + line.units
             money[line.sku] = money.get(line.sku, 0) + line.price_minor
         if sum(money.values()) != total_minor:
@@ -101,6 +118,20 @@ class Auditor:
             self._product(verdict, sku, there.get(sku, []), units.get(sku, 0), money.get(sku, 0))
         verdict.exact = not verdict.problems
         return verdict
+
+    def _line(self, verdict: Verdict, line: Billed) -> None:
+        """What a line says must add up by itself: list price less savings plus deposit."""
+        deposit_minor = self._tags[line.sku].deposit_minor * line.units
+        if line.deposit_minor != deposit_minor:
+            verdict.problems.append(f"{line.sku}: deposit {line.deposit_minor}, {deposit_minor} on the tags")
+        if line.savings_minor < 0 or line.units < 1:
+            verdict.problems.append(f"{line.sku}: {line.units} units, savings of {line.savings_minor}")
+        if line.list_minor is None:
+            return
+        if line.list_minor != self._tags[line.sku].price_minor * line.units:
+            verdict.problems.append(f"{line.sku}: listed at {line.list_minor} for {line.units}")
+        if line.list_minor - line.savings_minor + line.deposit_minor != line.price_minor:
+            verdict.problems.append(f"{line.sku}: the line does not add up to {line.price_minor}")
 
     def _product(self, verdict: Verdict, sku: str, weights_g: list[float], units: int, paid_minor: int) -> None:
         tag = self._tags[sku]
@@ -123,12 +154,14 @@ class Auditor:
         """The least, the true and the greatest that these may cost."""
         deposit = tag.deposit_minor * len(weights_g)
         if not tag.by_weight:
-            exact = tag.price_minor * len(weights_g) + deposit
+            exact = tag.pieces(len(weights_g)) + deposit
             return exact, exact, exact
         error_g = self._error_g()
-        low = sum(int(tag.price_minor * max(0.0, g - error_g) / 1000.0) for g in weights_g)
-        high = sum(-int(-tag.price_minor * (g + error_g) // 1000.0) for g in weights_g)
-        return low + deposit, round(sum(tag.price_minor * g / 1000.0 for g in weights_g)) + deposit, high + deposit
+        per_g = tag.price_minor * (10_000 - tag.off_bp) / 10_000_000.0
+        spare = 1 if tag.off_bp else 0  # a saving on a weighed line is rounded once more
+        low = sum(int(per_g * max(0.0, g - error_g)) - spare for g in weights_g)
+        high = sum(math.ceil(per_g * (g + error_g)) + spare for g in weights_g)
+        return low + deposit, round(sum(per_g * g for g in weights_g)) + deposit, high + deposit
 
     def _error_g(self) -> float:
         gross_g = sum(g for _, g in self._there.values()) + sum(self._own_g.values())

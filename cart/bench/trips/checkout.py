@@ -140,7 +140,13 @@ def _judge(s: Shopper, watch: Watch) -> Verdict:
     for line in receipt.lines:
         if line.proof in ("shopper", "staff"):
             s.auditor.said(line.sku)
-    billed = [Billed(line.sku, line.units, line.price_minor) for line in receipt.lines]
+    billed = [
+        Billed(
+            line.sku, line.units, line.price_minor, line.deposit_minor, line.savings_minor,
+            line.unit_price_minor * line.units if line.unit == "each" else None,
+        )
+        for line in receipt.lines
+    ]  # fmt: skip
     return s.auditor.judge(billed, receipt.total_minor)
 
 

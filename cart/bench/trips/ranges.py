@@ -15,11 +15,14 @@ import msgspec
 
 from cart.bench.simulated_trips import DEMONSTRATION_PREFIX, check_digit
 from cart.core.catalog import Catalog, Item, Tax
+from cart.core.promotions import MultiBuy, Percent, Promotion
 
 CatalogKind = Literal["ordinary", "twins", "mixed", "unknown"]
 KINDS: tuple[CatalogKind, ...] = get_args(CatalogKind)
 SIZE = 300
 TWIN_WITHIN_G = 2.0
+PERCENT_SHARE, MULTI_BUY_SHARE = 0.06, 0.06
+"""Of a range so much is on offer, one way or the other."""
 SEEN_SHARE = 0.4
 """Of what is not sold by weight so much has a class that a camera knows."""
 SIBLINGS = 4
@@ -71,8 +74,24 @@ def make_range(kind: CatalogKind, seed: int, size: int = SIZE) -> Range:
         locale="en_IE",
         taxes={"A": Tax(rate_bp=1350), "Z": Tax(rate_bp=0)},
         items=tuple(product.item for product in products),
+        promotions=_offers(products, random.Random(f"offers {seed}")),
     )
     return Range(kind=kind, catalog=catalog, products=products)
+
+
+def _offers(products: tuple[Product, ...], rng: random.Random) -> tuple[Promotion, ...]:
+    """Some per cent off a few products, several of one for a price on others; never two offers on one product."""
+    found: list[Promotion] = []
+    for product in products:
+        item, chance = product.item, rng.random()
+        if chance < PERCENT_SHARE:
+            rate_bp = rng.choice((1000, 1500, 2000, 3000))
+            found.append(Percent(id=f"off {item.sku}", skus=(item.sku,), rate_bp=rate_bp))
+        elif chance < PERCENT_SHARE + MULTI_BUY_SHARE and item.unit == "each":
+            take = rng.choice((2, 3))
+            price_minor = round(item.price_minor * take * rng.uniform(0.7, 0.9))
+            found.append(MultiBuy(id=f"more {item.sku}", skus=(item.sku,), take=take, price_minor=price_minor))
+    return tuple(found)
 
 
 def _looked_at(products: list[Product], rng: random.Random) -> tuple[Product, ...]:

@@ -25,6 +25,7 @@ from cart.bench.trips.shopper import Shopper
 from cart.bench.trips.things import World
 from cart.bench.trips.watch import ACCUSING, LAW, Asked, Watch
 from cart.core.ledger import LedgerEvent
+from cart.core.promotions import MultiBuy, Percent
 from cart.core.settings import Policy
 
 CHEATING_SHARE = 0.3
@@ -139,7 +140,21 @@ def run_trip(
 
 
 def _tags(goods: Range) -> dict[str, Tag]:
-    return {p.item.sku: Tag(p.item.price_minor, p.item.unit == "kg", p.item.deposit_minor) for p in goods.products}
+    """What is written on the shelves."""
+    off: dict[str, int] = {}
+    several: dict[str, tuple[int, int]] = {}
+    for offer in goods.catalog.promotions:
+        if isinstance(offer, Percent):
+            off[offer.skus[0]] = offer.rate_bp
+        elif isinstance(offer, MultiBuy):
+            several[offer.skus[0]] = (offer.take, offer.price_minor or 0)
+    return {
+        item.sku: Tag(
+            item.price_minor, item.unit == "kg", item.deposit_minor, off.get(item.sku, 0),
+            *several.get(item.sku, (0, 0)),
+        )
+        for item in (product.item for product in goods.products)
+    }  # fmt: skip
 
 
 def _noticed(act: Cheating, watch: Watch) -> bool:

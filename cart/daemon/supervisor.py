@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,8 @@ PAUSE_MAX_S = 10.0
 STEADY_S = 30.0
 """A child that ran this long starts the pauses anew."""
 LINE_MAX_BYTES = 65536
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
+"""NumPy's linear algebra would start a thread a core for systems of six equations, and each waits by spinning."""
 
 
 class ChildProcess:
@@ -72,6 +75,7 @@ class ChildProcess:
             *self._arguments,
             stdout=asyncio.subprocess.PIPE,
             stdin=asyncio.subprocess.DEVNULL,
+            env=os.environ | ENVIRONMENT,
             limit=LINE_MAX_BYTES,
         )
         self._process = process

@@ -89,7 +89,7 @@ def _unlike(basket: SmallFrame, frame: SmallFrame) -> float:
 
 def _blinded(before: SmallFrame, after: SmallFrame) -> npt.NDArray[np.bool_]:
     """Where the sensor was at its limit in one picture and near it in the other: neither light nor colour is known."""
-    one, other = before.image.max(axis=2), after.image.max(axis=2)
+    one, other = before.brightest, after.brightest
     blinded: npt.NDArray[np.bool_] = (np.maximum(one, other) >= FULL) & (np.minimum(one, other) >= NEAR_FULL)
     return blinded
 

@@ -40,8 +40,13 @@ class SmallFrame:
 
     @cached_property
     def _logs(self) -> Field:
-        logs: Field = _LOGARITHMS[self.image]
-        return logs
+        return cv2.LUT(self.image, _LOGARITHMS).astype(np.float32, copy=False)
+
+    @cached_property
+    def brightest(self) -> Image:
+        """The strongest of each pixel's three channels."""
+        blue, green, red = cv2.split(self.image)
+        return cv2.max(cv2.max(blue, green), red).astype(np.uint8, copy=False)
 
     @cached_property
     def light(self) -> Field:
@@ -85,6 +90,8 @@ def _surface(columns: int, rows: int) -> Field:
 
 
 _COARSE: Final = _surface(*_BLOCKS)
+_LITTLE: Final = 0.05 * np.eye(6, dtype=np.float32)
+"""Keeps terms small that the agreeing blocks say nothing about."""
 _FINE: Final = _surface(WIDTH, HEIGHT)
 
 
@@ -92,13 +99,13 @@ def _lamp_change(light: Field) -> Field:
     """A quadratic surface through the blocks' medians, weighing down blocks that don't agree (Cauchy's weights)."""
     columns, rows = _BLOCKS
     blocks = light.reshape(rows, HEIGHT // rows, columns, WIDTH // columns).transpose(0, 2, 1, 3)
-    levels = np.median(blocks.reshape(rows * columns, -1)[:, ::3], axis=1)
+    levels = np.median(blocks.reshape(rows * columns, -1)[:, ::3], axis=1).astype(np.float32)
     weights = 1 / (1 + ((levels - np.median(levels)) / _FIT_SCALE) ** 2)
     terms = np.zeros(6, np.float32)
     for _ in range(_FIT_ROUNDS):
         weighted = _COARSE * weights[:, None]
-        # A little of the identity keeps terms small that the agreeing blocks say nothing about.
-        terms = np.linalg.solve(weighted.T @ _COARSE + 0.05 * np.eye(6), weighted.T @ levels).astype(np.float32)
+        normal = weighted.T @ _COARSE + _LITTLE
+        terms = cv2.solve(normal, weighted.T @ levels[:, None], flags=cv2.DECOMP_CHOLESKY)[1].ravel().astype(np.float32)
         weights = 1 / (1 + ((levels - _COARSE @ terms) / _FIT_SCALE) ** 2)
     surface: Field = (_FINE @ terms).reshape(HEIGHT, WIDTH)
     return surface

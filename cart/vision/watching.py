@@ -23,13 +23,14 @@ STILL_FRAMES: Final = 2
 """So many frames without movement are rest: 0.4 s at 5 frames/s, less than between two acts of a shopper."""
 ALIKE_LEVELS: Final = 10
 """8-bit steps, averaged over three small pixels square: above any sensor's noise, below the contrast of most things."""
+FIRST_STILL_FRAMES: Final = 4
 MOVING_PIXELS: Final = 60
 """0.3 % of the small frame: a hand's tip is 100 and more."""
 ARM_PIXELS: Final = 250
 """1.3 % of the small frame: an arm, a sleeve, a head."""
 ARM_WIDTH: Final = 10
 """Small pixels over which it crosses the picture's edge; a wrist is 12. A thing that lies at the edge touches it."""
-ARM_PATIENCE_NS: Final = 3_000_000_000
+ARM_PATIENCE_NS: Final = 2_000_000_000
 """What reaches in from the edge and does not stir for so long is no arm: a loaf that sticks out, a bag's handle."""
 WHOLE_PICTURE: Final = 0.6
 """More of the picture changed than things can change: a new basket, a camera knocked askew. It is learned, not told."""
@@ -37,7 +38,7 @@ KEPT_FRAMES: Final = 40
 """Of one movement: 8 s at 5 frames/s and 3 MB; of a longer one the beginning is forgotten, and the hand's cue too."""
 THINGS_MAX: Final = 3
 """Looks of one movement: two hands hold no more apart; the largest changes count."""
-MARGIN: Final = 0.12
+MARGIN: Final = 0.06
 CROP_MIN_PX: Final = 32
 HELD_FRAMES: Final = 3
 HELD_PX: Final = 36
@@ -91,9 +92,8 @@ class BasketWatcher:
         first."""
         t_ns = frame.t_ns
         last, self._last = self._last, frame
-        if last is None or self._anchor is None or self._basket is None or self._basket_image is None:
-            self._anchor = frame
-            self._learn(frame, image)
+        if last is None or self._anchor is None or self._basket is None:
+            self._wait_for_rest(frame, image)
             return []
         if self._unchanged(frame):
             self._anchor = frame
@@ -117,6 +117,15 @@ class BasketWatcher:
         if self._still >= STILL_FRAMES and not self._arm_stays(t_ns):
             return self._compare(frame, image, found)
         return self._held_up(image, t_ns, found, arm)
+
+    def _wait_for_rest(self, frame: SmallFrame, image: Image) -> None:
+        """The first picture of a basket must not have an arm in it: it is learned after a second of stillness."""
+        moves = self._anchor is None or np.count_nonzero(changed(self._anchor, frame, self._noise)) >= MOVING_PIXELS
+        self._still = 0 if moves else self._still + 1
+        if moves:
+            self._anchor = frame
+        if self._still >= FIRST_STILL_FRAMES:
+            self._learn(frame, image)
 
     def _unchanged(self, frame: SmallFrame) -> bool:
         """The quick way out, for nearly all frames of a cart's day: nowhere more difference than noise makes."""

@@ -99,6 +99,6 @@ def _over_bands(found: Profiles, first: Fit, turned: bool) -> BarReading:
         explained=float(np.median([fit.explained for fit in own or sound])),
         worst=float(np.median([fit.worst for fit in own or sound])),
         halves=halves,
-        sigma=first.sigma,
+        sigma=first.blur.sigma,
         module_px=first.module_px,
     )

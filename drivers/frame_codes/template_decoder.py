@@ -1,8 +1,8 @@
 """The likeliest EAN/UPC word behind a blurred grey profile, and how much likelier it is than all others together.
 
-The bars are never thresholded. A whole symbol is modelled as its modules convolved with a Gaussian (defocus, motion,
-the pixel's own width), and the word is sought whose model has the least squared distance to the profile. A point half
-way into a character feels that character and one neighbour only, so the distance is a sum over pairs of neighbours and
+The bars are never thresholded. A whole symbol is modelled as its modules convolved with a Gaussian or a disk (motion,
+defocus, the pixel's own width), and the word is sought whose model has the least squared distance to the profile. A
+point half way into a character feels that character and one neighbour only, so the distance is a sum over pairs and
 the least is found exactly by dynamic programming, check digit and parity included. Geometry (start, end, two terms of
 bow), light and blur are fitted in turn with the word. After Gallo & Manduchi, "Reading 1D Barcodes with Mobile Phones
 Using Deformable Templates", IEEE TPAMI 33(9), 2011, who match single digits; the chain over pairs and the posterior
@@ -15,7 +15,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,8 @@ QUIET = 5
 """Modules of quiet zone that are part of the model; the standard asks 7 to 11, packs often print fewer."""
 SIGMAS = (0.3, 0.45, 0.6, 0.75, 0.9, 1.1, 1.3)
 """Blur in modules. Above 1.3, narrow bars keep 1 % of their contrast and noise decides."""
-_SEARCH_SIGMA = 0.6
+_DISK_MIN = 0.6
+"""Below, a pixel's own width makes a disk as good as a Gaussian."""
 _KEPT = 6
 _OFFSETS = (-0.8, 0.0, 0.8)
 _BOWS = (-4.8, -3.2, -1.6, 0.0, 1.6, 3.2, 4.8)
@@ -45,6 +46,30 @@ MARGIN_MAX = 60.0
 """Odds beyond e^60 say nothing more."""
 
 
+class Blur(NamedTuple):
+    """What a lens does to an edge: `sigma` modules wide (standard deviation), of a Gaussian's shape or a disk's."""
+
+    sigma: float
+    disk: bool = False
+
+    def nearby(self) -> list[Blur]:
+        """This blur, a little less, a little more, and each in the other shape."""
+        at = SIGMAS.index(self.sigma)
+        some = SIGMAS[max(0, at - 1) : at + 2]
+        return [Blur(sigma) for sigma in some] + [Blur(sigma, disk=True) for sigma in some if sigma >= _DISK_MIN]
+
+    def edge(self, distance: float) -> float:
+        """How far light has gone over to dark, `distance` modules past an edge: 0 … 1. Of a disk, the integral of the
+        disk's chord."""
+        if not self.disk:
+            return 0.5 * (1 + math.erf(distance / (self.sigma * math.sqrt(2))))
+        z = min(1.0, max(-1.0, distance / (2 * self.sigma)))
+        return 0.5 + (z * math.sqrt(1 - z * z) + math.asin(z)) / math.pi
+
+
+_SEARCH_BLUR = Blur(0.6)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Fit:
     """A word with how well it explains its profile: `explained` is the share of the profile's variance (R²), `margin`
@@ -55,7 +80,7 @@ class Fit:
     explained: float
     worst: float
     margin: float
-    sigma: float
+    blur: Blur
     module_px: float
     warp: Floats
     links: list[Floats]
@@ -68,17 +93,17 @@ def _places(symbol: Symbol) -> Floats:
 
 
 @lru_cache(maxsize=64)
-def _pulses(symbol: Symbol, sigma: float) -> Floats:
+def _pulses(symbol: Symbol, blur: Blur) -> Floats:
     """The response at each place to each dark module: samples × modules."""
     edges = _places(symbol)[:, None] - np.arange(symbol.modules + 1)[None]
-    step = np.vectorize(lambda value: 0.5 * (1 + math.erf(value / (sigma * math.sqrt(2)))))(edges)
+    step = np.vectorize(blur.edge)(edges)
     return np.asarray(step[:, :-1] - step[:, 1:])
 
 
 @lru_cache(maxsize=64)
-def _chain(symbol: Symbol, sigma: float) -> list[tuple[slice, Floats]]:
+def _chain(symbol: Symbol, blur: Blur) -> list[tuple[slice, Floats]]:
     """Start, pairs and end: the samples each covers and the models of its characters (… × samples, as 32-bit)."""
-    pulses, cells = _pulses(symbol, sigma), symbol.cells
+    pulses, cells = _pulses(symbol, blur), symbol.cells
     middles = [round((QUIET + cell + CELL / 2) * SAMPLES) for cell in cells]
     cuts = [0, *middles, pulses.shape[0]]
     chain: list[tuple[slice, Floats]] = []
@@ -96,12 +121,12 @@ def _chain(symbol: Symbol, sigma: float) -> list[tuple[slice, Floats]]:
     return chain
 
 
-def _tables(symbol: Symbol, sigma: float, samples: Floats) -> list[Floats]:
+def _tables(symbol: Symbol, blur: Blur, samples: Floats) -> list[Floats]:
     """Squared distances of n profiles (n × samples) to every model of every link: n × a × b each."""
     tables: list[Floats] = []
     if len(samples) > 1:
         samples = samples.astype(np.float32)  # ample for choosing where to begin, and twice as fast
-    for span, model in _chain(symbol, sigma):
+    for span, model in _chain(symbol, blur):
         flat = model.reshape(-1, model.shape[-1]).astype(samples.dtype)
         part = samples[:, span]
         distance = (part**2).sum(1)[:, None] - 2 * part @ flat.T + (flat**2).sum(1)[None]
@@ -240,7 +265,7 @@ def openings(symbol: Symbol, profile: Floats, extents: Sequence[tuple[float, flo
     warps = np.stack([starts.ravel(), ends.ravel(), bows.ravel(), np.zeros(starts.size)], 1)
     samples = _sampled(profile, warps @ _basis(symbol))
     spread = ((samples - samples.mean(1)[:, None]) ** 2).sum(1) + 1e-9
-    lack = _least(_by_parity(symbol, _tables(symbol, _SEARCH_SIGMA, samples))).min(1) / spread
+    lack = _least(_by_parity(symbol, _tables(symbol, _SEARCH_BLUR, samples))).min(1) / spread
     order = np.argsort(lack)[:_KEPT]
     return Opening(symbol, warps[order], float(lack[order[0]]))
 
@@ -257,7 +282,7 @@ def search(opening: Opening, profile: Floats) -> Fit:
 
 def follow(symbol: Symbol, profile: Floats, near: Fit) -> Fit:
     """The fit to a neighbouring profile, from a fit found beside it."""
-    trial = _Trial(symbol, profile, near.warp, near.sigma)
+    trial = _Trial(symbol, profile, near.warp, near.blur)
     trial.improve(_LAST_ROUNDS)
     return trial.fit()
 
@@ -265,8 +290,8 @@ def follow(symbol: Symbol, profile: Floats, near: Fit) -> Fit:
 class _Trial:
     """Word, geometry, light and blur, each fitted in turn with the others held."""
 
-    def __init__(self, symbol: Symbol, profile: Floats, warp: Floats, sigma: float = _SEARCH_SIGMA) -> None:
-        self._symbol, self._profile, self._warp, self._sigma = symbol, profile, warp, sigma
+    def __init__(self, symbol: Symbol, profile: Floats, warp: Floats, blur: Blur | None = None) -> None:
+        self._symbol, self._profile, self._warp, self._blur = symbol, profile, warp, blur or _SEARCH_BLUR
         self._basis = _basis(symbol)
         self._middle = 2 * _places(symbol) / symbol.modules - 1
         self._slope = np.gradient(profile)
@@ -277,7 +302,7 @@ class _Trial:
         self._raw = _sampled(self._profile, self._warp @ self._basis)
         gain = np.maximum(self._light[2] + self._light[3] * self._middle, 0.1)
         self._samples = (self._raw - self._light[0] - self._light[1] * self._middle) / gain
-        self._links = _by_parity(self._symbol, _tables(self._symbol, self._sigma, self._samples[None]))
+        self._links = _by_parity(self._symbol, _tables(self._symbol, self._blur, self._samples[None]))
         self._pattern, self._digits, self._distance = _best(self._symbol, self._links)
         self.explained = 1 - self._distance / (float(((self._samples - self._samples.mean()) ** 2).sum()) + 1e-9)
 
@@ -292,15 +317,14 @@ class _Trial:
     def _adjust(self) -> None:
         bits = self._symbol.bits(self._pattern, self._digits)
         slopes = _sampled(self._slope, self._warp @ self._basis)
-        at = SIGMAS.index(self._sigma)
-        found: list[tuple[float, float, Floats]] = []
-        for sigma in SIGMAS[max(0, at - 1) : at + 2]:
-            model = _pulses(self._symbol, sigma) @ bits
+        found: list[tuple[float, Blur, Floats]] = []
+        for blur in self._blur.nearby():
+            model = _pulses(self._symbol, blur) @ bits
             terms = np.stack([np.ones_like(model), self._middle, model, model * self._middle, *(-slopes * self._basis)])
             weak = np.diag([1e-6] * 4 + [1e-4] * 4)
             solution = np.linalg.solve(terms @ terms.T + weak, terms @ self._raw)
-            found.append((float(((solution @ terms - self._raw) ** 2).sum()), sigma, solution))
-        _, self._sigma, solution = min(found, key=lambda trial: trial[0])
+            found.append((float(((solution @ terms - self._raw) ** 2).sum()), blur, solution))
+        _, self._blur, solution = min(found, key=lambda trial: trial[0])
         if solution[2] > _GAIN_MIN:
             self._light = solution[:4]
         module = (self._warp[1] - self._warp[0]) / self._symbol.modules
@@ -308,11 +332,11 @@ class _Trial:
 
     def fit(self) -> Fit:
         symbol = self._symbol
-        model = _pulses(symbol, self._sigma) @ symbol.bits(self._pattern, self._digits)
+        model = _pulses(symbol, self._blur) @ symbol.bits(self._pattern, self._digits)
         errors = (self._samples - model) ** 2
         module = float(self._warp[1] - self._warp[0]) / symbol.modules
         # Samples closer together than a pixel, or than the blur, err together: one independent value for each.
-        together = SAMPLES * max(1 / max(module, 0.2), self._sigma)
+        together = SAMPLES * max(1 / max(module, 0.2), self._blur.sigma)
         noise = (float(errors.mean()) + NOISE_MIN) * together
         parts = np.array_split(np.arange(len(errors)), 4)
         worst = min(
@@ -320,7 +344,7 @@ class _Trial:
         )
         text = symbol.text(self._pattern, self._digits)
         margin = _margin(symbol, self._links, noise, self._distance)
-        return Fit(symbol, text, self.explained, worst, margin, self._sigma, module, self._warp, self._links, noise)
+        return Fit(symbol, text, self.explained, worst, margin, self._blur, module, self._warp, self._links, noise)
 
 
 def joined(fits: list[Fit]) -> tuple[str, float]:

@@ -125,7 +125,7 @@ def test_sixteen_bits_grey_and_transparent(tmp_path: Path) -> None:
 
 def test_a_huge_picture(tmp_path: Path) -> None:
     file = tmp_path / "huge.jpg"
-    huge = np.full((5000, 8000, 3), 200, np.uint8)
+    huge = np.full((4000, 6000, 3), 200, np.uint8)
     code = cv2.resize(drawn(), None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST)
     huge[1000 : 1000 + code.shape[0], 2000 : 2000 + code.shape[1]] = code
     cv2.imwrite(str(file), huge)

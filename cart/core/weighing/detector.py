@@ -14,7 +14,6 @@ from typing import Literal
 from cart.core.weighing import evidence
 from cart.core.weighing.events import WeightStep
 from cart.core.weighing.evidence import (
-    RATE_ERROR,
     RINGING_SAMPLES,
     UNKNOWN_ERROR,
     UNKNOWN_SAMPLES,
@@ -23,7 +22,16 @@ from cart.core.weighing.evidence import (
     shaking,
 )
 from cart.core.weighing.odds import Odds
-from cart.core.weighing.ringing import RATE_MIN, RingModel, free_decay
+from cart.core.weighing.ringing import (
+    HEARD_AGAIN,
+    HEARD_ERROR,
+    HEARD_SAMPLES,
+    HEARD_SIGMAS,
+    RATE_MIN,
+    RingModel,
+    free_decay,
+    heard,
+)
 
 SETTLING = 4
 """Conversions until the converter's output has settled (HX711 data sheet)."""
@@ -49,6 +57,10 @@ DRIFT_AWAY_G_PER_S = 0.1
 """What drift may add to the smallest step for each second of disturbance, up to as much again."""
 UNKNOWN_DECAY_PER_S = 4.0
 QUIET_MAX_S = 1.0
+LOUD_SHARE = 0.1
+"""What of an oscillation's span a change must exceed to be looked for before that has died away."""
+LOUD_MORE = 1.5
+"""How much more evidence is asked with the logarithm of the noise that its fast movement adds."""
 BASELINE_S, REFINE_S = 0.3, 0.6
 KEPT = 256
 """Samples remembered: 3.2 s at 80/s."""
@@ -82,6 +94,7 @@ class StepDetector:
         self._since = 0
         self._run = 0
         self._guess: tuple[float, float] | None = None  # oscillation of a platform not yet learned
+        self._heard: tuple[float, float] | None = None  # oscillation so loud that it tells its own frequency
         self._ringing_g = 0.0
         self._keep = 1.0
         self._noise_seen = 0
@@ -234,6 +247,8 @@ class StepDetector:
         least = max(4, round(QUIET_S / period_s))
         xs = self._xs
         few = xs[-8:]
+        if period_s * RATE_MIN <= 1 and max(few) - min(few) > HEARD_SIGMAS * self.sigma_g:
+            return self._moving_loudly(t_ns, period_s)
         ringing = self.ring.at(sum(few) / len(few), period_s)
         known = ringing is not None
         ringing = ringing or self._guess
@@ -267,6 +282,40 @@ class StepDetector:
                 self._run = UNKNOWN_SAMPLES if self._guess else 0
         return None
 
+    def _moving_loudly(self, t_ns: int, period_s: float) -> WeightStep | None:
+        """Rest is no question but in a free decay, and that tells its own frequency and damping."""
+        if self._since % 16 == 0 and self._since * period_s > 0.4:
+            self._learn_ringing(period_s, sum(self._xs[-32:]) / 32)
+            step = self._while_rolling(t_ns, period_s)
+            if step is not None:
+                return step
+        before, self._heard = self._heard, None
+        most = min(self._since, round(QUIET_MAX_S / period_s))
+        n = max(HEARD_SAMPLES, min(self._run + 1, most))
+        while n <= most:
+            n -= n % 2
+            samples = self._xs[-n:]
+            told = heard(samples, self.sigma_g, period_s)
+            if told is not None:
+                turn, keep, level_g = told
+                if abs(level_g - self.reference_g) < STEP_MIN_G + LOUD_SHARE * (max(samples) - min(samples)):
+                    # It rings about where it was: that can wait until it is still.
+                    break
+                self._heard = turn, keep
+                # Rolling sounds like a decay for a moment, but not of one frequency.
+                if before is not None and abs(before[0] / turn - 1) < HEARD_AGAIN:
+                    seen = evidence.look_ringing(
+                        samples, self.sigma_g, _us(period_s), turn, keep, HEARD_ERROR, exactly=True
+                    )
+                    if seen.quiet:
+                        self._run = n
+                        return self._weigh(t_ns, period_s, seen, n)
+            if n == HEARD_SAMPLES:
+                break
+            n = max(HEARD_SAMPLES, round(0.75 * n))
+        self._run = 0
+        return None
+
     def _while_rolling(self, t_ns: int, period_s: float) -> WeightStep | None:
         """A change of the mean under vibration: told where the vibration is fast and its mean stands still."""
         size = round(ROLLING_BLOCK_S / period_s)
@@ -293,7 +342,7 @@ class StepDetector:
         samples = self._xs[-n:]
         seen = look(samples, self.sigma_g, period_us)
         if ringing is not None and n >= RINGING_SAMPLES and not seen.quiet:
-            error = UNKNOWN_ERROR if ringing is self._guess else RATE_ERROR
+            error = UNKNOWN_ERROR if ringing is self._guess else self.ring.rate_error
             return evidence.look_ringing(samples, self.sigma_g, period_us, *ringing, error)
         return seen
 
@@ -319,7 +368,8 @@ class StepDetector:
             return None
         if seen.rings and abs(delta) < 10.0 + 0.2 * seen.ring_g and quiet_s < RINGING_QUIET_S:
             return None
-        if seen.evidence(abs(delta), self.sigma_g) < self._asked(t_ns, delta, variance**0.5, seen, quiet_s, period_s):
+        asked = self._asked(t_ns, delta, variance**0.5, seen, quiet_s, period_s)
+        if seen.evidence(abs(delta)) < asked + LOUD_MORE * math.log(seen.noise_g / self.sigma_g):
             return None
         # Real noise is not quite white: a mean of many samples is worse than σ/√n by about a quarter of a sample's.
         sigma = math.sqrt(variance + 0.04 + (0.25 * self.sigma_g) ** 2 + (2e-4 * delta) ** 2)

@@ -15,6 +15,8 @@ from operator import mul
 
 import msgspec
 
+from cart.core.weighing.ringing import TIMING_S
+
 HAND_WANDER = 0.02
 """Wander of a held force relative to it, rms, a low estimate."""
 HAND_WANDER_MIN_G = 0.6
@@ -22,14 +24,14 @@ HAND_S = 0.3
 """Correlation time of the wander."""
 FILTER = 4
 """Conversions over which the converter averages."""
-MODES_MAX = 10
+MODES_MAX, MODES_EXACT = 10, 6
 RINGING_SAMPLES = 10
 """The fewest that tell a level from an oscillation, at 80/s about a cycle of a platform."""
-RATE_ERROR = 0.03
-"""How wrong the learned frequency (rad a sample) and decay (a sample) may be together."""
 UNKNOWN_ERROR = 0.09
 UNKNOWN_HZ = (5.5, 20.0)
 UNKNOWN_DAMPING = 0.07
+FAINT_CHANGE = 1.5
+"""An oscillation whose change with a wrong frequency stays below this, in units of the noise, is fitted without."""
 UNKNOWN_SAMPLES = 14
 """What a platform may do that was never heard before, and how many samples it takes to hear it."""
 CHANGING_SAMPLES = 14
@@ -74,6 +76,8 @@ class Window(msgspec.Struct, frozen=True):
     regressors: Regressors
     ring_g: float = 0.0
     """Amplitude of the oscillation."""
+    noise_g: float = 1.0
+    """Noise of a sample here: what moves fast is noisier, as samples are not quite evenly spaced."""
     strange: float = 0.0
     """How far the oscillation is from a free decay at the platform's own frequency, in units of the noise."""
 
@@ -95,9 +99,9 @@ class Window(msgspec.Struct, frozen=True):
             self.strange < 3.0 and self.scatter < limit and max(self.along) < ALONG_MAX and min(self.along) > -ALONG_MAX
         )
 
-    def evidence(self, force_g: float, sigma_g: float) -> float:
+    def evidence(self, force_g: float) -> float:
         """Log likelihood ratio of rest against a hand that holds `force_g`."""
-        wander = (HAND_WANDER_MIN_G**2 + (HAND_WANDER * force_g) ** 2) / (sigma_g * sigma_g)
+        wander = (HAND_WANDER_MIN_G**2 + (HAND_WANDER * force_g) ** 2) / (self.noise_g * self.noise_g)
         total = 0.0
         for value, unit in zip(self.along, self.regressors.variances, strict=True):
             variance = wander * unit
@@ -120,7 +124,9 @@ def _kernel(n: int, period_us: int) -> Vector:
 
 
 @lru_cache(maxsize=512)
-def _regressors(n: int, period_us: int, turn_milli: int, keep_milli: int, *, changing: bool) -> Regressors:
+def _regressors(
+    n: int, period_us: int, turn_milli: int, keep_milli: int, *, changing: bool, modes: int = MODES_MAX
+) -> Regressors:
     """For an oscillation of `turn` rad that keeps `keep` of itself a sample, both in thousandths; turn 0: none."""
     turn, keep = turn_milli / 1000, keep_milli / 1000
     ones = [1.0] * n
@@ -130,7 +136,7 @@ def _regressors(n: int, period_us: int, turn_milli: int, keep_milli: int, *, cha
         # To first order, a wrong frequency or decay adds the same oscillation growing in proportion to time.
         wave += [[i * v for i, v in enumerate(column)] for column in wave]
     used = wave if changing else wave[:2]
-    count = max(1, min(MODES_MAX, n - 2 - len(used)))
+    count = max(1, min(modes, n - 2 - len(used)))
     cosines = [[math.cos(math.pi * k * (i + 0.5) / n) for i in range(n)] for k in range(1, n)]
     basis: list[Vector] = [_unit(ones)]
     norms: list[float] = []
@@ -150,7 +156,8 @@ def _regressors(n: int, period_us: int, turn_milli: int, keep_milli: int, *, cha
     kernel = _kernel(n, period_us)
     powers = [_power(shape, kernel) for shape in basis]
     spare = n - len(basis)
-    rest = max(0.0, n * kernel[0] - sum(powers)) / spare if spare > 0 else 0.0
+    # Beside a loud oscillation only what is slow tells a hand: no hand wanders faster than a platform rings.
+    rest = max(0.0, n * kernel[0] - sum(powers)) / spare if spare > 0 and modes == MODES_MAX else 0.0
     shapes, variances = tuple(basis[taken:]), tuple(powers[taken:])
     if not wave:
         return Regressors((), shapes, variances, rest)
@@ -198,45 +205,54 @@ def look(samples: list[float], sigma_g: float, period_us: int) -> Window:
     left = [(v - mean) * inverse for v in samples]
     total = sum(map(mul, left, left))
     if total > HOPELESS * n:
-        return Window(mean, sigma_g, total, n, [ALONG_MAX], regressors)
+        return Window(mean, sigma_g, total, n, [ALONG_MAX], regressors, noise_g=sigma_g)
     along = [sum(map(mul, left, s)) for s in regressors.shapes]
     scatter = total - sum(map(mul, along, along))
     freedom = n - 1 - len(along)
-    return Window(mean, sigma_g / math.sqrt(n), max(0.0, scatter), freedom, along, regressors)
+    sd_g = sigma_g / math.sqrt(n)
+    return Window(mean, sd_g, max(0.0, scatter), freedom, along, regressors, noise_g=sigma_g)
 
 
 def look_ringing(
-    samples: list[float], sigma_g: float, period_us: int, turn: float, keep: float, rate_error: float = RATE_ERROR
-) -> Window:
-    """Judge `samples` as a constant and an oscillation of `turn` rad a sample that keeps `keep` of itself a sample."""
+    samples: list[float], sigma_g: float, period_us: int, turn: float, keep: float, rate_error: float, *,
+    exactly: bool = False,
+) -> Window:  # fmt: skip
+    """Judge `samples` as a constant and an oscillation of `turn` rad a sample that keeps `keep` of itself a sample.
+
+    `rate_error`: how wrong both may be, relatively. `exactly` takes them as they are, for an oscillation so loud that
+    rounding them would show.
+    """
     n = len(samples)
     # Coarse steps keep the number of different regressors small; the fit forgives them.
-    turn_milli, keep_milli = round(turn * 50) * 20, round(keep * 100) * 10
-    regressors = _regressors(n, period_us, turn_milli, keep_milli, changing=False)
+    turn_step, keep_step, modes = (4, 4, MODES_EXACT) if exactly else (20, 10, MODES_MAX)
+    turn_milli, keep_milli = round(turn * 1000 / turn_step) * turn_step, round(keep * 1000 / keep_step) * keep_step
+    regressors = _regressors(n, period_us, turn_milli, keep_milli, changing=exactly, modes=modes)
     mean = sum(samples) / n
-    inverse = 1 / sigma_g
-    left = [(v - mean) * inverse for v in samples]
-    swings = [sum(map(mul, left, s)) for s in regressors.swings]
-    swing = math.hypot(swings[0], swings[1])
-    total = sum(map(mul, left, left)) - swing * swing
+    left = [v - mean for v in samples]
+    swings = [sum(map(mul, left, s)) for s in regressors.swings[:2]]
+    swing_g = math.hypot(swings[0], swings[1])
+    noise_g = math.sqrt(sigma_g * sigma_g + (swing_g * turn * TIMING_S * 1e6 / period_us) ** 2 / n)
+    total = sum(map(mul, left, left)) - swing_g * swing_g
     strange = 0.0
-    may_change = rate_error * regressors.growth * swing
+    may_change_g = rate_error * regressors.growth * swing_g
     # A faint oscillation cannot be wrong by more than noise: fewer unknowns, a better level.
-    if may_change > 1.0:
-        regressors = _regressors(n, period_us, turn_milli, keep_milli, changing=True)
+    if exactly or may_change_g > FAINT_CHANGE * noise_g:
+        regressors = _regressors(n, period_us, turn_milli, keep_milli, changing=True, modes=modes)
         swings += [sum(map(mul, left, s)) for s in regressors.swings[2:]]
-        change = math.hypot(swings[2], swings[3])
-        strange = change - may_change
-        total -= change * change
+        change_g = math.hypot(swings[2], swings[3])
+        strange = (change_g - may_change_g) / noise_g
+        total -= change_g * change_g
+    total /= noise_g * noise_g
     if total > HOPELESS * n:
-        return Window(mean, sigma_g, total, n, [ALONG_MAX], regressors)
-    along = [sum(map(mul, left, s)) for s in regressors.shapes]
+        return Window(mean, noise_g, total, n, [ALONG_MAX], regressors, noise_g=noise_g)
+    inverse = 1 / noise_g
+    along = [inverse * sum(map(mul, left, s)) for s in regressors.shapes]
     scatter = total - sum(map(mul, along, along))
-    level = mean + sigma_g * sum(map(mul, left, regressors.level))
-    ring_g = sigma_g * swing * math.sqrt(2 / n)
-    level_sd_g = math.hypot(sigma_g * regressors.level_norm, RING_BIAS * ring_g)
+    level = mean + sum(map(mul, left, regressors.level))
+    ring_g = swing_g * math.sqrt(2 / n)
+    level_sd_g = math.hypot(noise_g * regressors.level_norm, RING_BIAS * ring_g)
     freedom = n - 1 - len(swings) - len(along)
-    return Window(level, level_sd_g, max(0.0, scatter), freedom, along, regressors, ring_g, strange)
+    return Window(level, level_sd_g, max(0.0, scatter), freedom, along, regressors, ring_g, noise_g, strange)
 
 
 def find_ringing(samples: list[float], sigma_g: float, period_us: int) -> tuple[float, float] | None:

@@ -5,8 +5,10 @@ A platform is a spring with the mass of tray and load on it, so 1/f² is a strai
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
+from operator import mul
 
 LOWEST_HZ = 4.0
 HIGHEST_HZ = 25.0
@@ -23,6 +25,18 @@ SURPRISE = 0.12
 """An observation of 1/f² further than this from the line counts a tenth: it may be a tremor."""
 LOUD = 30.0
 """Mean square of a decay worth learning from, in units of the noise."""
+RATE_ERROR, RATE_ERROR_MIN = 0.03, 0.008
+"""How wrong a predicted frequency is, relatively, before and at best after the platform has been heard often."""
+HEARD_SAMPLES = 14
+"""The fewest in which an oscillation tells its own frequency and decay."""
+HEARD_SIGMAS = 40.0
+"""How far such an oscillation swings from crest to trough, in units of the noise; noise biases a fainter one."""
+HEARD_ERROR, HEARD_AGAIN = 0.012, 0.05
+"""How wrong what it tells may be, relatively, and how far two tellings in a row may differ."""
+HEARD_LEFT = 3.0
+"""What linear prediction may leave unexplained, mean square, in units of what noise leaves."""
+TIMING_S = 0.0003
+"""How far conversions are from evenly spaced (a clock's wander, a late read): noise where the weight is moving fast."""
 RATE_MIN = 40.0
 """Below this many samples a second the converter's filter has swallowed the oscillation."""
 
@@ -31,6 +45,8 @@ class RingModel:
     """Oscillation of the platform, `turn` radians and `keep` of its amplitude a sample; None until one was seen."""
 
     def __init__(self) -> None:
+        self.rate_error = RATE_ERROR
+        """1 σ of the predicted frequency, relative to it: as wrong as the last predictions were."""
         self._keep_a_second = 0.0
         self._seen = 0
         self._w = self._wx = self._wy = self._wxx = self._wxy = 0.0
@@ -88,6 +104,10 @@ class RingModel:
             FORGET * v for v in (self._w, self._wx, self._wy, self._wxx, self._wxy)
         )
         expected = self._line(load_g) if self._seen >= 3 else y
+        if self._seen >= 2:
+            # 1/f² is off by twice as much as f. Another load is another frequency: the line must hold there too.
+            off = min(3 * RATE_ERROR, 0.5 * abs(y / self._line(load_g) - 1))
+            self.rate_error = max(RATE_ERROR_MIN, math.sqrt(0.75 * self.rate_error**2 + 0.25 * off * off))
         self._add(1.0 if abs(y / expected - 1) < SURPRISE else 0.1, x, y)
         # Hands only ever add damping, so less counts for more.
         share = 1.0 if self._seen == 0 else (0.3 if decay_a_second < self._keep_a_second else 0.1)
@@ -109,6 +129,36 @@ class RingModel:
         prior = 0.02 * self._w**2
         slope = ((self._w * self._wxy - self._wx * self._wy) + prior * usual) / (spread + prior)
         return mean_y + slope * (load_g / TRAY_PRIOR_G - mean_x)
+
+
+def heard(samples: Sequence[float], sigma_g: float, period_s: float) -> tuple[float, float, float] | None:
+    """(turn, keep, level) that a loud free decay tells by itself; None where `samples` are none.
+
+    Linear prediction of the differences, which know no level: d[i] = 2·keep·cos(turn)·d[i−1] − keep²·d[i−2].
+    """
+    now = [b - a for a, b in itertools.pairwise(samples)]
+    d0, d1, d2 = now[2:], now[1:-1], now[:-2]
+    r11, r22 = sum(map(mul, d1, d1)), sum(map(mul, d2, d2))
+    r12, r01, r02 = sum(map(mul, d1, d2)), sum(map(mul, d0, d1)), sum(map(mul, d0, d2))
+    determinant = r11 * r22 - r12 * r12
+    if determinant <= 1e-9 * r11 * r22:
+        return None
+    a1, a2 = (r01 * r22 - r02 * r12) / determinant, (r02 * r11 - r01 * r12) / determinant
+    if not -1.0 < a2 < -0.6:
+        return None
+    left = sum((x - a1 * y - a2 * z) ** 2 for x, y, z in zip(d0, d1, d2, strict=True))
+    # White noise of the samples, differenced and predicted from.
+    expected = 1 + (1 + a1) ** 2 + (a2 - a1) ** 2 + a2 * a2
+    noise = len(d0) * sigma_g * sigma_g + r11 * (TIMING_S / period_s) ** 2
+    if left > HEARD_LEFT * expected * noise:
+        return None
+    keep = math.sqrt(-a2)
+    cosine = a1 / (2 * keep)
+    if not -1.0 < cosine < 1.0:
+        return None
+    rest = 1 - a1 - a2
+    level = sum(z - a1 * y - a2 * x for x, y, z in zip(samples, samples[1:], samples[2:], strict=False))
+    return math.acos(cosine), keep, level / (rest * (len(samples) - 2))
 
 
 def free_decay(

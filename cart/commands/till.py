@@ -19,6 +19,7 @@ from cart.log_lines import no_card_numbers
 from cart.sync.connection import Broker
 from cart.sync.messages import BadMessage
 from cart.sync.signatures import Signs, opened
+from cart.till.provider import Provider
 from cart.till.service import Till
 from cart.till.simulated import MODES, SimulatedAcquirer
 from cart.till.web import create_app
@@ -38,6 +39,14 @@ def run(
     port: Annotated[int, typer.Option(help="Port of the staff's page on 127.0.0.1.")] = 8090,
     data: Annotated[Path, typer.Option(help="Folder of the till's ledger.", metavar="FOLDER")] = Path("till-data"),
     mode: Annotated[str, typer.Option(help=f"How the simulated acquirer behaves: {', '.join(MODES)}.")] = "approve",
+    provider: Annotated[str, typer.Option(help="Who takes the money: simulated or stripe.")] = "simulated",
+    stripe_key: Annotated[
+        Path | None,
+        typer.Option(help="File of Stripe's secret key; without it systemd's credential stripe-key.", metavar="FILE"),
+    ] = None,
+    stripe_wallets: Annotated[
+        Path | None, typer.Option(help="Cart → saved payment method, as JSON; read at each charge.", metavar="FILE")
+    ] = None,
     late_s: Annotated[float, typer.Option(help="How late an answer is in mode late, in seconds.")] = 45.0,
     currency: Annotated[str, typer.Option(help="Currency where no catalogue is published.")] = "EUR",
     ca: Annotated[str, typer.Option(help="TLS: the store's ca.pem.", metavar="FILE")] = "",
@@ -58,11 +67,14 @@ def run(
         raise TillUse(f"--mode {mode!r}: no such mode; use one of {', '.join(MODES)}")
     published, sealed = _catalog(catalog) if catalog is not None else (None, None)
     signer = _signer(sign_key) if sign_key is not None else None
-    provider = SimulatedAcquirer(data, chosen, late_s=late_s)
+    if provider not in {"simulated", "stripe"}:
+        raise TillUse(f"--provider {provider!r}: no such provider; use simulated or stripe")
+    taker = _stripe(data, stripe_key, stripe_wallets) if provider == "stripe" else None
+    acquirer = taker or SimulatedAcquirer(data, chosen, late_s=late_s)
 
     def make() -> Till:
         return Till(
-            address, store, data, provider, catalog=published, currency=currency, signer=signer, sealed_catalog=sealed
+            address, store, data, acquirer, catalog=published, currency=currency, signer=signer, sealed_catalog=sealed
         )
 
     asyncio.run(_serve(make, port))
@@ -104,6 +116,16 @@ def _catalog(path: Path) -> tuple[Catalog, bytes | None]:
     except BadMessage:
         envelope, body = None, content  # the reader says better what is wrong with it
     return read_catalog_json(body, str(path)), None if envelope is None else content
+
+
+def _stripe(data: Path, key: Path | None, wallets: Path | None) -> Provider:
+    if wallets is None:
+        raise TillUse("--provider stripe: name the file of saved payment methods with --stripe-wallets")
+    try:
+        from cart.till.stripe_provider import StripeProvider
+    except ImportError:
+        raise TillUse("--provider stripe: install Stripe's library, pip install 'smart-cart[stripe]'") from None
+    return StripeProvider(data, key, wallets)
 
 
 def _there(file: str) -> str:

@@ -92,7 +92,9 @@ class Daemon:
             set_aside = await self.journal.take_back(rows)
         except JournalProblem as problem:
             log.error("%s", problem)  # noqa: TRY400  # a message for people
-            await self.journal.note_about("locked", f"the store holds rows that this ledger has lost: {problem}")
+            if problem.state == "tampered":  # anything else passes: the next start is given the rows again
+                with contextlib.suppress(JournalProblem):
+                    await self.journal.note_about("locked", f"the store holds rows this ledger has lost: {problem}")
             return True
         log.warning("rows %d to %d are back; %d of the cart's own were set aside", rows[0].seq, rows[-1].seq, set_aside)
         return True

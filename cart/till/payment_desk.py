@@ -164,7 +164,10 @@ class PaymentDesk:
         if row is None or not row.chargeable:
             await self._stop(attempt_id)
             return
-        charge = Charge(key=row.attempt_id, amount_minor=row.amount_minor, currency=row.currency, method=row.method)
+        charge = Charge(
+            key=row.attempt_id, amount_minor=row.amount_minor, currency=row.currency, method=row.method,
+            cart_id=row.cart_id,
+        )  # fmt: skip
         await self._settle(attempt_id, await self._provider.charge(charge))
 
     async def _resume(self, attempt_id: str) -> None:

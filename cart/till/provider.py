@@ -18,6 +18,7 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     amount_minor: int
     currency: str
     method: str
+    cart_id: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

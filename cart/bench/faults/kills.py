@@ -7,6 +7,7 @@ and a scanner that is a pseudo-terminal. What is left is looked at by the simula
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import Any, Final, Self
 import httpx
 import msgspec
 
+from cart.bench.children import follow_parent
 from cart.bench.faults.auditor import Evidence, Figures, audit
 from cart.bench.faults.dies_at import Kill, Victim, When
 from cart.bench.faults.programs import CART, PRICES, STORE, catalog, code_of
@@ -64,7 +66,8 @@ class Trip:
         folder = self._folder
         (folder / "catalog.json").write_bytes(msgspec.json.encode(catalog()))
         (folder / "mosquitto.conf").write_text(
-            f"listener {self._broker_port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+            f"user {getpass.getuser()}\nlistener {self._broker_port} 127.0.0.1\n"
+            "allow_anonymous true\npersistence false\n"
         )
         missing = msgspec.json.encode(str(folder / "none")).decode()
         (folder / "cart.toml").write_text(
@@ -123,7 +126,13 @@ class Trip:
             ],
         }  # fmt: skip
         with (folder / f"{who}.log").open("ab") as log:
-            self._running[who] = subprocess.Popen(commands[who], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._running[who] = subprocess.Popen(
+                commands[who],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=follow_parent,  # noqa: PLW1509  (one prctl call)
+            )
 
     def _look_after(self) -> None:
         """What systemd does: start what has died. A daemon that outlived the strike keeps its plan, which is spent."""

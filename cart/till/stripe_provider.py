@@ -1,0 +1,214 @@
+"""Stripe as the till's provider: a saved payment method of the shopper who is paired with the cart.
+
+Two calls for each attempt. The first makes a PaymentIntent, which moves no money; its id is on disk before the second
+confirms it, which does. So an attempt without an id on disk was never captured, and one with an id is asked after by
+that id, however long ago Stripe forgot the idempotency key. Both calls bear keys made of the attempt id: repeated, they
+act once (docs.stripe.com/api/idempotent_requests). Withdrawn, an intent is cancelled, and Stripe confirms it never
+again (docs.stripe.com/payments/paymentintents/lifecycle); what was captured is refunded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+import stripe
+
+from cart.till.ledger import TillProblem
+from cart.till.provider import Charge, Outcome
+
+TIMEOUT_S: Final = 20.0
+"""For one answer of Stripe's; after it the attempt is unknown, and is only asked after."""
+
+CREDENTIAL: Final = "stripe-key"
+"""Name of the systemd credential (systemd.exec(5), LoadCredential=)."""
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS intent (
+    key TEXT PRIMARY KEY, id TEXT NOT NULL, withdrawn INTEGER NOT NULL DEFAULT 0 CHECK (withdrawn IN (0, 1))
+) STRICT
+"""
+
+T = TypeVar("T")
+
+
+class Wallet(msgspec.Struct, frozen=True, kw_only=True):
+    """Stripe's ids of a customer and of a payment method saved for them."""
+
+    customer: str
+    payment_method: str
+
+
+class StripeProvider:
+    """Intents by attempt id in `stripe.sqlite`; Stripe's blocking library runs in threads."""
+
+    def __init__(
+        self, folder: Path, key_file: Path | None, wallets: Path, *, url: str = "", off_session: bool = True
+    ) -> None:
+        """`wallets` is JSON, cart id → `Wallet`. `off_session`: nobody answers a bank's challenge, as on a cart.
+
+        Raises TillProblem where there is no usable key.
+        """
+        self._wallets = wallets
+        self._off_session = off_session
+        self._client = stripe.StripeClient(
+            _read_key(key_file),
+            http_client=stripe.RequestsClient(timeout=TIMEOUT_S),
+            max_network_retries=1,
+            **({"base_addresses": {"api": url}} if url else {}),  # type: ignore[arg-type]
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        self._known = sqlite3.connect(folder / "stripe.sqlite", isolation_level=None)
+        self._known.execute("PRAGMA journal_mode = WAL")
+        self._known.execute("PRAGMA synchronous = FULL")
+        self._known.execute(_SCHEMA)
+
+    async def charge(self, charge: Charge) -> Outcome:
+        """Make the intent, note its id, confirm it."""
+        found = self._find(charge.key)
+        if found is None:
+            wallet = self._wallet(charge.cart_id)
+            if wallet is None:
+                self._note(charge.key, "", withdrawn=True)
+                return Outcome(status="declined", reason="no saved payment method is paired with this cart")
+            made = await self._ask(lambda: self._make(charge, wallet))
+            self._note(charge.key, made.id)
+            found = self._find(charge.key)
+        intent_id, withdrawn = found or ("", True)
+        if withdrawn or not intent_id:
+            return await self.withdraw(charge.key)
+        return await self._ask(lambda: self._confirmed(charge, intent_id))
+
+    async def lookup(self, key: str) -> Outcome:
+        """The intent's state. Without an id on disk nothing was ever confirmed."""
+        found = self._find(key)
+        if found is None:
+            return Outcome(status="never_seen")
+        intent_id, _ = found
+        if not intent_id:
+            return Outcome(status="cancelled")
+        return await self._ask(lambda: _outcome(self._client.v1.payment_intents.retrieve(intent_id)))
+
+    async def withdraw(self, key: str) -> Outcome:
+        """Cancel, or refund what was captured."""
+        self._note(key, "", withdrawn=True)
+        intent_id, _ = self._find(key) or ("", True)
+        if not intent_id:
+            return Outcome(status="cancelled")
+        return await self._ask(lambda: self._stopped(key, intent_id))
+
+    async def close(self) -> None:
+        """Close the record of ids."""
+        self._known.close()
+
+    def _make(self, charge: Charge, wallet: Wallet) -> Any:
+        return self._client.v1.payment_intents.create(
+            {
+                "amount": charge.amount_minor,
+                "currency": charge.currency.lower(),
+                "customer": wallet.customer,
+                "payment_method": wallet.payment_method,
+                "capture_method": "automatic",
+                "metadata": {"attempt": charge.key, "cart": charge.cart_id},
+            },
+            {"idempotency_key": charge.key},
+        )
+
+    def _confirmed(self, charge: Charge, intent_id: str) -> Outcome:
+        try:
+            intent = self._client.v1.payment_intents.confirm(
+                intent_id,
+                {"off_session": True} if self._off_session else {},
+                {"idempotency_key": f"{charge.key}/confirm"},
+            )
+        except stripe.CardError as error:
+            return self._declined(charge.key, intent_id, error.code or "declined")
+        except stripe.InvalidRequestError:
+            intent = self._client.v1.payment_intents.retrieve(intent_id)  # confirmed or cancelled before
+        outcome = _outcome(intent)
+        if outcome.status == "approved" and intent.amount != charge.amount_minor:
+            return msgspec.structs.replace(outcome, said_amount_minor=intent.amount)
+        if intent.status == "requires_action":  # the bank wants to hear from the shopper, who can't answer here
+            return self._declined(charge.key, intent_id, "authentication_required")
+        return outcome
+
+    def _declined(self, key: str, intent_id: str, reason: str) -> Outcome:
+        """A refused intent could be confirmed again; cancelled it can't."""
+        stopped = self._stopped(key, intent_id)
+        if stopped.status in {"cancelled", "declined"}:
+            return Outcome(status="declined", reason=reason)
+        return stopped
+
+    def _stopped(self, key: str, intent_id: str) -> Outcome:
+        intents = self._client.v1.payment_intents
+        intent = intents.retrieve(intent_id)
+        if intent.status not in {"succeeded", "canceled", "processing"}:
+            try:
+                intent = intents.cancel(intent_id)
+            except stripe.InvalidRequestError:
+                intent = intents.retrieve(intent_id)  # it was captured in between
+        if intent.status == "canceled":
+            return Outcome(status="cancelled")
+        if intent.status != "succeeded":
+            return Outcome(status="pending", reason=str(intent.status))
+        refund = self._client.v1.refunds.create({"payment_intent": intent_id}, {"idempotency_key": f"{key}/refund"})
+        if refund.status in {"succeeded", "pending"}:
+            return Outcome(status="voided", reference=intent_id)
+        return Outcome(status="pending", reason=f"refund {refund.status}")
+
+    def _find(self, key: str) -> tuple[str, bool] | None:
+        row = self._known.execute("SELECT id, withdrawn FROM intent WHERE key = ?", (key,)).fetchone()
+        return None if row is None else (str(row[0]), bool(row[1]))
+
+    def _note(self, key: str, intent_id: str, *, withdrawn: bool = False) -> None:
+        """What is known of a key only grows: an id stays, and a withdrawal stays."""
+        self._known.execute(
+            "INSERT INTO intent VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
+            "id = coalesce(nullif(excluded.id, ''), id), withdrawn = max(withdrawn, excluded.withdrawn)",
+            (key, intent_id, int(withdrawn)),
+        )
+
+    def _wallet(self, cart_id: str) -> Wallet | None:
+        try:
+            return msgspec.json.decode(self._wallets.read_bytes(), type=dict[str, Wallet]).get(cart_id)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise TillProblem(f"{self._wallets}: cannot be used ({error}); write cart id → Stripe's ids") from None
+
+    async def _ask(self, work: Callable[[], T]) -> T:
+        """In a thread; raises TillProblem, without Stripe's own words, where no answer came."""
+        try:
+            return await asyncio.to_thread(work)
+        except stripe.StripeError as error:
+            raise TillProblem(f"Stripe: {type(error).__name__} {error.code or ''}; it is asked again") from None
+
+
+def _outcome(intent: Any) -> Outcome:
+    """What an intent's state means (docs.stripe.com/payments/paymentintents/lifecycle)."""
+    status: Literal["approved", "declined", "cancelled", "pending"] = "pending"
+    if intent.status == "succeeded":
+        status = "approved"
+    elif intent.status == "canceled":
+        status = "declined" if intent.last_payment_error else "cancelled"
+    return Outcome(status=status, reference=intent.id)
+
+
+def _read_key(file: Path | None) -> str:
+    """The secret key, from a file that only its owner can read or from systemd."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    path = file or (Path(folder) / CREDENTIAL if folder else None)
+    if path is None:
+        raise TillProblem(f"no key for Stripe; give --stripe-key FILE, or systemd's credential {CREDENTIAL}")
+    try:
+        if path.stat().st_mode & 0o077 and file is not None:
+            raise TillProblem(f"{path}: others can read this key; run chmod 600 on it")
+        key = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TillProblem(f"{path}: cannot be read ({type(error).__name__}); write Stripe's secret key there") from None
+    if not key.startswith(("sk_", "rk_")):
+        raise TillProblem(f"{path}: not a secret or restricted key of Stripe (sk_…, rk_…)")
+    return key

@@ -17,6 +17,10 @@ TRIES_MAX = 2
 """Puzzled this often, a person calls staff."""
 LIFTS = 0.35
 """How often a thing is lifted out to scan it; else the scanner reaches into the basket."""
+ASKS_FOR_A_SCAN = frozenset({"unscanned_item", "wrong_weight", "wrong_item"})
+"""The screen's own words are "scan the item you put in" and "scan it again"."""
+OBEYS = 0.5
+"""How often people who have scanned it scan it again because the screen says so."""
 TAPS = 0.65
 """How often a removal is told on the screen rather than by scanning."""
 
@@ -147,11 +151,10 @@ def _wrong_item(s: Shopper, asked: InterventionView, attempt: int) -> bool:
     if s.world.unscanned or attempt > 0:
         return _wrong_weight(s, asked, attempt)
     thing = next((t for t in reversed(s.world.inside) if t.sku == asked.sku), None)
-    if thing is None or thing.product is None or not thing.product.item.gtins:
+    if thing is None:
         return False
     s.answered += 1
-    s.say(f"scans {thing.name} once more, as asked")
-    s.rig.scan(thing.product.item.gtins[0][1:])
+    s.scan_again(thing)
     return True
 
 
@@ -233,16 +236,29 @@ def _puzzled(s: Shopper, asked: InterventionView, attempt: int) -> None:
     if attempt >= TRIES_MAX:
         call_staff(s, f"{asked.kind} makes no sense")
         return
-    about = [t for t in s.world.inside if asked.sku is not None and t.sku == asked.sku] or s.world.inside
-    if not about:
+    thing = _meant(s, asked)
+    if thing is None:
         s.pause(3.0)
         return
-    thing = about[-1]
     s.say(f"is puzzled by {asked.kind}")
     s.take(thing, why="to try again")
     s.hold((1.2, 3.0))
+    if asked.kind in ASKS_FOR_A_SCAN and s.chance(OBEYS):
+        s.scan_again(thing)
+        s.hold((0.6, 1.5))
     s.put(thing, why="again")
     s.hold((1.5, 3.0))
+
+
+def _meant(s: Shopper, asked: InterventionView) -> Thing | None:
+    """What the question is taken to be about: the product it names, else what went in just before it came up."""
+    named = [t for t in s.world.inside if asked.sku is not None and t.sku == asked.sku]
+    if named:
+        return named[-1]
+    newest = s.newest_at(asked.id)
+    if newest in s.world.inside:
+        return newest
+    return s.world.inside[-1] if s.world.inside else None
 
 
 def call_staff(s: Shopper, why: str) -> None:

@@ -64,6 +64,8 @@ class Shopper:
         self._respond = respond
         self._seen: dict[int, tuple[int, int]] = {}
         self._attempts: dict[tuple[str, str | None], tuple[int, int]] = {}
+        self._newest: dict[int, Thing | None] = {}
+        """Intervention → what had gone in last when it came up."""
         self._busy = False
 
     # -- time ----------------------------------------------------------------------------------------------------
@@ -92,6 +94,8 @@ class Shopper:
         for asked in self.rig.view.interventions:
             stage = {"hint": 0, "question": 1, "staff": 2}[asked.stage]
             seen = self._seen.get(asked.id)
+            if seen is None:
+                self._newest[asked.id] = self.world.inside[-1] if self.world.inside else None
             if seen is None or seen[0] < stage:
                 if stage == 0 and not self.chance(self.habits.notices_hint):
                     due_ns = now_ns + 10**15
@@ -149,6 +153,12 @@ class Shopper:
         self.note("scan", [thing], why)
         thing.scanned = True
         self.rig.scan(thing.product.item.gtins[0][1:])
+
+    def scan_again(self, thing: Thing) -> None:
+        """Show a code once more because the screen asks for it: no further unit is meant."""
+        if thing.product is not None and thing.product.item.gtins:
+            self.say(f"scans {thing.name} once more, as asked")
+            self.rig.scan(thing.product.item.gtins[0][1:])
 
     def put(self, *things: Thing, why: str = "") -> None:
         """Put things in with one movement."""
@@ -252,6 +262,10 @@ class Shopper:
     def line_of(self, sku: str | None) -> LineView | None:
         """The newest line of a product on the screen."""
         return next((line for line in reversed(self.rig.view.lines) if line.sku == sku), None)
+
+    def newest_at(self, intervention: int) -> Thing | None:
+        """What had gone in last when a question came up."""
+        return self._newest.get(intervention)
 
     def shown(self, sku: str | None) -> int:
         """How many of a product the screen shows."""

@@ -11,7 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from cart.core import session_answers, session_payment, session_scans, session_timers, session_touches, session_weight
+from cart.core import (
+    session_answers,
+    session_payment,
+    session_scans,
+    session_sights,
+    session_timers,
+    session_touches,
+    session_weight,
+)
 from cart.core.catalog import Catalog
 from cart.core.effects import Effect
 from cart.core.ledger import FaultCleared, FaultRaised, LedgerEvent, Resumed, SecurityNoted
@@ -235,7 +243,7 @@ class Session:
             case PartChanged():
                 self._part_changed(obs)
             case Look():
-                desk.look = obs
+                session_sights.see(desk, obs)
             case CatalogArrived():
                 self._next_catalog = obs.catalog
             case TripIdDrawn():

@@ -8,12 +8,13 @@ from cart.core.basket import Line
 from cart.core.interventions import Open
 from cart.core.ledger import AgeChecked, ItemAdded, ItemRemoved, OwnThing, Proof, StaffActed, StepExplained
 from cart.core.observations import StaffCommand
-from cart.core.reconciliation.explanation import NOT_ALONE
+from cart.core.reconciliation.explanation import NOT_ALONE, SWAPPED
 from cart.core.session_desk import Desk
 from cart.core.session_learning import learn
 from cart.core.session_moves import confirm
 from cart.core.session_phases import end_trip, go, needs_scale, start_trip
 from cart.core.session_scans import add, answer_removed, removable_units
+from cart.core.session_sights import is_other
 from cart.core.session_weight import reconcile, required_age, settle_by, tidy
 from cart.core.session_window import minimum_g, word_allowed
 
@@ -31,14 +32,12 @@ def answer(desk: Desk, open_: Open, choice: str) -> None:
             _under_basket(desk, open_)
         case "unscanned_item", "mine":
             _mine(desk, open_)
-        case "unscanned_item", sku:
-            _picked(desk, open_, sku)
         case "extra_unit", "add":
             _add_extra(desk, open_, "shopper")
-        case "wrong_weight", "insist":
-            _insist(desk, open_)
-        case (("wrong_item" | "which_removed"), ("insist" | "none_of_these")):
-            desk.restage(open_, "staff", choice)
+        case (("wrong_weight" | "wrong_item" | "which_removed"), ("insist" | "none_of_these")):
+            _stand_by(desk, open_, choice)
+        case (("unscanned_item" | "wrong_item"), sku):
+            _picked(desk, open_, sku)
         case "which_removed", sku:
             answer_removed(desk, open_, sku, "said on the screen")
         case (("unknown_barcode" | "sale_blocked"), "put_back"):
@@ -63,6 +62,18 @@ def _drop_pending(desk: Desk, open_: Open) -> None:
         )  # fmt: skip
 
 
+def _stand_by(desk: Desk, open_: Open, choice: str) -> None:
+    """The shopper says that the cart is wrong."""
+    if open_.kind == "wrong_weight":
+        _insist(desk, open_)
+    elif open_.kind == "wrong_item":
+        desk.clear(open_, answer=choice)  # a camera alone accuses nobody
+    elif open_.event.reason == SWAPPED:
+        _not_swapped(desk, open_)
+    else:
+        desk.restage(open_, "staff", choice)
+
+
 def _insist(desk: Desk, open_: Open) -> None:
     """The shopper stands by what was scanned: believed within the store's limits, else staff looks."""
     line = desk.state.basket.lines.get(open_.event.line_id or 0)
@@ -73,6 +84,18 @@ def _insist(desk: Desk, open_: Open) -> None:
     delta_g, ids = settle_by(desk, open_, f"{line.name}, as the shopper says")
     confirm(desk, line.line_id, 1, round(delta_g, 2), "shopper", ids, 1.0)
     learn(desk, line.sku, 1, delta_g, "shopper")
+
+
+def _not_swapped(desk: Desk, open_: Open) -> None:
+    """Nothing was taken out: then what went in isn't what was scanned, or doesn't weigh like it."""
+    event = open_.event
+    line = desk.state.basket.lines.get(event.line_id or 0)
+    desk.clear(open_, answer="none_of_these")
+    if line is not None and line.pending:
+        desk.raise_(
+            "wrong_weight", stage="question", sku=line.sku, line_id=line.line_id, delta_g=event.delta_g,
+            reason="weight_differs", step_ids=event.step_ids,
+        )  # fmt: skip
 
 
 def _believable(desk: Desk, line: Line, open_: Open, weight_g: float) -> bool:
@@ -118,9 +141,15 @@ def _own(desk: Desk, open_: Open, won: str) -> None:
 
 
 def _picked(desk: Desk, open_: Open, sku: str) -> None:
-    """One of the camera's guesses: added like a picked product, and the open weight then confirms it or not."""
+    """One of the camera's guesses: added like a picked product, and the open weight then confirms it or not; or taken
+    for what lies there already.
+    """
     item = desk.item(sku)
-    if item is not None and sku in open_.event.candidates:
+    if item is None or sku not in open_.event.candidates:
+        return
+    if open_.kind == "wrong_item":
+        is_other(desk, open_, item)
+    else:
         add(desk, item, units=1, entry="produce")
 
 

@@ -5,6 +5,7 @@ Every change goes through `emit`, which records an event and folds it at once, s
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -29,6 +30,9 @@ from cart.core.reconciliation import Decision
 from cart.core.session_state import TripState
 from cart.core.settings import Policy, ScaleSettings
 from cart.core.weighing.events import LiveWeight
+
+_LOOKS_KEPT = 16
+"""Looks of the last few movements: three a movement, newest kept."""
 
 Cause = Literal["basket", "scan", "shopper", "staff", "void"]
 
@@ -71,7 +75,9 @@ class Desk:
         self.live = _NO_WEIGHT
         self.spare_trip_id: str | None = None
         self.today: date | None = None
-        self.look: Look | None = None
+        self.looks: deque[Look] = deque(maxlen=_LOOKS_KEPT)
+        self.looked_otherwise = 0
+        """The last step of which the camera has asked; nobody is asked twice."""
         self.shown_to_camera: tuple[str, int] | None = None
         """Product and time of the last code that the camera read."""
         self._priced: tuple[int, PricedBasket] | None = None

@@ -11,13 +11,13 @@ from dataclasses import replace
 
 from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import Hypothesis, ItemRemoved, StepExplained
-from cart.core.reconciliation import Again, Explanation, Gone, Move, Settled, Step, Window, rethink, used_by
+from cart.core.reconciliation import Again, Explanation, Gone, Move, Settled, Window, rethink, used_by
 from cart.core.reconciliation.rethink import STEPS, Used
 from cart.core.session_desk import Desk
 from cart.core.session_moves import confirm, make_moves
 from cart.core.session_shares import Seen, beyond_means, reopen, share_out, together
 from cart.core.session_stickers import surplus_beside_sticker
-from cart.core.session_window import log_fit, unit_weight, window_anew
+from cart.core.session_window import as_step, log_fit, unit_weight, window_anew
 
 _INTACT_G = 0.5
 """What went in with a step is all there while its weights add up to the step's, rounding apart."""
@@ -39,7 +39,10 @@ def before_asking(desk: Desk, line: Line) -> bool:
     """Try to find a pending line's units among what is in the basket already; whether they were found."""
     if surplus_beside_sticker(desk, line):
         return True
-    return _scanned_again(desk, line) or second_thoughts(desk) or _went_in_with(desk, line)
+    if _scanned_again(desk, line):
+        return True
+    second_thoughts(desk)
+    return not line.pending or _went_in_with(desk, line)
 
 
 def second_thoughts(desk: Desk) -> bool:
@@ -50,9 +53,7 @@ def second_thoughts(desk: Desk) -> bool:
     open_ = desk.state.open_steps
     ids = {i for step_ids, _ in believed for i in step_ids} | set(open_)
     steps = tuple(
-        Step(s.step_id, s.delta_g, s.sigma_g**2, s.began_ns, s.rest_ns)
-        for s in (open_.get(r.step_id, r) for r in desk.state.recent_steps)
-        if s.step_id in ids
+        as_step(desk, s) for s in (open_.get(r.step_id, r) for r in desk.state.recent_steps) if s.step_id in ids
     )[-STEPS:]
     kept = {s.step_id for s in steps}
     believed = [(step_ids, seen) for step_ids, seen in believed if kept.issuperset(step_ids)]

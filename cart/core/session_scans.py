@@ -17,6 +17,7 @@ from cart.core.session_moves import confirm
 from cart.core.session_phases import back_to_shopping, start_trip
 from cart.core.session_revision import instead_of_return
 from cart.core.session_showings import is_no_new_unit
+from cart.core.session_sights import tells_other
 from cart.core.session_weight import reconcile, required_age, settle_told, tidy
 from cart.core.session_window import decide, is_light, window
 
@@ -57,7 +58,7 @@ def scan(desk: Desk, seen: Scan) -> None:
         desk.raise_("sale_blocked", sku=item.sku, reason=blocked)
         desk.sound("attention")
         return
-    if _tells_removal(desk, item):
+    if tells_other(desk, item, code) or _tells_removal(desk, item):
         desk.sound("ok")
         return
     add(desk, item, units=1, entry="scan", code=code)

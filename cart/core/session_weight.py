@@ -8,6 +8,7 @@ from cart.core.interventions import Open
 from cart.core.ledger import Hypothesis, StepExplained, WeightStepSeen
 from cart.core.reconciliation import Decision, Explanation
 from cart.core.session_desk import Desk
+from cart.core.session_looks import candidates as seen_candidates
 from cart.core.session_moves import make_moves
 from cart.core.session_revision import second_thoughts
 from cart.core.session_shares import left_out
@@ -93,8 +94,11 @@ def tidy(desk: Desk) -> None:
         about_line = event.line_id is not None and (line is None or not line.pending)
         about_steps = bool(event.step_ids) and not any(i in desk.state.open_steps for i in event.step_ids)
         match open_.kind:
-            case "not_placed" | "wrong_item":
+            case "not_placed":
                 done = about_line
+            case "wrong_item":
+                groups = line.placed if line is not None else []
+                done = not any(set(event.step_ids) & set(group.step_ids) for group in groups)
             case "wrong_weight":
                 done = about_line or about_steps
             case "unscanned_item" | "extra_unit" | "which_removed" | "basket_changed" | "unpaid_item":
@@ -160,7 +164,7 @@ def _ask(desk: Desk, explanation: Explanation, decision: Decision) -> None:
     if kind == "which_removed":
         candidates = removal_candidates(decision.rivals.get(step_id, ()))
     elif kind == "unscanned_item":
-        candidates = _seen_candidates(desk)
+        candidates = seen_candidates(desk, desk.state.open_steps[step_id], _CANDIDATES_MAX)
     if not explanation.moves:
         desk.emit(
             StepExplained(
@@ -192,16 +196,6 @@ def removal_candidates(rivals: tuple[Explanation, ...]) -> tuple[str, ...]:
         return ()
     best = takes[0].score
     skus = [m.sku for e in takes if e.score > best - _CANDIDATE_SCORE for m in e.moves if m.kind == "take"]
-    return tuple(dict.fromkeys(skus))[:_CANDIDATES_MAX]
-
-
-def _seen_candidates(desk: Desk) -> tuple[str, ...]:
-    """The camera's guesses among the range, likeliest first; empty without a fresh look at something going in."""
-    look = desk.look
-    if look is None or look.direction == "out" or abs(desk.t_ns - look.frame_t_ns) > 5_000_000_000:
-        return ()
-    ranked = sorted(look.scores.items(), key=lambda s: -s[1])[:3]
-    skus = [sku for vision_class, score in ranked if score > 0.05 for sku in desk.skus_of_class(vision_class)]
     return tuple(dict.fromkeys(skus))[:_CANDIDATES_MAX]
 
 

@@ -8,8 +8,22 @@ from dataclasses import replace
 from cart.core.basket import Line, PlacedGroup
 from cart.core.catalog import Item
 from cart.core.ledger import WeightLearned
-from cart.core.reconciliation import Decision, Gone, Inside, Otherwise, Own, Step, Waiting, Window, explain, priors
+from cart.core.reconciliation import (
+    Decision,
+    Gone,
+    Inside,
+    Otherwise,
+    Own,
+    Step,
+    Waiting,
+    Window,
+    explain,
+    priors,
+    sight,
+)
 from cart.core.session_desk import Desk
+from cart.core.session_looks import seen_products
+from cart.core.session_state import OpenStep
 
 MINIMUM_INTERVALS = 20
 """No price below 20 scale intervals e (OIML R 76-1, table 3, class III)."""
@@ -85,9 +99,7 @@ def decide(desk: Desk) -> Decision:
 def window(desk: Desk) -> Window:
     """The window at this moment. Linear in the basket's lines."""
     basket = desk.state.basket
-    steps = tuple(
-        Step(s.step_id, s.delta_g, s.sigma_g**2, s.began_ns, s.rest_ns) for s in desk.state.open_steps.values()
-    )
+    steps = tuple(as_step(desk, s) for s in desk.state.open_steps.values())
     waiting = [_waiting(desk, line) for line in basket.lines.values() if line.pending]
     waiting.sort(key=lambda w: -w.since_ns)
     inside: list[Inside] = []
@@ -113,6 +125,12 @@ def window(desk: Desk) -> Window:
         unit_means_g=means,
         names=names,
     )
+
+
+def as_step(desk: Desk, step: OpenStep) -> Step:
+    """A step for reconciliation, with what the camera saw of it."""
+    seen = {sku: sight.bonus(score) for sku, score in seen_products(desk, step).items()}
+    return Step(step.step_id, step.delta_g, step.sigma_g**2, step.began_ns, step.rest_ns, seen)
 
 
 def _waiting(desk: Desk, line: Line) -> Waiting:

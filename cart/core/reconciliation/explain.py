@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from cart.core.reconciliation import priors
-from cart.core.reconciliation.explanation import NOT_ALONE, Decision, Explanation
+from cart.core.reconciliation.explanation import NOT_ALONE, SWAPPED, Decision, Explanation
 from cart.core.reconciliation.moves import Move, MoveSet
 from cart.core.reconciliation.search import TOUCHED_LATE_NS, Group, Search, grouped, look_for
 from cart.core.reconciliation.window import Step, Window
@@ -64,7 +64,11 @@ def explain(window: Window) -> Decision:
 def _which_swapped(swapped: Explanation, step: Step) -> Explanation:
     """A swap may explain the step, among others: what was taken out is the question that tells."""
     text = "something was swapped for what was scanned"
-    return Explanation((step.step_id,), text, swapped.score, open_kind="which_removed", open_g=step.delta_g)
+    placed = next(m.key for m in swapped.moves if m.kind == "place")
+    return Explanation(
+        (step.step_id,), text, swapped.score, open_kind="which_removed", open_g=step.delta_g, line_id=placed,
+        reason=SWAPPED,
+    )  # fmt: skip
 
 
 def _choose(
@@ -175,7 +179,7 @@ def _left_open(search: Search, step: Step) -> Iterator[Explanation]:
         if waiting.step_id not in (None, step.step_id):
             continue
         late_s = (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
-        score = priors.WRONG_WEIGHT + rank * priors.PLACE_RANK + unknown
+        score = priors.WRONG_WEIGHT + rank * priors.PLACE_RANK + priors.log_wrong_density(weight_g, waiting.mean_g)
         if not -priors.SCANNED_AFTER_S <= late_s <= priors.WRONG_WEIGHT_WITHIN_S:
             score += 2.0 * priors.PLACE_OTHER_TOO
         reason = "below_minimum" if waiting.mean_g is None and step.delta_g < waiting.low_g else "weight_differs"

@@ -14,6 +14,10 @@ NOT_ALONE = "not_alone"
 """Why a `wrong_weight` is raised about a thing that may have gone in together with others, its own weight unknown."""
 
 
+SWAPPED = "swapped"
+"""Why a `which_removed` is raised although the basket got heavier, or a scanned thing waits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """One explanation of `step_ids`. With `open_kind` something is left to ask about: `open_g`, over `line_id`."""

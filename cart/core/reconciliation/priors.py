@@ -33,8 +33,8 @@ SWAPPED = 4.0
 """Units taken out, or swapped for scanned ones, are settled only if that is this much likelier still: of many lines
 some always fits a net weight.
 """
-SWAP_ASKED = -1.0
-"""A swap that is about as likely as what would be asked is asked about itself."""
+SWAP_ASKED = 0.0
+"""A swap that is likelier than what would be asked, but not by enough, is asked about itself."""
 Z_RETURNED = 3.0
 """A unit that was weighed before comes back at that weight, or it is another thing of nearly the same."""
 MARGIN_TAKEN = 3.0
@@ -96,7 +96,7 @@ EXTRA_UNIT = -4.0
 UNKNOWN_OUT = -4.5
 LEFT_OUT = -4.5
 """Scanned and left on the shelf, or scanned twice."""
-PASSED_OVER = -2.0
+PASSED_OVER = -3.0
 """What is put in is nothing scanned, though something just scanned waits."""
 FRESH_S = 10.0
 PLACE_BELIEVED = -4.0
@@ -125,6 +125,20 @@ def log_unknown_density(weight_g: float, low_g: float = 3.0, high_g: float = 150
     return -math.log(weight_g * math.log(high_g / low_g))
 
 
+def log_wrong_density(weight_g: float, mean_g: float | None) -> float:
+    """Log density per gram of what was put in for a scanned thing that it doesn't weigh like: half are that thing and
+    the catalogue errs, by another pack size mostly, half are anything.
+    """
+    anything = log_unknown_density(max(3.0, min(weight_g, 15000.0)))
+    if mean_g is None or weight_g <= 0.0 or mean_g <= 0.0:
+        return anything
+    off = math.log(weight_g / mean_g) / _WRONG_SPREAD
+    errs = math.exp(-0.5 * off * off) / (_WRONG_SPREAD * math.sqrt(2.0 * math.pi) * weight_g)
+    return math.log(0.5 * errs + 0.5 * math.exp(anything))
+
+
+_WRONG_SPREAD = 0.35
+"""1 σ of the logarithm of a wrong catalogue weight over the right one."""
 PICKED_TYPICAL_G = 450.0
 _PICKED_SPREAD = 0.8
 _PICKED_OTHERWISE = 0.1

@@ -133,7 +133,7 @@ def _left_open(step: Step, waiting: tuple[Waiting, ...]) -> list[Explanation]:
         return [Explanation(ids, "something was taken out", priors.UNKNOWN_OUT + unknown, open_kind="which_removed")]
     found = [Explanation(ids, "something unscanned", priors.UNKNOWN_IN + unknown, open_kind="unscanned_item")]
     for line in waiting:
-        score = priors.WRONG_WEIGHT + unknown + (line.log_prior or 0.0)
+        score = priors.WRONG_WEIGHT + priors.log_wrong_density(weight_g, line.mean_g) + (line.log_prior or 0.0)
         moves = (Move("place", line.line_id, line.sku, line.name, 1, 0.0, 0.0),)
         text = f"something else than the scanned {line.name}"
         found.append(Explanation(ids, text, score, moves, open_kind="wrong_weight", line_id=line.line_id))

@@ -81,6 +81,10 @@ class Group:
         began_ns = self.steps[0].began_ns
         return sum(priors.log_timing((began_ns - m.since_ns) / 1e9) for m in moves if m.since_ns > began_ns)
 
+    def seen(self, moves: tuple[Move, ...]) -> float:
+        """What the camera adds: one look is of one of the things."""
+        return max((step.seen.get(m.sku, 0.0) for step in self.steps if step.seen for m in moves), default=0.0)
+
     def fitted(self, first: MoveSet, second: MoveSet, log_prior: float) -> Explanation | None:
         """The same, not kept; None also where it is too unlikely to matter."""
         span_g = priors.SPAN_SD * (abs(first.mean_g) + abs(second.mean_g))
@@ -90,7 +94,7 @@ class Group:
         if z2 > _Z2_MAX:
             return None
         moves = first.moves + second.moves
-        score = log_prior + self.scanned_late(moves) - 0.5 * (z2 + math.log(_TWO_PI * variance_g2))
+        score = log_prior + self.scanned_late(moves) + self.seen(moves) - 0.5 * (z2 + math.log(_TWO_PI * variance_g2))
         if score < self.floor:
             return None
         return Explanation(self.ids, "", score, moves, math.sqrt(z2), residual_g, variance_g2)
@@ -165,6 +169,7 @@ def _fit_ranged(group: Group, ranged: MoveSet, known: MoveSet, log_prior: float)
         together = known.log_prior + (priors.PLACE_THOUGH_ASKED if as_asked else priors.PLACE_OTHER_TOO)
     score = ranged.log_prior + together + log_prior + density
     score += group.scanned_late(known.moves) + group.scanned_late(ranged.moves)
+    score += group.seen(known.moves + ranged.moves)
     if score < group.floor:
         return
     moves = ranged.moves

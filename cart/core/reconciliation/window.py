@@ -5,6 +5,7 @@ Weights in grams, variances in g², times in ns of the session's clock.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -17,6 +18,8 @@ class Step:
     variance_g2: float
     began_ns: int
     rest_ns: int
+    seen: Mapping[str, float] = field(default_factory=dict)
+    """Product → what the camera adds to its having moved (`sight.bonus`)."""
 
 
 @dataclass(frozen=True, slots=True)

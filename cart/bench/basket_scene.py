@@ -34,6 +34,8 @@ MEAN_WANTED: Final = 112.0
 SKINS: Final = ((138, 170, 224), (105, 140, 200), (70, 100, 150), (45, 65, 100))
 SLEEVES: Final = ((90, 60, 50), (60, 60, 65), (50, 60, 150), (200, 200, 195), (60, 110, 70), None)
 TILE_PX: Final = 150
+FLOOR_LEVELS: Final = (55.0, 150.0)
+"""A shop's tiles, from slate to pale: what goes in must not always be brighter than what it covers."""
 NOISE_ROWS: Final = 61
 """A frame's noise is a random window of a larger sheet: 122 different ones, and none costs a random number a pixel."""
 ARM_LENGTH, ARM_WIDTH = 620, 96
@@ -436,7 +438,8 @@ def _arm(skin: tuple[int, int, int], sleeve: tuple[int, int, int] | None) -> Pic
 
 def _floor(rng: np.random.Generator) -> Picture:
     """The shop's tiles as they show through the mesh, out of focus; one tile longer than the picture."""
-    floor = np.full((HEIGHT + TILE_PX, WIDTH, 3), (74, 72, 70), np.float32)
+    floor = np.full((HEIGHT + TILE_PX, WIDTH, 3), rng.uniform(*FLOOR_LEVELS), np.float32)
+    floor *= np.array([1.02, 1.0, 0.98], np.float32)
     for at in range(0, floor.shape[0], TILE_PX):
         floor[at : at + 5] *= 0.8
     for at in range(60, WIDTH, TILE_PX):

@@ -2,7 +2,8 @@
 
 A prototype is the mean direction of its pictures' embeddings (Snell, Swersky, Zemel 2017, "Prototypical networks for
 few-shot learning"). How much the cosine to it says was measured on classes held out of training and stands in the
-model's manifest: at even odds, log-odds = offset + slope · cosine.
+model's manifest: at even odds, log-odds = offset + slope · cosine. What looks like a prototype may look even more like
+a class that the net knows; so it counts, too, how much nearer the prototype is than the closest of those.
 """
 
 from __future__ import annotations
@@ -28,9 +29,18 @@ SAME_PICTURE: Final = 0.9999
 """Cosine of two pictures that are one file, or one file saved twice."""
 TAKEN_FOR_MIN: Final = 0.5
 """Mean probability of one class of the net over the pictures, above which they show that class."""
-ENROLLED_ODDS: Final = 1.0
-"""Before a picture is looked at, of what is outside the net's classes: any enrolled product to none. Nobody knows."""
+EXP_MAX: Final = 50.0
+"""Log-odds beyond are certainty, and a float holds them."""
 NONE: Final = "none"
+
+
+class Line(Protocol):
+    """offset + slope · x."""
+
+    @property
+    def offset(self) -> float: ...
+    @property
+    def slope(self) -> float: ...
 
 
 class Calibration(Protocol):
@@ -42,6 +52,8 @@ class Calibration(Protocol):
     def offset(self) -> float: ...
     @property
     def slope(self) -> float: ...
+    @property
+    def margin(self) -> Line | None: ...
 
 
 class EnrolmentProblem(Problem):
@@ -73,20 +85,29 @@ class Prototypes:
             name: Likeness(cosine, offset + slope * cosine) for name, cosine in zip(self.names, cosines, strict=True)
         }
 
-    def merged(self, scores: Mapping[str, float], embedding: Embedding) -> dict[str, float]:
+    def merged(self, scores: Mapping[str, float], embedding: Embedding, nearness: float) -> dict[str, float]:
         """A classification's `scores` with the enrolled classes among them; they still sum to 1.
 
-        Bayes over: one of the net's classes, an enrolled product, something else again. The net's "none" is the
-        evidence for the latter two together, and an enrolled product's log-odds are its own against something else.
-        What is like no enrolled product keeps its scores.
+        An enrolled product has two rivals. Against the net's classes its evidence is how much nearer its prototype is
+        than the closest of them (`nearness`), and before the look it is as likely as any one of them. Against something
+        that nobody knows its evidence is its own cosine, at even odds. Being neither takes both.
         """
         likeness = self.likeness(embedding)
         if not likeness:
             return dict(scores)
-        prior = scores[NONE] * ENROLLED_ODDS / len(likeness)
-        raised = {name: prior * math.exp(min(50.0, found.log_odds)) for name, found in likeness.items()}
-        total = 1.0 + sum(raised.values())
-        return {name: weight / total for name, weight in (*scores.items(), *raised.items())}
+        prior = math.log(max(1, len(scores) - 1))
+        odds = {}
+        for name, found in likeness.items():
+            against_known = self._against_known(found, nearness) - prior
+            odds[name] = 1.0 / (math.exp(min(EXP_MAX, -against_known)) + math.exp(min(EXP_MAX, -found.log_odds)))
+        total = 1.0 + sum(odds.values())
+        return {name: weight / total for name, weight in (*scores.items(), *odds.items())}
+
+    def _against_known(self, found: Likeness, nearness: float) -> float:
+        margin = self._calibration.margin
+        if margin is None:
+            return found.log_odds
+        return margin.offset + margin.slope * (found.cosine - nearness)
 
     def verified(self, name: str, embedding: Embedding) -> bool:
         """Whether a picture is of the enrolled product `name`, at the manifest's threshold."""

@@ -68,6 +68,8 @@ class BasketWatcher:
         self._last: SmallFrame | None = None
         self._anchor: SmallFrame | None = None
         self._still = 0
+        self._differs = False
+        """Whether the last frame differed from the basket."""
         self._noise = 0.02
         self._seen: deque[ArmSeen] = deque(maxlen=KEPT_FRAMES)
         self._arm_since_ns: int | None = None
@@ -114,6 +116,10 @@ class BasketWatcher:
         if arm is not None and only_light(self._basket, frame, arm):
             arm = None
         self._watch_arm(frame, arm)
+        if found and not self._differs:
+            # It has only just come about; stillness before it does not count.
+            self._still, self._anchor = 0, frame
+        self._differs = bool(found)
         if self._still >= STILL_FRAMES and not self._arm_stays(t_ns):
             return self._compare(frame, image, found)
         return self._held_up(image, t_ns, found, arm)
@@ -142,6 +148,7 @@ class BasketWatcher:
         self._seen.clear()
         self._held.clear()
         self._arm_since_ns = None
+        self._differs = False
         self.held_close = False
 
     # -- something moves ---------------------------------------------------------------------------------------------

@@ -33,11 +33,13 @@ class Classification:
 
     `scores`: calibrated probability by fine class, and of `none` (none of these); they sum to 1. `coarse`: the same
     summed by group. `embedding`: float32, of length 1; the larger the cosine of two, the likelier they are one product.
+    `nearness`: its length as the net gave it, by which nets tell how near the closest class they know is (a cosine).
     """
 
     scores: dict[str, float]
     coarse: dict[str, float]
     embedding: npt.NDArray[np.float32]
+    nearness: float
 
 
 class Classifier:
@@ -97,7 +99,7 @@ def classification(manifest: Manifest, logits: npt.NDArray[np.float32], raw: npt
     for group, share in zip(manifest.coarse, shares.tolist(), strict=True):
         coarse[group] = coarse.get(group, 0.0) + share
     scores = dict(zip(manifest.labels, shares.tolist(), strict=True))
-    return Classification(scores | {NONE: p_none}, coarse | {NONE: p_none}, (raw / norm).astype(np.float32))
+    return Classification(scores | {NONE: p_none}, coarse | {NONE: p_none}, (raw / norm).astype(np.float32), norm)
 
 
 def prepare(image_bgr: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.float32]:

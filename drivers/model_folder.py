@@ -60,15 +60,25 @@ class NoneRule(msgspec.Struct, frozen=True, kw_only=True):
     weights: dict[NoneFeature, float]
 
 
-class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a cosine of two embeddings tells "the same product".
+class Margin(msgspec.Struct, frozen=True, kw_only=True):
+    """Log-odds, at even odds, that a picture shows an enrolled product and not one of the net's own classes: `offset` +
+    `slope` · (cosine to the enrolled prototype − nearness)."""
 
-    From `threshold` on it is called so. At even odds the log-odds of it are `offset` + `slope` · cosine.
+    offset: float
+    slope: float
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a cosine of two embeddings tells "the same product", and an enrolled product from a known class.
+
+    From `threshold` on it is called the same. At even odds the log-odds of it are `offset` + `slope` · cosine.
     """
 
     threshold: float
     offset: float
     slope: float
+    margin: Margin | None = None
+    """None: measured by nobody, then the cosine alone has to do."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +154,7 @@ def _wrong(manifest: Manifest) -> str:
         verification.threshold,
         verification.offset,
         verification.slope,
+        *((verification.margin.offset, verification.margin.slope) if verification.margin is not None else ()),
     )
     checks = {
         f"file {manifest.file!r} is not a plain name": Path(manifest.file).name == manifest.file,

@@ -30,7 +30,12 @@ def stand_in_manifest(**changes: Any) -> dict[str, Any]:
         "coarse": [GROUPS[label] for label in COLOURS_RGB],
         "temperature": TEMPERATURE,
         "none": {"offset": 1.0, "weights": {"margin": -1.0}},
-        "verification": {"threshold": 0.9, "offset": -36.0, "slope": 40.0},
+        "verification": {
+            "threshold": 0.9,
+            "offset": -36.0,
+            "slope": 40.0,
+            "margin": {"offset": 0.0, "slope": 30.0},
+        },
         "quantisation": "none",
         "data": {"name": "four colours", "licence": "Apache-2.0", "url": ""},
     } | changes

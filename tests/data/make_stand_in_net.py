@@ -2,7 +2,7 @@
 
 Needs TensorFlow 2.19, which the project does not depend on; so the file is kept beside this script. The net knows four
 colours by their means (logits) and remembers where each colour is in a picture (embedding: mean colours of the four
-quarters, centred).
+quarters, centred; its length is the cosine to the nearest of the four).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tensorflow as tf
 SIZE = 16
 LABELS = ("Red", "Green", "Blue", "Grey")
 COLOURS = np.array([[200, 40, 40], [40, 200, 40], [40, 40, 200], [128, 128, 128]], np.float32)
+CENTRE = np.float32(127.0)
 SPREAD = 40.0
 """Of a colour's channels, about its class's: logits are minus half the squared distance over this squared."""
 
@@ -26,7 +27,11 @@ def answers(picture: Any) -> dict[str, Any]:
     quarters = tf.nn.avg_pool2d(picture, SIZE // 2, SIZE // 2, "VALID")
     mean = tf.reduce_mean(quarters, axis=[1, 2])
     logits = tf.matmul(mean, COLOURS.T / SPREAD**2) - (COLOURS**2).sum(1) / (2 * SPREAD**2)
-    return {"logits": logits, "embedding": tf.reshape((quarters - 127.0) / 128.0, [1, 12])}
+    direction = tf.math.l2_normalize(tf.reshape(quarters - CENTRE, [1, 12]), axis=1)
+    known = np.tile(COLOURS - CENTRE, (1, 4))
+    known /= np.linalg.norm(known, axis=1, keepdims=True)
+    nearness = tf.maximum(tf.reduce_max(tf.matmul(direction, known.T), axis=1, keepdims=True), 0.01)
+    return {"logits": logits, "embedding": direction * nearness}
 
 
 def main() -> None:

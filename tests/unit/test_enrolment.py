@@ -26,10 +26,10 @@ from cart.core.problem import Problem
 from cart.enrolled_file import FILE, EnrolledFileProblem, load_enrolled, save_enrolled
 from cart.vision.enrolment import EnrolmentProblem, Prototypes, check_new, check_pictures, direction, enrol
 from drivers.classifier import NONE, available_runtimes
-from drivers.model_folder import Verification
+from drivers.model_folder import Margin, Verification
 from tests.stand_in_model import NET, picture_of, write_stand_in
 
-CALIBRATION = Verification(threshold=0.9, offset=-36.0, slope=40.0)
+CALIBRATION = Verification(threshold=0.9, offset=-36.0, slope=40.0, margin=Margin(offset=2.0, slope=30.0))
 MODEL = "ab" * 32
 
 Embedding = npt.NDArray[np.float32]
@@ -73,32 +73,46 @@ def test_likeness_and_verification_go_by_the_manifest() -> None:
     assert not known.verified("sku:0", near(1, 9))
 
 
-def test_an_enrolled_product_takes_the_place_of_none() -> None:
+def test_an_enrolled_product_is_named_where_no_known_class_is_as_near() -> None:
     known = Prototypes(table([near(0, 1), near(0, 2)], [near(5, 1), near(5, 2)]), CALIBRATION)
-    merged = known.merged({"Apple": 0.1, NONE: 0.9}, near(5, 9))
+    merged = known.merged({"Apple": 0.6, NONE: 0.4}, near(5, 9), 0.5)
     assert max(merged, key=lambda name: merged[name]) == "sku:1"
     assert merged["sku:1"] > 0.8
     assert merged["sku:0"] < 1e-6
 
 
-def test_what_the_net_is_sure_of_is_not_taken_away_by_a_likeness_in_doubt() -> None:
+def test_a_photo_nearer_to_a_known_class_keeps_its_name() -> None:
     known = Prototypes(table([near(0, 1), near(0, 2)]), CALIBRATION)
-    doubtful = unit(0.9, *([0.0] * 30), 0.436)
-    assert known.likeness(doubtful)["sku:0"].log_odds == pytest.approx(0.0, abs=1.0)
-    merged = known.merged({"Apple": 0.99, NONE: 0.01}, doubtful)
-    assert merged["Apple"] > 0.95
+    alike = unit(0.91, *([0.0] * 30), 0.4146)
+    assert known.verified("sku:0", alike)
+    merged = known.merged({"Apple": 0.9, NONE: 0.1}, alike, 0.995)
+    assert max(merged, key=lambda name: merged[name]) == "Apple"
+
+
+def test_what_nobody_knows_is_not_taken_for_the_nearest_enrolled_product() -> None:
+    known = Prototypes(table([near(0, 1), near(0, 2)]), CALIBRATION)
+    unlike = unit(0.7, *([0.0] * 30), 0.714)
+    assert known.merged({"Apple": 0.1, NONE: 0.9}, unlike, 0.1)["sku:0"] < 0.01
+
+
+def test_without_a_measured_margin_the_cosine_has_to_do() -> None:
+    bare = Verification(threshold=0.9, offset=-36.0, slope=40.0)
+    known = Prototypes(table([near(0, 1), near(0, 2)]), bare)
+    for nearness in (0.1, 0.9):
+        assert known.merged({"Apple": 0.6, NONE: 0.4}, near(0, 9), nearness)["sku:0"] > 0.7
 
 
 @given(
     st.lists(st.floats(0.0, 1.0), min_size=2, max_size=6).filter(lambda shares: sum(shares) > 0.01),
     st.integers(1, 4),
     st.integers(0, 31),
+    st.floats(0.01, 1.0),
 )
-def test_merged_scores_are_probabilities(shares: list[float], products: int, axis: int) -> None:
+def test_merged_scores_are_probabilities(shares: list[float], products: int, axis: int, nearness: float) -> None:
     scores = {f"class {n}": share / sum(shares) for n, share in enumerate(shares[1:])}
     scores[NONE] = shares[0] / sum(shares)
     known = Prototypes(table(*([near(n, 1), near(n, 2)] for n in range(products))), CALIBRATION)
-    merged = known.merged(scores, near(axis, 7))
+    merged = known.merged(scores, near(axis, 7), nearness)
     assert sum(merged.values()) == pytest.approx(1.0)
     assert min(merged.values()) >= 0.0
     assert set(merged) == {*scores, *known.names}
@@ -110,14 +124,14 @@ def test_merged_scores_are_probabilities(shares: list[float], products: int, axi
 
 def test_what_is_like_no_enrolled_product_keeps_its_scores() -> None:
     known = Prototypes(table([near(0, 1), near(0, 2)]), CALIBRATION)
-    merged = known.merged({"Apple": 0.3, NONE: 0.7}, near(9, 3))
+    merged = known.merged({"Apple": 0.3, NONE: 0.7}, near(9, 3), 0.4)
     assert merged["Apple"] == pytest.approx(0.3, abs=1e-9)
     assert merged[NONE] == pytest.approx(0.7, abs=1e-9)
 
 
 def test_nothing_enrolled_changes_nothing() -> None:
     none = Prototypes(EnrolledTable(model=MODEL, classes={}), CALIBRATION)
-    assert none.merged({"Apple": 0.4, NONE: 0.6}, near(0, 1)) == {"Apple": 0.4, NONE: 0.6}
+    assert none.merged({"Apple": 0.4, NONE: 0.6}, near(0, 1), 0.4) == {"Apple": 0.4, NONE: 0.6}
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from cart.control_client import ControlClient, ControlError, NotRunning
 from cart.core.problem import Problem
 from cart.diagnostics.check import UNCONFIGURED, Bench, Check, two_halves
 from cart.diagnostics.devices import check_camera, check_pins, check_power, check_scanner
+from cart.diagnostics.model import check_model
 from cart.diagnostics.scale import check_scale
 from cart.diagnostics.system import (
     check_broker,
@@ -19,7 +20,6 @@ from cart.diagnostics.system import (
     check_config,
     check_disk,
     check_journal,
-    check_model,
     check_screen,
 )
 

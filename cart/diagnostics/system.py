@@ -1,8 +1,7 @@
-"""What is no device: configuration, broker, clock, journal, disk, screen, classifier."""
+"""What is no device: configuration, broker, clock, journal, disk, screen."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import socket
@@ -24,8 +23,6 @@ DISK_FREE_FAIL = 50 << 20
 """The journal grows by a few MB a day; below this it stops within days, and SQLite needs room to fold its log."""
 JOURNAL_FILE = "journal.sqlite"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-INTERPRETERS = ("ai_edge_litert", "tflite_runtime")
-MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
 def check_config(bench: Bench) -> Check:
@@ -258,27 +255,3 @@ def _answers(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def check_model(bench: Bench) -> Check:  # noqa: ARG001 - all checks are called alike
-    """The classifier's file and something to run it."""
-    files = sorted(MODELS.glob("*.tflite")) if MODELS.is_dir() else []
-    interpreter = next((name for name in INTERPRETERS if importlib.util.find_spec(name)), None)
-    figures: dict[str, Figure] = {"file": files[0].name if files else None, "interpreter": interpreter}
-    if not files:
-        return Check(
-            part="model",
-            verdict="absent",
-            summary="no classifier; the cart asks without guesses by the camera",
-            todo="",
-            figures=figures,
-        )
-    if interpreter is None:
-        return Check(
-            part="model",
-            verdict="fail",
-            summary=f"{files[0].name} is there, but nothing to run it",
-            todo="'pip install tflite-runtime' (Python 3.11) or 'pip install ai-edge-litert' (later)",
-            figures=figures,
-        )
-    return Check(part="model", verdict="ok", summary=f"{files[0].name}, run by {interpreter}", figures=figures)

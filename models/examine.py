@@ -1,0 +1,179 @@
+"""How good a run is on photos it did not see: `python models/examine.py DATA_FOLDER runs/a`.
+
+Prints accuracy and calibration on the known classes' photos that the run kept back and, where it left classes out, how
+well it tells their photos from known ones ("none of these") and how well it enrols and recognises them (verification).
+The net's answers are kept in `runs/a/answers.npz`, as they take minutes to compute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+# So that the file also runs by its path, from any folder.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from models import measures
+from models import photos as ph
+from models.embedding import Head, fitted, normalised
+from models.net import Parameters, build
+from models.train import EVALUATED_PX, Recipe, predict, split, unseen
+
+EMBEDDING_SIZE, PROTOTYPE_SHARE = 128, 8.0
+"""Of the second head; `README.md` says what other choices gave."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a net says of photos: their `paths` [N], `fine` classes [N], `logits` [N, classes], `features` [N, 1280]."""
+
+    paths: NDArray[np.str_]
+    fine: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+    def where(self, chosen: NDArray[np.bool_]) -> Answers:
+        return Answers(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: the photos it was `shown`, those `known` and kept back, and those of classes it never saw."""
+
+    shown: Answers
+    known: Answers
+    strange: Answers
+    seen_classes: NDArray[np.bool_]
+
+
+def restored(checkpoints: Sequence[Path]) -> tuple[Recipe, Parameters]:
+    """The mean of the averaged parameters of `last.pt` files (a soup, Wortsman et al. 2022), and the first's recipe."""
+    saved = [torch.load(path, weights_only=True) for path in checkpoints]
+    recipe = saved[0]["recipe"] | {"sizes": tuple(tuple(part) for part in saved[0]["recipe"]["sizes"])}
+    mean = {name: sum(one["average"][name].detach() for one in saved) / len(saved) for name in saved[0]["average"]}
+    return Recipe(**recipe), mean
+
+
+def read_run(data: Path, folder: Path) -> Run:
+    """The answers of a run's net, from `answers.npz` or, where that is missing or older than the net, from the net."""
+    checkpoint, kept = folder / "last.pt", folder / "answers.npz"
+    recipe, parameters = restored([checkpoint])
+    classes = ph.read_classes(data)
+    shown, back = split(data, recipe, classes)
+    if not kept.exists() or kept.stat().st_mtime < checkpoint.stat().st_mtime:
+        paths = [photo.path for photo in (*shown, *back)]
+        logits, features = predict(build(recipe.scale), parameters, paths, EVALUATED_PX)
+        np.savez(kept, logits=logits, features=features)
+    found = np.load(kept)
+    photos = np.array([str(photo.path) for photo in (*shown, *back)])
+    every = Answers(photos, np.array([photo.fine for photo in (*shown, *back)]), found["logits"], found["features"])
+    gone = unseen(recipe, classes)
+    seen = ~np.isin(np.arange(len(classes.fine)), gone)
+    every = replace(every, logits=np.where(seen, every.logits, np.float32(-1e4)))
+    first, strange = np.arange(len(photos)) < len(shown), np.isin(every.fine, gone)
+    return Run(every.where(first), every.where(~first & ~strange), every.where(strange), seen)
+
+
+def head_of(run: Run) -> Head:
+    """The second head fitted to the photos a run was shown."""
+    return fitted(run.shown.features, run.shown.fine, len(run.seen_classes), size=EMBEDDING_SIZE, share=PROTOTYPE_SHARE)
+
+
+def none_inputs(head: Head, answers: Answers, temperature: float) -> NDArray[np.float64]:
+    """What "none of these" is scored by [N, 2]: the greatest probability, and the nearness to the closest class."""
+    logits, nearness = head.answers(answers.logits, answers.features)
+    return np.stack([measures.softmax(logits, temperature).max(1), nearness], 1)
+
+
+def enrolment(strange: Answers, embedded: NDArray[np.float64], pictures: int) -> dict[str, object]:
+    """Enrols each class from `pictures` of the first half of its photos and recognises those of its second half.
+
+    Neighbours in file order were taken one after the other, so that the halves differ at least a little. `genuine` are
+    the cosines of a photo and its own class's mean picture, `impostor` those of it and the other classes'.
+    """
+    labels = np.unique(strange.fine)
+    means, tested, truth = [], [], []
+    for label in labels:
+        places = np.flatnonzero(strange.fine == label)
+        places = places[np.argsort(strange.paths[places])]
+        first, second = np.array_split(places, 2)
+        chosen = first[np.linspace(0, len(first) - 1, pictures).astype(int)]
+        means.append(embedded[chosen].mean(0))
+        tested.append(second)
+        truth += [label] * len(second)
+    cosines = embedded[np.concatenate(tested)] @ normalised(np.stack(means)).T
+    own = np.array(truth)[:, None] == labels[None, :]
+    return {"right": float(own[np.arange(len(own)), cosines.argmax(1)].mean()), "cosines": cosines, "own": own}
+
+
+def report(run: Run, coarse_of: Sequence[int]) -> dict[str, object]:
+    """The figures of a run, as fractions."""
+    head = head_of(run)
+    figures: dict[str, object] = {}
+    parts = {"val": np.array(["/val/" in path for path in run.known.paths], bool)}
+    parts["fold"] = ~parts["val"]
+    for name, chosen in parts.items():
+        if not chosen.any():
+            continue
+        part = run.known.where(chosen)
+        final, _ = head.answers(part.logits, part.features)
+        temperature = measures.fitted_temperature(final, part.fine)
+        figures[name] = {
+            "photos": len(part.fine),
+            "first head alone": measures.accuracy(part.logits, part.fine, coarse_of),
+            **measures.accuracy(final, part.fine, coarse_of),
+            "temperature": temperature,
+            "ece": measures.calibration_error(measures.softmax(final, temperature), part.fine),
+        }
+    if len(run.strange.fine):
+        figures["strangers"] = _strangers(run, head)
+    return figures
+
+
+def _strangers(run: Run, head: Head) -> dict[str, object]:
+    final, _ = head.answers(run.known.logits, run.known.features)
+    temperature = measures.fitted_temperature(final, run.known.fine)
+    known, strange = (none_inputs(head, answers, temperature) for answers in (run.known, run.strange))
+    both, odd = np.concatenate([known, strange]), np.arange(len(known) + len(strange)) >= len(known)
+    rule = measures.logistic(both, odd, prior=0.1)
+    score = both @ rule[1:] + rule[0]
+    auroc = {
+        "probability": measures.auroc(-strange[:, 0], -known[:, 0]),
+        "nearness": measures.auroc(-strange[:, 1], -known[:, 1]),
+        "both": measures.auroc(score[odd], score[~odd]),
+    }
+    embedded = head.embedded(run.strange.features)
+    verified = {}
+    for pictures in (3, 5, 10):
+        found = enrolment(run.strange, embedded, pictures)
+        cosines, own = np.asarray(found["cosines"]), np.asarray(found["own"], bool)
+        threshold = float(np.quantile(cosines[~own], 0.99))
+        verified[pictures] = {
+            "named right among the new": found["right"],
+            "auroc": measures.auroc(cosines[own], cosines[~own]),
+            "accepted at 1 % false": float((cosines[own] > threshold).mean()),
+            "threshold": threshold,
+        }
+    return {"classes": int((~run.seen_classes).sum()), "photos": len(strange), "auroc": auroc, "enrolled": verified}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, metavar="DATA_FOLDER")
+    parser.add_argument("run", type=Path)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    figures = report(read_run(given.data, given.run), ph.read_classes(given.data).coarse_of)
+    json.dump(figures, sys.stdout, indent=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -22,7 +22,7 @@ FAILURES_MAX = 40
 def _poisson(hits: float, tries: float) -> tuple[float, float]:
     """Where there may be several in one: normal interval of a count."""
     half = Z95 * math.sqrt(hits)
-    return (hits - half) / tries, (hits + half) / tries
+    return max(0.0, hits - half) / tries, (hits + half) / tries
 
 
 def rate(hits: float, tries: float, scale: float = 1.0) -> dict[str, float]:

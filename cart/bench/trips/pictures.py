@@ -26,7 +26,7 @@ def draw(result: dict[str, Any], folder: Path) -> Path:
     plt = _pyplot()
     figure, panels = plt.subplots(2, 2, figsize=(13, 8))
     bars = {**result["carts"], **result["groups"]}
-    names = [name.replace("_", " ") for name in bars]
+    names = ["this cart", *(name.replace("_", " ") for name in list(bars)[1:])]
     colours = ["tab:blue"] + ["tab:gray"] * (len(result["carts"]) - 1) + ["tab:cyan"] * len(result["groups"])
     for axis, (key, target) in zip(panels.flat, TARGETS.items(), strict=True):
         rates = [bar[key] for bar in bars.values()]
@@ -39,7 +39,11 @@ def draw(result: dict[str, Any], folder: Path) -> Path:
         axis.set_title(_TITLES[key])
         axis.tick_params(axis="x", rotation=35)
         axis.grid(visible=True, axis="y", alpha=0.3)
-    figure.suptitle(f"{result['trips']} simulated trips, {result['honest']} honest, {result['items']} items")
+    figure.suptitle(
+        f"{result['trips']} simulated trips, {result['honest']} honest, {result['items']} items, camera "
+        f"{result['camera']}; with 95 % intervals\nblue: this cart; grey: other carts on the same trips; "
+        "turquoise: this cart by group of shoppers"
+    )
     figure.tight_layout()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "trips.png"

@@ -35,10 +35,10 @@ from cart.bench.basket_scene import HEIGHT, WIDTH, BasketScene
 from cart.bench.demo import DEMO_CATALOG
 from cart.bench.pictures import ProductPictures, Sprite
 from cart.bench.wilson import wilson
-from cart.config import CameraTable, model_folder
 from cart.core.catalog import Item
 from cart.core.catalog_reading import read_catalog_json
 from cart.daemon.supervisor import ENVIRONMENT
+from cart.model_location import SHIPPED, model_folder
 from cart.vision.small_frames import small_frame
 from cart.vision.watching import BasketWatcher
 from drivers.sim.wire import FrameWire
@@ -158,7 +158,7 @@ def costs(seconds: float) -> dict[str, Any]:
         "baseline_every_frame": cost(seconds, busy=True, model_ms=MODEL_MS, every_frame=True),
         "stand_in_model_ms": MODEL_MS,
     }
-    folder = model_folder(CameraTable())
+    folder = model_folder(SHIPPED)
     if folder is not None and (folder / "manifest.json").exists():
         found["busy_with_the_shipped_model"] = cost(seconds, busy=True, model_ms=0)
     found["idle_ratio_to_baseline"] = round(

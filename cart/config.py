@@ -148,10 +148,3 @@ def load_config(path: Path) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); check its permissions and encoding") from None
     return parse_config(text, source=str(path))
-
-
-def model_folder(table: CameraTable) -> Path | None:
-    """Where the classifier is looked for; None where the cart is to have none."""
-    if table.model == "auto":
-        return Path(__file__).resolve().parents[1] / "models"
-    return Path(table.model) if table.model else None

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import cv2
 
-from cart.config import CameraTable, load_config, model_folder
+from cart.config import CameraTable, load_config
 from cart.daemon.child_messages import CodeSeen, DeviceState, ModelState, Seen
 from cart.daemon.confinement import confine
 from cart.daemon.line_writer import LineWriter, ignore_stop_signals
+from cart.model_location import model_folder
 from cart.vision.pipeline import Classify, FramePipeline, Outcome, ReadCodes
 from drivers.camera import Camera, CameraFrame
 from drivers.errors import DriverError, NotReady, Stale
@@ -36,7 +37,7 @@ LoadModel = Callable[[CameraTable], tuple[Classify | None, ModelState]]
 
 def load_model(table: CameraTable) -> tuple[Classify | None, ModelState]:
     """The configured classifier, or none and why; a cart without one goes on."""
-    folder = model_folder(table)
+    folder = model_folder(table.model)
     if folder is None:
         return None, NO_MODEL
     from drivers.classifier import Classifier

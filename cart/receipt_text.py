@@ -22,6 +22,7 @@ WORDS: dict[str, dict[str, str]] = {
     "en": {
         "receipt": "Receipt",
         "training": "TRAINING, NOT A SALE",
+        "refunded": "Refunded",
         "weighed": "scanned and weighed",
         "scanned_only": "scanned only",
         "shopper": "confirmed by you",
@@ -42,6 +43,7 @@ WORDS: dict[str, dict[str, str]] = {
     "de": {
         "receipt": "Kassenbon",
         "training": "ÜBUNG, KEIN VERKAUF",
+        "refunded": "Erstattet",
         "weighed": "gescannt und gewogen",
         "scanned_only": "nur gescannt",
         "shopper": "von Ihnen bestätigt",
@@ -62,6 +64,7 @@ WORDS: dict[str, dict[str, str]] = {
     "fr": {
         "receipt": "Ticket de caisse",
         "training": "EXERCICE, PAS UNE VENTE",
+        "refunded": "Remboursé",
         "weighed": "scanné et pesé",
         "scanned_only": "scanné seulement",
         "shopper": "confirmé par vous",
@@ -82,6 +85,7 @@ WORDS: dict[str, dict[str, str]] = {
     "es": {
         "receipt": "Tique de compra",
         "training": "PRÁCTICA, NO ES UNA VENTA",
+        "refunded": "Reembolsado",
         "weighed": "escaneado y pesado",
         "scanned_only": "solo escaneado",
         "shopper": "confirmado por usted",
@@ -149,6 +153,8 @@ def receipt_text(receipt: Receipt, *, when: datetime | None = None, width: int =
         text.append(_between(words["you_saved"], amount(receipt.savings_minor), width))
     text += [_tax_text(tax, words, locale, receipt.currency, width) for tax in contained]
     text.append(_between(f"{words['paid']}: {receipt.method}", receipt.reference, width))
+    if receipt.refunded_minor:
+        text.append(_between(words["refunded"], amount(receipt.refunded_minor), width))
     text.append("-" * width)
     text += textwrap.wrap(_people(receipt, words), width)
     text.append(receipt.trip_id)

@@ -16,6 +16,7 @@ makes it refuse that id for ever (`not_found`, `cancelled`), so that a request t
                              └─┘            │       ╲────────► voided ■       │
                                             └─────────────────────────────────┘
                  opened, pending or unknown ─ hand_to_till ─► handed_to_till ─ the till's answer ─► ■
+                 approved ─ voided, when staff gave the money back ─► voided ■
 
 A word of the till is believed only if attempt, cart, amount, currency and basket hash are those that were asked for.
 Times are nanoseconds of the shell's monotonic clock. Nothing here reads a clock, draws a number or touches a wire.
@@ -78,7 +79,8 @@ TRANSITIONS: Final[dict[AttemptState, dict[Trigger, AttemptState]]] = {
         "pending": "handed_to_till", "approved": "approved", "declined": "declined", "cancelled": "cancelled",
         "voided": "voided", "not_found": "cancelled",
     },
-    "approved": {"approved": "approved"},
+    # Staff gave the money back. What was sold stays sold: the receipt says what was refunded.
+    "approved": {"approved": "approved", "voided": "voided"},
     # Late approvals of what had ended without money are withdrawn again until the till says `voided`.
     "declined": {"declined": "declined", "approved": "cancelling", "pending": "declined", "voided": "voided"},
     "cancelled": {

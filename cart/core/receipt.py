@@ -57,6 +57,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     staff_interventions: int
     remote_reviewers: int = 0
     training: bool = False
+    refunded_minor: int = 0
+    """What staff gave back since."""
 
 
 class SoldLine(NamedTuple):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from cart.core.basket import Basket
 from cart.core.interventions import Open
 from cart.core.ledger import (
@@ -175,6 +177,8 @@ class TripState:
                 self.learned[event.sku] = event
                 while len(self.learned) > _LEARNED_MAX:
                     self.learned.pop(next(iter(self.learned)))
+            case AttemptChanged(state="voided") if self.receipt and self.receipt.attempt_id == event.attempt_id:
+                self.receipt = msgspec.structs.replace(self.receipt, refunded_minor=event.amount_minor)
             case AttemptChanged() | _:
                 pass  # the attempt itself is folded by Payments
 

@@ -168,9 +168,12 @@ class TillLedger:
         )
         return self.attempt(attempt_id)
 
-    def withdraw(self, attempt_id: str) -> None:
-        """The attempt is taken back; on disk before the provider is told."""
-        self._connection.execute("UPDATE attempt SET withdrawn = 1 WHERE attempt_id = ?", (attempt_id,))
+    def withdraw(self, attempt_id: str, reason: str = "") -> None:
+        """The attempt is taken back, by staff where there is a reason; on disk before the provider is told."""
+        self._connection.execute(
+            "UPDATE attempt SET withdrawn = 1, reason = coalesce(nullif(?, ''), reason) WHERE attempt_id = ?",
+            (reason, attempt_id),
+        )
 
     def hand_over(self, attempt_id: str) -> None:
         """A person takes the money instead; on disk before the provider is told. What was withdrawn stays so."""

@@ -33,6 +33,11 @@ log = logging.getLogger(__name__)
 TASKS_MAX: Final = 500
 """Attempts at the provider at once: one a cart, for the largest store. The cart's query ends what is beyond it."""
 
+REFUNDED: Final = "refunded by staff: "
+"""What the reason of a refund begins with."""
+
+REASON_MAX: Final = 200
+
 Asked = PaymentRequestMessage | PaymentQueryMessage
 
 
@@ -128,6 +133,28 @@ class PaymentDesk:
         self._say(after)
         return after
 
+    def refund(self, attempt_id: str, reason: str) -> AttemptRow:
+        """Staff gives back what was paid, all of it: by the provider, or by hand what was taken by hand.
+
+        Raises TillProblem where nothing is held, or no reason is given. The cart, and its receipt, are told.
+        """
+        row = self._ledger.attempt(attempt_id)
+        if row is None or row.status != "approved" or row.withdrawn:
+            raise TillProblem("nothing is held for this attempt; look at its state on this page")
+        said, _ = redact_text(" ".join(reason.split()))
+        if not said:
+            raise TillProblem("say why the money is given back; the ledger keeps the reason")
+        said = f"{REFUNDED}{said}"[:REASON_MAX]
+        if row.method == "till":
+            after = self._ledger.change(attempt_id, ["approved"], "voided", reason=said)
+            if after is None or after.status != "voided":
+                raise TillProblem("the attempt is gone; reload the page")
+            self._say(after)
+            return after
+        self._ledger.withdraw(attempt_id, said)
+        self._work(f"{attempt_id}/withdraw", self._withdraw(attempt_id))
+        return self._ledger.attempt(attempt_id) or row
+
     def _begin(self, asked: PaymentRequestMessage) -> None:
         paid = self._paid_by_code(asked)
         if paid is not None:
@@ -219,7 +246,11 @@ class PaymentDesk:
     async def _withdraw(self, attempt_id: str, *, reason: str = "withdrawn") -> None:
         found = await self._provider.withdraw(attempt_id)
         if found.status in {"cancelled", "voided", "declined"}:
-            reason = "late_approval" if found.status == "voided" else reason
+            row = self._ledger.attempt(attempt_id)
+            if row is not None and row.reason.startswith(REFUNDED):
+                reason = row.reason
+            elif found.status == "voided":
+                reason = "late_approval"
             self._ledger.change(attempt_id, ["pending", "approved"], found.status, reason=reason)
         self._say_again(attempt_id)
 

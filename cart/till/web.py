@@ -55,6 +55,7 @@ def create_app(till: Till) -> Starlette:
         Route("/api/v1/mode", _action(lambda body: _mode(till, body)), methods=["POST"]),
         Route("/api/v1/code", _action(lambda body: _code(till, body)), methods=["POST"]),
         Route("/api/v1/release", _action(lambda body: _release(till, body)), methods=["POST"]),
+        Route("/api/v1/refund", _action(lambda body: _refund(till, body)), methods=["POST"]),
     ]
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
     return Starlette(routes=routes, middleware=[hosts, Middleware(BaseHTTPMiddleware, dispatch=_guard)])
@@ -135,6 +136,16 @@ class CodeBody(msgspec.Struct, forbid_unknown_fields=True):
 
 class ReleaseBody(msgspec.Struct, forbid_unknown_fields=True):
     code: str
+
+
+class RefundBody(msgspec.Struct, forbid_unknown_fields=True):
+    attempt_id: str
+    reason: str
+
+
+def _refund(till: Till, body: bytes) -> Any:
+    asked = msgspec.json.decode(body, type=RefundBody)
+    return {"attempt": till.payments.refund(asked.attempt_id, asked.reason)}
 
 
 def _command(till: Till, body: bytes) -> Any:

@@ -224,7 +224,7 @@ def test_an_amount_of_nothing_is_no_attempt() -> None:
 
 def test_the_table_is_closed_and_money_ends_it() -> None:
     assert {after for row in TRANSITIONS.values() for after in row.values()} <= set(TRANSITIONS)
-    assert set(TRANSITIONS["approved"].values()) == {"approved"}
+    assert set(TRANSITIONS["approved"].values()) == {"approved", "voided"}
     assert all(
         row.get("approved") != "approved" for name, row in TRANSITIONS.items() if name in TERMINAL - {"approved"}
     )

@@ -294,3 +294,18 @@ def test_a_restart_while_paying_asks_after_the_same_attempt(shopper: Shopper) ->
     assert later.phase() == "paying"
     assert [e.attempt_id for e in later.effects if isinstance(e, QueryPayment)] == ["trip1.1"]
     assert not any(isinstance(e, RequestPayment) for e in later.effects)
+
+
+def test_what_staff_gave_back_stands_on_the_receipt(shopper: Shopper) -> None:
+    shopper.pay().till("approved")
+    paid = shopper.view.receipt
+    assert paid is not None
+    assert paid.refunded_minor == 0
+    shopper.till("voided")
+    after = shopper.view.receipt
+    assert after is not None
+    assert (shopper.phase(), after.refunded_minor, after.total_minor) == ("paid", paid.total_minor, paid.total_minor)
+    shopper.till("approved")
+    assert shopper.events(SecurityNoted) == []
+    later = Shopper(session=revived(shopper, shopper.records()), t_ns=shopper.t_ns)
+    assert later.view.receipt == after

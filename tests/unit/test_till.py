@@ -122,6 +122,51 @@ def test_an_id_asked_after_or_withdrawn_before_it_arrives_is_never_charged(
     at_counter(tmp_path, scene)
 
 
+def test_staff_gives_money_back_once_and_says_why(tmp_path: Path) -> None:
+    async def scene(counter: Counter) -> None:
+        counter.desk.request(request())
+        await settle()
+        with pytest.raises(TillProblem, match="say why"):
+            counter.desk.refund("T.1", "  ")
+        counter.desk.refund("T.1", "milk was sour")
+        with pytest.raises(TillProblem, match="nothing is held"):
+            counter.desk.refund("T.1", "once more")
+        await settle()
+        assert counter.statuses() == ["pending", "approved", "voided"]
+        assert counter.said[-1].reason == "refunded by staff: milk was sour"
+        assert counter.acquirer.captures() == {}
+
+    at_counter(tmp_path, scene)
+
+
+def test_a_refund_that_the_power_interrupted_is_carried_on_with_its_reason(tmp_path: Path) -> None:
+    async def first(counter: Counter) -> None:
+        counter.desk.request(request())
+        await settle()
+        counter.ledger.withdraw("T.1", "refunded by staff: milk was sour")
+
+    async def second(counter: Counter) -> None:
+        counter.desk.recover()
+        await settle()
+        assert (counter.said[-1].status, counter.said[-1].reason) == ("voided", "refunded by staff: milk was sour")
+        assert counter.acquirer.captures() == {}
+
+    at_counter(tmp_path, first)
+    at_counter(tmp_path, second)
+
+
+def test_money_taken_by_hand_is_given_back_by_hand(tmp_path: Path) -> None:
+    async def scene(counter: Counter) -> None:
+        counter.desk.request(request(method="till"))
+        counter.desk.complete(CODE, 500)
+        counter.desk.refund("T.1", "changed their mind")
+        assert counter.statuses() == ["pending", "approved", "voided"]
+        with pytest.raises(TillProblem):
+            counter.desk.complete(CODE, 500)
+
+    at_counter(tmp_path, scene)
+
+
 def test_a_restart_takes_up_what_was_captured_but_not_written_down(tmp_path: Path) -> None:
     async def first(counter: Counter) -> None:
         counter.acquirer.late_s = 60.0

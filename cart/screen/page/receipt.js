@@ -22,6 +22,7 @@ export function receipt({ view, words }) {
       paper.savings_minor > 0 && [h("dt", { key: "st" }, say("receipt.savings")), h("dd", { key: "sd" }, money(paper.savings_minor))],
       h("dt", { key: "tt", class: "sum" }, say("receipt.total")),
       h("dd", { key: "td", class: "sum" }, money(paper.total_minor)),
+      paper.refunded_minor > 0 && [h("dt", { key: "rt" }, say("receipt.refunded")), h("dd", { key: "rd" }, money(paper.refunded_minor))],
       paper.taxes.map((tax) => [
         h("dt", { key: `t${tax.tax}` }, `${tax.tax} · ${say(tax.included ? "receipt.tax" : "receipt.tax.added", { rate: words.percent(tax.rate_bp) })}`),
         h("dd", { key: `d${tax.tax}` }, money(tax.tax_minor)),

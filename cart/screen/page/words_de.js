@@ -129,6 +129,7 @@ export const de = {
   "reason.not_alone": "Bitte einzeln hineinlegen, damit wir es wiegen können.",
   "reason.own_thing": "Wir sehen Ihre eigenen Sachen gemeinsam an.",
   "reason.bulky_limit": "Wir sehen gemeinsam unter den Korb.",
+  "receipt.refunded": "Zurückgezahlt",
   "notice.scale": "Die Waage macht Pause. Scannen Sie einfach weiter.",
   "notice.scanner": "Der Scanner antwortet nicht. Wählen Sie hier aus, oder bitten Sie um Hilfe.",
   "notice.camera": "Die Kamera ist aus. Alles andere geht.",

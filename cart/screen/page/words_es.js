@@ -129,6 +129,7 @@ export const es = {
   "reason.not_alone": "Póngalo solo, por favor, para que podamos pesarlo.",
   "reason.own_thing": "Miraremos sus cosas juntos.",
   "reason.bulky_limit": "Miraremos juntos debajo de la cesta.",
+  "receipt.refunded": "Reembolsado",
   "notice.scale": "La balanza descansa. Siga escaneando.",
   "notice.scanner": "El escáner no responde. Elija aquí o pida ayuda.",
   "notice.camera": "La cámara está apagada. Todo lo demás funciona.",

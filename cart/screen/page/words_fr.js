@@ -129,6 +129,7 @@ export const fr = {
   "reason.not_alone": "Merci de le déposer seul, pour que nous puissions le peser.",
   "reason.own_thing": "Nous regarderons vos affaires ensemble.",
   "reason.bulky_limit": "Nous regarderons ensemble sous le panier.",
+  "receipt.refunded": "Remboursé",
   "notice.scale": "La balance fait une pause. Continuez à scanner.",
   "notice.scanner": "Le scanner ne répond pas. Choisissez ici ou demandez de l'aide.",
   "notice.camera": "La caméra est éteinte. Tout le reste fonctionne.",

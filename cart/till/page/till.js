@@ -170,6 +170,8 @@ function draw(state) {
     const line = element("li", `${row.cart_id} · ${money(row.amount_minor, row.currency)} · `);
     line.append(element("span", text, look));
     if (row.status === "at_till") line.append(` · ${row.code}`);
+    if (row.status === "approved" && !row.withdrawn) line.append(" ", refundButton(row));
+    if (row.status === "voided" && row.reason) line.append(` · ${row.reason}`);
     return line;
   }));
   const weights = state.catalogue?.weights ?? [];
@@ -178,6 +180,15 @@ function draw(state) {
   $("security-section").hidden = !state.security.length;
   $("security").replaceChildren(...state.security.map((note) =>
     element("li", `${note.cart_id}: ${note.what.replaceAll("_", " ")} (${note.detail})`)));
+}
+
+function refundButton(row) {
+  const button = element("button", "Give back…");
+  button.addEventListener("click", () => {
+    const reason = window.prompt(`Give back ${money(row.amount_minor, row.currency)}: why?`);
+    if (reason) send("refund", { attempt_id: row.attempt_id, reason }, row.method === "till" ? "Booked; hand the money over." : "Given back; the cart hears of it.");
+  });
+  return button;
 }
 
 $("code-form").addEventListener("submit", async (event) => {

@@ -92,6 +92,8 @@ class TripState:
     gross_sigma_g: float = 0.0
     gross_noted_ns: int = 0
     slope_g: float = 0.0
+    light_allowed: int = 0
+    """How often staff has let more light items go in by their scan."""
     attempts: int = 0
     receipt: Receipt | None = None
     staff_involved: int = 0
@@ -274,6 +276,7 @@ class TripState:
                     open_.event = event
             case InterventionCleared():
                 closed = self.interventions.pop(event.id, None)
+                self.light_allowed += event.intervention == "light_limit" and event.how == "staff"
                 if closed is not None and event.how == "staff" and closed.event.line_id is not None:
                     self.asked_alone[closed.event.line_id] = t_ns
             case _:
@@ -290,6 +293,7 @@ class TripState:
         self.attempts, self.staff_involved = 0, 0
         self.asked_alone = {}
         self.shown = []
+        self.light_allowed = 0
         self.receipt = None
 
     def _change_phase(self, event: PhaseChanged) -> None:

@@ -24,7 +24,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cancel_grace_s: float = 10.0
     abandon_s: float = 1800.0
     own_thing_needs_staff: bool = False
-    light_items_max: int = 5
+    light_items_max: int = 20
+    """Items too light to be seen go in by their scan alone: each is paid for, so the limit bounds what scans by mistake
+    may charge. Staff who come for it allow as many again.
+    """
     light_item_g: float = 5.0
     bulky_items_max: int = 3
     bulky_item_g: float = 3000.0

@@ -7,6 +7,7 @@ import pytest
 
 from cart.core.ledger import AgeChecked, InterventionRaised, ItemConfirmed, SecurityNoted, StepExplained
 from cart.core.observations import CatalogArrived, DayTold, PartChanged, ScanRefused, StaffCommand
+from cart.core.settings import Policy
 from tests.unit.shopper import CATALOG, Shopper, gtin, item
 
 
@@ -151,8 +152,15 @@ def test_row_25_too_light_to_see(shopper: Shopper) -> None:
     assert shopper.open == []
 
 
-def test_row_25_has_a_store_limit(shopper: Shopper) -> None:
+def test_row_25_has_a_store_limit_and_staff_allows_as_many_again() -> None:
+    shopper = Shopper(policy=Policy(light_items_max=5)).started()
     shopper.scan(6, times=5)
+    assert shopper.open == []
+    shopper.scan(6)
+    assert shopper.open == [("light_limit", "staff")]
+    open_id = shopper.question("light_limit").id
+    shopper.tell(StaffCommand(t_ns=shopper.t_ns, command_id="c", action="resolve", intervention=open_id))
+    shopper.scan(6, times=4)
     assert shopper.open == []
     shopper.scan(6)
     assert shopper.open == [("light_limit", "staff")]

@@ -152,7 +152,7 @@ def log_timing(late_s: float) -> float:
     return _TIMING_LATE
 
 
-_TIMING = ((-15.0, -5.0), (-1.0, -2.0), (10.0, -0.1), (20.0, -1.5))
+_TIMING = ((-15.0, -5.0), (-7.0, -3.5), (-1.0, -2.0), (10.0, -0.1), (20.0, -1.5))
 _TIMING_LATE = -2.5
 """Most go in within ten seconds of their scan, a tenth are put in first; seconds and natural logarithms."""
 

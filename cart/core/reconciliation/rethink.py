@@ -58,7 +58,7 @@ class Again:
 class _Whole:
     score: float
     explanations: tuple[Explanation, ...]
-    used: Counter[tuple[str, int]]
+    used: dict[tuple[str, int], int]
     steps: frozenset[int]
 
 
@@ -75,7 +75,7 @@ def rethink(window: Window, scans_ns: dict[int, tuple[int, ...]], settled: tuple
     if believed is None:
         return None
     units = {("place", w.line_id): w.units for w in window.waiting}
-    wholes = [_Whole(0.0, (), Counter(), frozenset())]
+    wholes = [_Whole(0.0, (), {}, frozenset())]
     for step in steps:
         wholes = _extended(wholes, step, choices[step.step_id], units)
     ranked = sorted((_with_left_out(whole, window) for whole in wholes), key=lambda w: -w.score)
@@ -149,7 +149,7 @@ def _believed(
     steps: tuple[Step, ...], choices: dict[int, list[Explanation]], settled: tuple[Settled, ...]
 ) -> _Whole | None:
     """What was believed so far, as one of the wholes; None where its explanation isn't among the likely ones."""
-    whole = _Whole(0.0, (), Counter(), frozenset())
+    whole = _Whole(0.0, (), {}, frozenset())
     for step in steps:
         if step.step_id in whole.steps:
             continue
@@ -170,36 +170,36 @@ def _same(explanation: Explanation, own: Settled) -> bool:
 
 
 def _joined(whole: _Whole, explanation: Explanation) -> _Whole:
-    used = whole.used + Counter({(m.kind, m.key): m.units for m in explanation.moves})
-    return _Whole(
-        whole.score + explanation.score,
-        (*whole.explanations, explanation),
-        used,
-        whole.steps.union(explanation.step_ids),
-    )
+    used = dict(whole.used)
+    for move in explanation.moves:
+        used[move.kind, move.key] = used.get((move.kind, move.key), 0) + move.units
+    explanations = (*whole.explanations, explanation)
+    return _Whole(whole.score + explanation.score, explanations, used, whole.steps.union(explanation.step_ids))
 
 
 def _extended(
     wholes: list[_Whole], step: Step, choices: list[Explanation], units: dict[tuple[str, int], int]
 ) -> list[_Whole]:
-    longer: list[_Whole] = []
-    for whole in wholes:
-        if step.step_id in whole.steps:
-            longer.append(whole)
-            continue
-        for explanation in choices:
-            joined = _joined(whole, explanation)
-            if all(count <= units.get(key, 1) for key, count in joined.used.items()):
-                longer.append(joined)
-    longer.sort(key=lambda w: -w.score)
-    return longer[:BEAM]
+    """Each whole with each choice that uses no unit twice; the likeliest of them."""
+    longer = [
+        (whole.score + explanation.score, whole, explanation)
+        for whole in wholes
+        if step.step_id not in whole.steps
+        for explanation in choices
+        if all(whole.used.get((m.kind, m.key), 0) + m.units <= units.get((m.kind, m.key), 1) for m in explanation.moves)
+    ]
+    longer.sort(key=lambda found: -found[0])
+    kept = [_joined(whole, explanation) for _, whole, explanation in longer[:BEAM]]
+    kept += [whole for whole in wholes if step.step_id in whole.steps]
+    kept.sort(key=lambda w: -w.score)
+    return kept[:BEAM]
 
 
 def _with_left_out(whole: _Whole, window: Window) -> _Whole:
     """The same with the odds of what was scanned and never went in."""
     score = whole.score
     for waiting in window.waiting:
-        left = waiting.units - whole.used[("place", waiting.line_id)]
+        left = waiting.units - whole.used.get(("place", waiting.line_id), 0)
         if left > 0:
             since_ns = max(waiting.since_ns, waiting.awaited_ns)
             score += priors.log_left((window.now_ns - since_ns) / 1e9) + 0.5 * (left - 1) * priors.LEFT_OUT
@@ -209,7 +209,7 @@ def _with_left_out(whole: _Whole, window: Window) -> _Whole:
 def _trouble(whole: _Whole, window: Window) -> int:
     """How much would have to be asked."""
     opened = sum(e.open_kind is not None for e in whole.explanations)
-    left = sum(w.units > whole.used[("place", w.line_id)] for w in window.waiting)
+    left = sum(w.units > whole.used.get(("place", w.line_id), 0) for w in window.waiting)
     return 2 * opened + left
 
 

@@ -119,13 +119,18 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
         elif not alone:
             group.fit(known, _NOTHING, priors.CANCEL + again)
     for unknown in search.ranged_in if alone or ranged else ():
+        anothers = any(
+            w.step_id in group.ids and w.line_id != unknown.moves[0].key for w in search.window.waiting if w.step_id
+        )
         others = len(search.window.waiting) > 1 or group.steps[0].began_ns < unknown.since_ns - TOUCHED_LATE_NS
         if not alone and unknown.moves[0].priced and others:
             continue  # which of the movements were its own can't be told
-        _fit_ranged(group, unknown, _NOTHING, movements + (not alone) * priors.RANGED_TWICE)
+        # What is asked about one thing is not taken for another of any weight without more ado.
+        odds = movements + anothers * priors.PLACE_BELIEVED
+        _fit_ranged(group, unknown, _NOTHING, odds + (not alone) * priors.RANGED_TWICE)
         if alone:
             for known in search.beside:
-                _fit_ranged(group, unknown, known, movements)
+                _fit_ranged(group, unknown, known, odds)
     for out in search.near_out(target_g, variance_g2):
         group.fit(out, _NOTHING, out.log_prior + movements)
     for everything in search.everything:

@@ -18,6 +18,7 @@ BENCHMARKS = (
     "latency",
     "footprint",
     "decision",
+    "camera",
     "frame_codes",
     "trips",
     "faults",

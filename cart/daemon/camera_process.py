@@ -7,6 +7,7 @@ changed in the basket, barcodes held up to it. Before the first frame the proces
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -35,8 +36,9 @@ NO_MODEL = ModelState(0, ok=False, detail="none: the cart goes by weight and sca
 LoadModel = Callable[[CameraTable], tuple[Classify | None, ModelState]]
 
 
-def load_model(table: CameraTable) -> tuple[Classify | None, ModelState]:
-    """The configured classifier, or none and why; a cart without one goes on."""
+def load_model(table: CameraTable, taught_in: Path | None = None) -> tuple[Classify | None, ModelState]:
+    """The configured classifier, or none and why; a cart without one goes on. `taught_in`: where enrolled products are
+    kept (cart/enrolled_file.py)."""
     folder = model_folder(table.model)
     if folder is None:
         return None, NO_MODEL
@@ -47,7 +49,11 @@ def load_model(table: CameraTable) -> tuple[Classify | None, ModelState]:
     except DriverError as error:
         return None, ModelState(0, ok=False, detail=str(error))
     told = f"{len(classifier.labels)} classes, {classifier.runtime}, {classifier.digest[:12]}"
-    return lambda crop: classifier.classify(crop).scores, ModelState(0, ok=True, detail=told)
+    if taught_in is None:
+        return lambda crop: classifier.classify(crop).scores, ModelState(0, ok=True, detail=told)
+    from cart.daemon.camera_model import TaughtClassifier
+
+    return TaughtClassifier(classifier, taught_in), ModelState(0, ok=True, detail=told)
 
 
 class CameraWatch:
@@ -148,7 +154,8 @@ def run(table: CameraTable, load: LoadModel = load_model) -> int:
 
 def main() -> None:
     """The daemon starts this again when it ends."""
-    status = run(load_config(Path(sys.argv[1])).camera)
+    config = load_config(Path(sys.argv[1]))
+    status = run(config.camera, functools.partial(load_model, taught_in=Path(config.journal.folder)))
     # A thread stuck in OpenCV would keep an orderly exit waiting.
     os._exit(status)
 

@@ -29,6 +29,7 @@ from cart.daemon.core_loop import CoreLoop
 from cart.daemon.parts import CameraPart, DevicePart, PinsPart, PowerPart, ScannerPart
 from cart.daemon.service_manager import ServiceManager
 from cart.daemon.store_part import StorePart
+from cart.enrolled_file import EnrolledFileProblem, save_enrolled
 from cart.journal import Journal, JournalProblem, Opened
 from cart.screen.server import ScreenServer, TouchReply, TouchRequest, ViewFeed, as_observation
 from cart.screen.touches import ReceiptTo
@@ -154,6 +155,7 @@ class Daemon:
             "scale": DevicePart("scale", "cart.daemon.scale_process", self._config_path, submit, clock)
         }
         if config.camera.source:
+            self._teach_camera()
             self.camera = CameraPart("cart.daemon.camera_process", self._config_path, submit, clock)
             self.devices["camera"] = self.camera
         self.scanner = ScannerPart(config, submit, clock, self.control.tap_scanner)
@@ -230,6 +232,13 @@ class Daemon:
     def _committed(self, view: TripView | None) -> None:
         self.store.committed(view)
 
+    def _teach_camera(self) -> None:
+        """What the store enrolled, where the camera's process looks for it."""
+        try:
+            save_enrolled(self._catalog.enrolled, Path(self._config.journal.folder))
+        except EnrolledFileProblem as error:
+            log.warning("%s", error)
+
     def _rows_returned(self, rows: list[LedgerRow]) -> None:
         self._lost_rows = rows
         self._stopping.set()
@@ -237,7 +246,10 @@ class Daemon:
     def _catalog_arrived(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._feed.publish_catalog(catalog)
+        asyncio.get_running_loop().run_in_executor(None, self._teach_camera)
         freeze_what_stays()
+        if self.camera is not None:
+            asyncio.get_running_loop().run_in_executor(None, self._teach_camera)
 
     async def _touched(self, request: TouchRequest) -> TouchReply:
         if isinstance(request, ReceiptTo) and not self.store.linked:

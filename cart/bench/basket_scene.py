@@ -15,11 +15,12 @@ from typing import Final, Literal, NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from cart.bench.layers import HEIGHT, SKINS, SLEEVES, WIDTH, draw_arm, paste, paste_arm
 from cart.bench.pictures import Picture, Sprite
 
-WIDTH, HEIGHT = 640, 480
+__all__ = ["HEIGHT", "WIDTH", "BasketScene", "Lens", "Placed", "Reach"]
+
 Lens = Literal["clear", "dark", "dirty", "covered", "frozen"]
 """What is wrong between light and sensor: no light, a smeared glass, something stuck on it, a sensor that hangs."""
 
@@ -31,14 +32,11 @@ LEAVE_S: Final = 0.5
 has 0.6–1 s for a whole reach)."""
 EXPOSURE_S: Final = 0.6
 MEAN_WANTED: Final = 112.0
-SKINS: Final = ((138, 170, 224), (105, 140, 200), (70, 100, 150), (45, 65, 100))
-SLEEVES: Final = ((90, 60, 50), (60, 60, 65), (50, 60, 150), (200, 200, 195), (60, 110, 70), None)
 TILE_PX: Final = 150
 FLOOR_LEVELS: Final = (55.0, 150.0)
 """A shop's tiles, from slate to pale: what goes in must not always be brighter than what it covers."""
 NOISE_ROWS: Final = 61
 """A frame's noise is a random window of a larger sheet: 122 different ones, and none costs a random number a pixel."""
-ARM_LENGTH, ARM_WIDTH = 620, 96
 
 
 class Placed(NamedTuple):
@@ -196,7 +194,7 @@ class BasketScene:
         if self._rest is None or self._rest[0] != scene or self._rest[1] != self._phase:
             image = self._basket()
             for thing in scene:
-                _paste(image, thing.sprite, thing.x, thing.y, thing.turn, shadow=0.45)
+                paste(image, thing.sprite, thing.x, thing.y, thing.turn, shadow=0.45)
             self._rest = (scene, self._phase, image)
         return self._rest[2]
 
@@ -227,10 +225,10 @@ class BasketScene:
                 first = reach.carried[0]
                 for thing in reach.carried:
                     beside = np.clip((thing.x - first.x, thing.y - first.y), -50, 50)
-                    _paste(layer, thing.sprite, x + beside[0], y + beside[1], thing.turn, shadow=0.25)
+                    paste(layer, thing.sprite, x + beside[0], y + beside[1], thing.turn, shadow=0.25)
             grip = _grip(reach)
             out_x, out_y = math.sin(math.radians(reach.angle)), math.cos(math.radians(reach.angle))
-            _paste_arm(layer, reach.arm, x + out_x * grip, y + out_y * grip, reach.angle)
+            paste_arm(layer, reach.arm, x + out_x * grip, y + out_y * grip, reach.angle)
             if share != 1.0:
                 cv2.addWeighted(image, 0.55, layer, 0.45, 0, dst=image)
         return image
@@ -317,7 +315,7 @@ class BasketScene:
         """Shoppers stand behind the cart, at the picture's lower edge, and reach in from there or from a side."""
         touch_s = max(touch_s, 0.3)
         hold_s = max(hold_s, touch_s + 0.15)
-        arm = _arm(SKINS[int(self._random.integers(len(SKINS)))], SLEEVES[int(self._random.integers(len(SLEEVES)))])
+        arm = draw_arm(SKINS[int(self._random.integers(len(SKINS)))], SLEEVES[int(self._random.integers(len(SLEEVES)))])
         reach = Reach(
             kind, t_s, t_s + touch_s, t_s + hold_s, t_s + hold_s + LEAVE_S,
             x, y, float(self._random.uniform(-50, 50)), arm, carried, until, seed=float(self._random.uniform(0, 9)),
@@ -363,77 +361,6 @@ def _smooth(part: float) -> float:
     """Smooth step from 0 to 1: a hand's speed is bell-shaped."""
     part = min(1.0, max(0.0, part))
     return part * part * (3 - 2 * part)
-
-
-def _paste(image: Picture, sprite: Sprite, x: float, y: float, turn: float, *, shadow: float) -> None:
-    """Blend a turned sprite in at its centre (x, y), with its shadow below and to the right."""
-    height, width = sprite.alpha.shape
-    half = math.ceil(math.hypot(height, width) / 2) + 8
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, 1.0)
-    matrix = matrix + _shift(half - width / 2 + x - round(x), half - height / 2 + y - round(y))
-    size = (2 * half, 2 * half)
-    bgr = cv2.warpAffine(sprite.bgr, matrix, size)
-    alpha = cv2.warpAffine(sprite.alpha, matrix, size)
-    dark = cv2.GaussianBlur(np.roll(alpha, (6, 5), axis=(0, 1)), (0, 0), 4)
-    _blend(image, np.zeros_like(bgr), (dark * shadow).astype(np.uint8), round(x) - half, round(y) - half)
-    _blend(
-        image, bgr.astype(np.uint8, copy=False), alpha.astype(np.uint8, copy=False), round(x) - half, round(y) - half
-    )
-
-
-def _shift(x: float, y: float) -> npt.NDArray[np.float64]:
-    """What to add to an affine matrix so that it also shifts."""
-    return np.array([[0, 0, x], [0, 0, y]], np.float64)
-
-
-def _blend(image: Picture, bgr: Picture, alpha: Picture, left: int, top: int) -> None:
-    """Blend into the part of `image` that the layer covers."""
-    x0, y0 = max(left, 0), max(top, 0)
-    x1, y1 = min(left + alpha.shape[1], image.shape[1]), min(top + alpha.shape[0], image.shape[0])
-    if x0 >= x1 or y0 >= y1:
-        return
-    part = image[y0:y1, x0:x1]
-    weight = cv2.merge([alpha[y0 - top : y1 - top, x0 - left : x1 - left]] * 3)
-    over = cv2.multiply(bgr[y0 - top : y1 - top, x0 - left : x1 - left], weight, scale=1 / 255)
-    cv2.add(cv2.multiply(part, 255 - weight, scale=1 / 255), over, dst=part)
-
-
-def _paste_arm(image: Picture, arm: Picture, x: float, y: float, angle: float) -> None:
-    """Draw the arm with its fingertips at (x, y); at 0° it comes from the picture's lower edge."""
-    matrix = cv2.getRotationMatrix2D((ARM_WIDTH / 2, 40), angle, 1.0)
-    matrix = matrix + _shift(x - ARM_WIDTH / 2, y - 40)
-    corners = cv2.transform(
-        np.array([[[0, 0], [ARM_WIDTH, 0], [0, ARM_LENGTH], [ARM_WIDTH, ARM_LENGTH]]], np.float64), matrix
-    )
-    left, top = np.clip(corners[0].min(axis=0), 0, (WIDTH - 1, HEIGHT - 1)).astype(int)
-    right, bottom = np.clip(corners[0].max(axis=0) + 1, 1, (WIDTH, HEIGHT)).astype(int)
-    if right <= left or bottom <= top:
-        return
-    matrix = matrix + _shift(-left, -top)
-    turned = cv2.warpAffine(arm, matrix, (int(right - left), int(bottom - top))).astype(np.uint8, copy=False)
-    _blend(image, np.ascontiguousarray(turned[..., :3]), turned[..., 3], int(left), int(top))
-
-
-def _arm(skin: tuple[int, int, int], sleeve: tuple[int, int, int] | None) -> Picture:
-    """A hand with its forearm, fingers up: ARM_LENGTH × ARM_WIDTH × 4, the last its opacity."""
-    mask = np.zeros((ARM_LENGTH, ARM_WIDTH), np.uint8)
-    middle = ARM_WIDTH // 2
-    for x, top in ((middle - 24, 26), (middle - 8, 14), (middle + 8, 12), (middle + 23, 24)):
-        cv2.line(mask, (x, top), (x, 86), (255.0,), 14, cv2.LINE_AA)
-    cv2.line(mask, (middle - 38, 64), (middle - 22, 104), (255.0,), 15, cv2.LINE_AA)
-    cv2.ellipse(mask, (middle, 100), (33, 38), 0, 0, 360, (255.0,), -1, cv2.LINE_AA)
-    forearm = np.array([[middle - 22, 110], [middle + 22, 110], [middle + 38, ARM_LENGTH], [middle - 38, ARM_LENGTH]])
-    cv2.fillConvexPoly(mask, forearm.astype(np.int32), (255.0,), cv2.LINE_AA)
-    colour = np.empty((ARM_LENGTH, ARM_WIDTH, 3), np.float32)
-    colour[:] = skin
-    if sleeve is not None:
-        colour[190:] = sleeve
-        colour[190:200] *= 0.8
-        mask[190:] = cv2.dilate(mask[190:], np.ones((1, 11), np.uint8))
-    deep = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
-    light = 0.6 + 0.4 * np.sqrt(np.clip(deep / 20, 0, 1))
-    shaded = np.clip(colour * light[..., None], 0, 255).astype(np.uint8)
-    return np.dstack([shaded, mask]).astype(np.uint8)
 
 
 def _floor(rng: np.random.Generator) -> Picture:

@@ -371,8 +371,8 @@ class StepDetector:
         asked = self._asked(t_ns, delta, variance**0.5, seen, quiet_s, period_s)
         if seen.evidence(abs(delta)) < asked + LOUD_MORE * math.log(seen.noise_g / self.sigma_g):
             return None
-        # Real noise is not quite white: a mean of many samples is worse than σ/√n by about a quarter of a sample's.
-        sigma = math.sqrt(variance + 0.04 + (0.25 * self.sigma_g) ** 2 + (2e-4 * delta) ** 2)
+        # Real noise is not quite white: before and after, a mean is worse than σ/√n by a quarter of a sample's.
+        sigma = math.sqrt(variance + 0.06 + (0.35 * self.sigma_g) ** 2 + (3e-4 * delta) ** 2)
         rest_ns = self._rest_began(seen, delta, period_s)
         step = WeightStep(delta, sigma, self._began_ns, max(self._began_ns, rest_ns), t_ns, seen.level_g)
         self.reference_g = seen.level_g

@@ -19,12 +19,12 @@ LOOKS = 1.2
 AGITATED = 1.0
 """How much more is asked for each recent touch that changed nothing, up to two."""
 AGITATED_S = 8.0
-TOUCH_S = 0.3
-"""A light touch does not last: the odds that it is still there fall as exp(−(t/0.3 s)²); noise hides its ends."""
+TOUCH_S = 0.26
+"""A light touch does not last: the odds that it is still there fall as exp(−(t/0.26 s)²); noise hides its ends."""
 LIGHT_G = 200.0
-FORETOLD_SHARE = 0.7
-"""How often a change is one that was foretold."""
-FORETOLD_MAX = 4.5
+FORETOLD_IN, FORETOLD_OUT = 1.2, 0.5
+"""How much likelier a change is one that was foretold than a touch where each would do. Who scanned puts in."""
+FORETOLD_MAX = 5.5
 FORETOLD_MANY = 32
 HAND_DECADES = math.log(1000.0)
 """A hand's force may be anything from 5 g to 5 kg, each factor as likely as another."""
@@ -81,5 +81,5 @@ class Odds:
             variance = one.sd_g * one.sd_g + sd_g * sd_g
             off = delta_g - one.delta_g
             density += math.exp(-0.5 * off * off / variance) / math.sqrt(2 * math.pi * variance)
-        odds = FORETOLD_SHARE * density / len(alike) * abs(delta_g) * HAND_DECADES
+        odds = (FORETOLD_IN if delta_g > 0 else FORETOLD_OUT) * density / len(alike) * abs(delta_g) * HAND_DECADES
         return min(FORETOLD_MAX, math.log(odds)) if odds > 1.0 else 0.0

@@ -97,7 +97,8 @@ def enrolment(strange: Answers, embedded: NDArray[np.float64], pictures: int) ->
     """Enrols each class from `pictures` of the first half of its photos and recognises those of its second half.
 
     Neighbours in file order were taken one after the other, so that the halves differ at least a little. `genuine` are
-    the cosines of a photo and its own class's mean picture, `impostor` those of it and the other classes'.
+    the cosines of a photo and its own class's mean picture, `impostor` those of it and the other classes'. `means` are
+    the enrolled directions, `tested` the places of the photos recognised.
     """
     labels = np.unique(strange.fine)
     means, tested, truth = [], [], []
@@ -111,7 +112,9 @@ def enrolment(strange: Answers, embedded: NDArray[np.float64], pictures: int) ->
         truth += [label] * len(second)
     cosines = embedded[np.concatenate(tested)] @ normalised(np.stack(means)).T
     own = np.array(truth)[:, None] == labels[None, :]
-    return {"right": float(own[np.arange(len(own)), cosines.argmax(1)].mean()), "cosines": cosines, "own": own}
+    right = float(own[np.arange(len(own)), cosines.argmax(1)].mean())
+    together = {"means": normalised(np.stack(means)), "tested": np.concatenate(tested)}
+    return {"right": right, "cosines": cosines, "own": own, **together}
 
 
 def report(run: Run, coarse_of: Sequence[int]) -> dict[str, object]:

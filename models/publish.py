@@ -29,13 +29,16 @@ from models import photos as ph
 from models.embedding import Head
 from models.examine import EMBEDDING_SIZE, Run, enrolment, head_of, none_inputs, read_run, report, restored
 from models.export import tflite
-from models.net import build
-from models.train import EVALUATED_PX
+from models.net import Net, Parameters, build
+from models.rounding import corrected
+from models.train import EVALUATED_PX, Recipe
 
 FILE = "produce.tflite"
 STRANGE_PRIOR = 0.05
 """How many of the photos that a cart classifies are taken to show none of the classes."""
 ENROLLED_PICTURES = 5
+CORRECTED_BY = 81
+"""Photos by which the rounding of the weights is corrected: as many as classes."""
 
 
 def souped(folders: Sequence[Path]) -> Path:
@@ -77,10 +80,29 @@ def verification(strangers: Run, head: Head) -> dict[str, Any]:
         "threshold": round(threshold, 4),
         "offset": round(float(offset), 4),
         "slope": round(float(slope), 4),
+        "margin": margin(strangers, head, found),
         "auroc": round(measures.auroc(cosines[own], cosines[~own]), 4),
         "accepted_rightly": round(float((cosines[own] > threshold).mean()), 4),
         "accepted_wrongly": 0.01,
         "measured_on": f"{int((~strangers.seen_classes).sum())} classes left out of a run, models/examine.py",
+    }
+
+
+def margin(strangers: Run, head: Head, found: dict[str, object]) -> dict[str, float]:
+    """Log-odds that a photo shows an enrolled product and not one of the net's classes: `offset` + `slope` times what
+    the cosine to the enrolled one is above the nearness to the closest class; photos of known classes speak against.
+    """
+    cosines, own, means = (np.asarray(found[name]) for name in ("cosines", "own", "means"))
+    _, near = head.answers(strangers.strange.logits, strangers.strange.features)
+    _, known_near = head.answers(strangers.known.logits, strangers.known.features)
+    right = cosines[own.astype(bool)] - near[np.asarray(found["tested"])]
+    wrong = (head.embedded(strangers.known.features) @ means.T - known_near[:, None]).ravel()
+    both, odd = np.concatenate([right, wrong])[:, None], np.arange(len(right) + len(wrong)) < len(right)
+    offset, slope = measures.logistic(both, odd, prior=0.5)
+    return {
+        "offset": round(float(offset), 4),
+        "slope": round(float(slope), 4),
+        "auroc": round(measures.auroc(right, wrong), 4),
     }
 
 
@@ -91,12 +113,21 @@ def rounded(figures: Any) -> Any:
     return round(figures, 4) if isinstance(figures, float) else figures
 
 
+def rounded_net(data: Path, recipe: Recipe, parameters: Parameters) -> tuple[Net, Parameters]:
+    """The net, and its parameters as int8 weights want them, by photos spread over the training split."""
+    photos = ph.read_split(data, "train")
+    chosen = [photos[place] for place in np.linspace(0, len(photos) - 1, CORRECTED_BY).astype(int)]
+    views = np.stack([ph.load(photo.path, EVALUATED_PX) for photo in chosen]).astype(np.float32)
+    net = build(recipe.scale)
+    return net, corrected(net, parameters, torch.from_numpy(views).permute(0, 3, 1, 2))
+
+
 def publish(data: Path, run: Path, sibling: Path, strangers: Path, out: Path) -> None:
     """Writes the three files into `out`."""
     classes = ph.read_classes(data)
     coarse = [classes.coarse[number] for number in classes.coarse_of]
     recipe, parameters = restored([run / "last.pt"])
-    content = tflite(build(recipe.scale), parameters, head_of(read_run(data, run)), EVALUATED_PX)
+    content = tflite(*rounded_net(data, recipe, parameters), head_of(read_run(data, run)), EVALUATED_PX)
     honest, stranger = read_run(data, sibling), read_run(data, strangers)
     final, _ = head_of(honest).answers(honest.known.logits, honest.known.features)
     temperature = round(measures.fitted_temperature(final, honest.known.fine), 4)

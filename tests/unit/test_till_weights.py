@@ -13,17 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cart.__main__ import main
-from cart.core.catalog import Catalog, Item, Tax
+from cart.core.catalog import Catalog, Item, LearnedWeight, Tax
 from cart.core.catalog_checks import catalog_warnings
 from cart.core.catalog_reading import read_catalog_json
 from cart.core.chain import LedgerRow
 from cart.core.ledger import ItemConfirmed, ItemRemoved, ItemReopened, LedgerEvent, WeightLearned
+from cart.core.observations import CatalogArrived
 from cart.sync.connection import Broker
 from cart.till.catalog_desk import CatalogDesk
 from cart.till.ledger import TillLedger
 from cart.till.service import Till
 from cart.till.simulated import SimulatedAcquirer
 from cart.till.weights import CART_VOTES, Evidence, Merged, Unit, merge, merge_all, with_learned
+from tests.unit.shopper import CATALOG as SHOP
+from tests.unit.shopper import ITEMS, Shopper
 
 NONE = Item(sku="N", name="Soap", price_minor=300)
 WRONG = Item(sku="W", name="Beans", price_minor=100, weight_g=220.0, weight_sd_g=2.0)
@@ -252,3 +255,18 @@ def test_the_command_flags_and_writes_the_next_version(
     assert '"typed_g":220.0' in capsys.readouterr().out
     assert command(monkeypatch, "learn", str(typed), "--till", str(tmp_path / "nowhere")) == 2
     assert "no till's ledger there" in capsys.readouterr().err
+
+
+def test_a_cart_prefers_what_all_carts_learned_to_what_it_learned_alone() -> None:
+    shopper = Shopper(SHOP).started()
+    shopper.scan(7).put(444.0).scan(7).put(444.5)
+    told = LearnedWeight(units=10, carts=5)
+    learned = [
+        msgspec.structs.replace(i, weight_g=520.0, weight_sd_g=3.0, learned=told) for i in ITEMS if i.sku == "S7"
+    ]
+    items = (*(i for i in ITEMS if i.sku != "S7"), *learned)
+    following = msgspec.structs.replace(SHOP, version=SHOP.version + 1, items=items)
+    shopper.tell(CatalogArrived(t_ns=shopper.t_ns, catalog=following))
+    shopper.scan(7).put(520.4)
+    assert shopper.line(7).state == "confirmed"
+    assert shopper.open == []

@@ -1,0 +1,104 @@
+"""What simulated people do when they are asked: no more and no less than people would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cart.bench.trips import answers
+from cart.bench.trips.auditor import Auditor, Billed, Tag
+from cart.bench.trips.eye import Eye
+from cart.bench.trips.people import HABITS
+from cart.bench.trips.ranges import Product, make_range
+from cart.bench.trips.rig import Rig
+from cart.bench.trips.shopper import Shopper
+from cart.bench.trips.things import Thing, World
+from cart.core.view import CandidateView, InterventionView
+
+GOODS = make_range("ordinary", 1)
+EACH = next(p for p in GOODS.products if p.item.unit == "each" and not p.badly_catalogued and p.mean_g > 100.0)
+LOOSE = next(p for p in GOODS.products if p.item.unit == "kg")
+
+
+class Recorded(Shopper):
+    """A shopper whose touches go nowhere; `says` is what they told the cart, `screen` what it shows."""
+
+    def __init__(self) -> None:
+        self.says: list[tuple[str, dict[str, Any]]] = []
+        auditor = Auditor({p.item.sku: Tag(p.item.price_minor, p.item.unit == "kg") for p in GOODS.products})
+        rig = Rig(GOODS.catalog, 1, heard=lambda _t, _e: None, captured=auditor.captured)
+        super().__init__(
+            rig, World(), auditor, GOODS, HABITS["ordinary"], seed=1, respond=answers.respond,
+            eye=Eye(GOODS, 1, "off"),
+        )  # fmt: skip
+        self.pause(1.0)
+
+    def touch(self, action: str, **fields: object) -> None:
+        self.says.append((action, dict(fields)))
+
+    def inside(self, product: Product, weight_g: float) -> Thing:
+        thing = self.world.thing(product, weight_g)
+        thing.scanned = True
+        self.put(thing)
+        return thing
+
+
+def asked(kind: str, product: Product | None, *choices: str, stage: str = "question") -> InterventionView:
+    sku = product.item.sku if product is not None else None
+    return InterventionView(
+        id=77, kind=kind, stage=stage, sku=sku, line=1, name="x", candidates=[], choices=list(choices),  # type: ignore[arg-type]
+        delta_g=None, reason="",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("choice", "confirmed"), [("add", True), ("insist", True), ("remove", False), ("mine", False), ("put_back", False)]
+)
+def test_a_tap_confirms_a_line_only_if_it_keeps_a_unit(choice: str, confirmed: bool) -> None:
+    s = Recorded()
+    s.tap(asked("extra_unit", EACH, choice), choice)
+    sku = EACH.item.sku
+    s.auditor.captured("a", EACH.item.price_minor)
+    verdict = s.auditor.judge([Billed(sku, 1, EACH.item.price_minor)], EACH.item.price_minor)
+    assert verdict.overcharged == [sku]
+    assert (verdict.unconfirmed == []) is confirmed
+
+
+def test_staff_do_not_come_to_who_is_believed() -> None:
+    s = Recorded()
+    assert answers._stand_by(s, asked("wrong_weight", EACH, "insist"), "insist")
+    assert s.staff_visits == 0
+    assert not answers._stand_by(s, asked("wrong_weight", EACH), "insist")
+
+
+def test_staff_lift_loose_goods_before_they_accept_them() -> None:
+    s = Recorded()
+    thing = s.inside(LOOSE, 500.0)
+    before = len(s.world.diary)
+    answers._weigh_anew(s, asked("not_placed", LOOSE, stage="staff"))
+    assert [entry.kind for entry in s.world.diary[before:]] == ["take", "put"]
+    assert thing in s.world.inside
+
+
+def test_a_thing_among_the_guesses_is_tapped_or_scanned_and_nothing_else() -> None:
+    guess = CandidateView(choice=EACH.item.sku, sku=EACH.item.sku, name="x", names={}, price_minor=1)
+    ways: set[str] = set()
+    for number in range(12):
+        s = Recorded()
+        s.rng.seed(number)
+        s.inside(EACH, 200.0).scanned = False
+        question = asked("unscanned_item", None, "mine")
+        question.candidates.append(guess)
+        assert answers._unscanned(s, question, 0)
+        assert s.world.unscanned == []
+        ways.add("tap" if s.says and s.says[-1][1].get("choice") == EACH.item.sku else "scan")
+    assert ways == {"tap", "scan"}
+
+
+def test_puzzled_people_lift_what_had_gone_in_when_the_question_came_up() -> None:
+    s = Recorded()
+    meant = s.inside(EACH, 200.0)
+    s._newest[77] = meant
+    s.inside(EACH, 201.0)
+    assert answers._meant(s, asked("unscanned_item", None)) is meant

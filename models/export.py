@@ -18,19 +18,12 @@ from numpy.typing import NDArray
 
 from models.embedding import NEARNESS_MIN, Head
 from models.net import FEATURES, MEAN_PIXEL, PIXEL_SCALE, Layer, Net, Parameters, folded
+from models.rounding import quantised
 
 Floats = NDArray[np.float32]
 
 _VERSIONS = {schema.BuiltinOperator.DEQUANTIZE: 5}
 """DEQUANTIZE takes a scale for each channel from its version 5 on; of the other operators version 1 does."""
-
-
-def quantised(weight: Floats, axis: int) -> tuple[NDArray[np.int8], Floats]:
-    """Rounds a weight to int8, symmetric, one scale for each index of `axis`: values and scales."""
-    others = tuple(place for place in range(weight.ndim) if place != axis)
-    scale = np.maximum(np.abs(weight).max(others) / 127.0, 1e-12).astype(np.float32)
-    shape = [-1 if place == axis else 1 for place in range(weight.ndim)]
-    return np.clip(np.rint(weight / scale.reshape(shape)), -127, 127).astype(np.int8), scale
 
 
 @dataclass

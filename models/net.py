@@ -173,7 +173,7 @@ def features(
     The stem and the first `frozen` blocks get no gradient. `drop` is the chance that a photo skips the last block
     (earlier ones in proportion: stochastic depth, Huang et al. 2016). All but the pooling is computed in `dtype`.
     """
-    x = ((photos - MEAN_PIXEL) / PIXEL_SCALE).to(dtype).contiguous(memory_format=torch.channels_last)
+    x = entered(photos).to(dtype)
     learns = torch.is_grad_enabled()
     with torch.no_grad():
         x = _convolved(parameters, net.stem, x)
@@ -184,6 +184,11 @@ def features(
             x = _through(parameters, block, x, drop * place / len(net.blocks))
         x = _convolved(parameters, net.head, x)
         return x.mean((2, 3), dtype=torch.float32)
+
+
+def entered(photos: Tensor) -> Tensor:
+    """Photos [N, 3, S, S], RGB 0…255, as the stem takes them."""
+    return ((photos - MEAN_PIXEL) / PIXEL_SCALE).contiguous(memory_format=torch.channels_last)
 
 
 def classify(parameters: Parameters, pooled: Tensor) -> Tensor:
@@ -203,18 +208,20 @@ def _through(parameters: Parameters, block: Block, x: Tensor, drop: float) -> Te
 
 
 def _convolved(parameters: Parameters, layer: Layer, x: Tensor) -> Tensor:
-    weight, bias = (part.to(x.dtype) for part in folded(parameters, layer))
-    padding = layer.kernel // 2
+    x = convolved(layer, x, *folded(parameters, layer))
+    return F.relu6(x, inplace=True) if layer.clips else x
+
+
+def convolved(layer: Layer, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A layer's convolution by a folded weight and bias, before it clips."""
+    weight, bias, padding = weight.to(x.dtype), bias.to(x.dtype), layer.kernel // 2
     if layer.stride == 2:
         # TensorFlow puts the odd pixel of the padding behind; PyTorch would put it in front.
         (top, bottom), (left, right) = (_same(size, layer.kernel) for size in x.shape[2:])
         x, padding = F.pad(x, (left, right, top, bottom)), 0
-    x = (
-        depthwise(x, weight, bias, layer.stride, padding)
-        if layer.depthwise
-        else F.conv2d(x, weight, bias, layer.stride, padding)
-    )
-    return F.relu6(x, inplace=True) if layer.clips else x
+    if layer.depthwise:
+        return depthwise(x, weight, bias, layer.stride, padding)
+    return F.conv2d(x, weight, bias, layer.stride, padding)
 
 
 def _same(size: int, kernel: int) -> tuple[int, int]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from models import net as nets
 from models import photos as ph
 from models.measures import accuracy
 from models.net import Net, Parameters
+from models.schedule import rate_at, size_at
 
 EVALUATED_PX = 240
 
@@ -88,23 +88,6 @@ def unseen(recipe: Recipe, classes: ph.Classes) -> list[int]:
     """The fine classes a run leaves out, spread evenly over the list, so over fruit, cartons and vegetables."""
     count = recipe.unseen_classes
     return [int((place + 0.5) * len(classes.fine) / count) for place in range(count)]
-
-
-def rate_at(progress: float, warmup: float) -> float:
-    """The share of the peak learning rate at `progress` 0…1: a line up until `warmup`, half a cosine to 1 %."""
-    if progress < warmup:
-        return progress / warmup
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (min(progress, 1.0) - warmup) / (1 - warmup)))
-
-
-def size_at(progress: float, sizes: Sequence[tuple[float, int]]) -> int:
-    """Height and width, px, of the photos at `progress` 0…1 of a run."""
-    done = 0.0
-    for share, size in sizes:
-        done += share
-        if progress < done:
-            return size
-    return sizes[-1][1]
 
 
 def learns(name: str, frozen: int) -> bool:

@@ -124,6 +124,7 @@ def window(desk: Desk) -> Window:
         gain_min=priors.gain_min(desk.policy.accuse_cost, desk.policy.miss_cost),
         unit_means_g=means,
         names=names,
+        scanned_ns={line_id: basket.lines[line_id].opened_ns for line_id in means},
     )
 
 

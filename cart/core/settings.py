@@ -35,7 +35,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     own_bag_max_g: float = 1500.0
     """A heavier thing is not taken for a declared bag: it may be a bag with goods in it."""
     word_total_max_minor: int = 5000
-    """Things that weigh other than the catalogue says go in at the shopper's word up to this sum of prices in a trip."""
+    """Things that weigh other than the catalogue says go in at the shopper's word up to this sum of prices a trip."""
     word_weight_factor: float = 2.0
     """Only while it weighs at most so many times what the catalogue says, and at least that part of it."""
     empty_idle_s: float = 120.0

@@ -113,3 +113,84 @@ def test_many_forgotten_scans_ask_a_bounded_number_of_questions(shopper: Shopper
     assert len(shopper.records()) == records
     assert shopper.session.next_deadline_ns is not None
     assert shopper.session.next_deadline_ns > shopper.t_ns
+
+
+FIRST = item(23, 600.0, 12.0)
+SECOND = item(24, 636.0, 5.0)
+WRONG = item(30, 400.0, 4.0)
+MORE = msgspec.structs.replace(RANGE, items=(*RANGE.items, FIRST, SECOND, WRONG))
+
+
+@pytest.fixture
+def buyer() -> Shopper:
+    return Shopper(MORE).started()
+
+
+def test_row_17_produce_that_weighs_like_two_others_is_priced_by_its_own_step(buyer: Shopper) -> None:
+    buyer.touch("produce", sku="S9")
+    buyer.scan(3).scan(2).put(750.4, wait_s=0.8).put(500.2, wait_s=0.8).put(250.1, wait_s=0.8)
+    buyer.wait(12.0)
+    assert buyer.lines == {"S9": (1, "confirmed"), "S3": (1, "confirmed"), "S2": (1, "confirmed")}
+    assert buyer.line(9).weight_g == pytest.approx(750.4, abs=1.0)
+    assert buyer.open == []
+
+
+def test_two_scans_put_in_in_exchanged_order_are_exchanged_again(buyer: Shopper) -> None:
+    buyer.scan(23).wait(1.0).put(636.0)
+    assert buyer.lines == {"S23": (1, "confirmed")}
+    buyer.scan(24).wait(1.0).put(600.0)
+    assert buyer.lines == {"S23": (1, "confirmed"), "S24": (1, "confirmed")}
+    assert buyer.open == []
+    assert buyer.line(24).weight_g == pytest.approx(636.0, abs=1.0)
+
+
+def test_a_scan_that_is_followed_by_its_own_step_gives_back_the_step_it_took(buyer: Shopper) -> None:
+    buyer.scan(30).put(500.3).wait(5.0)
+    assert buyer.open == [("wrong_weight", "hint")]
+    buyer.scan(3).wait(1.0).put(500.4)
+    assert buyer.line(3).state == "confirmed"
+    assert buyer.line(30).state == "pending"
+    assert buyer.open == [("wrong_weight", "hint")]
+
+
+def test_a_thing_scanned_twice_takes_no_other_things_step(buyer: Shopper) -> None:
+    buyer.scan(2, times=2).put(250.3).wait(5.0)
+    buyer.scan(5).wait(1.0).put(250.6)
+    assert buyer.line(5).state == "confirmed"
+    assert (buyer.line(2).units, buyer.line(2).placed) == (2, 1)
+
+
+def test_a_light_thing_that_was_seen_going_in_is_seen_going_out(buyer: Shopper) -> None:
+    buyer.scan(6).put(4.4).wait(2.0).take(4.3)
+    assert "S6" not in buyer.lines
+    assert buyer.open == []
+
+
+def test_a_removal_that_is_asked_about_is_no_part_of_what_goes_in_later(buyer: Shopper) -> None:
+    buyer.scan(2).put(250.0).scan(5).put(250.6)
+    buyer.take(250.3).wait(16.0)
+    assert buyer.open == [("which_removed", "question")]
+    buyer.scan(1).wait(1.0).put(1034.0)
+    assert buyer.line(1).weight_g == pytest.approx(1034.0, abs=1.0)
+    assert buyer.open == [("which_removed", "question")]
+
+
+def test_row_13_a_swap_that_one_rest_shows_is_asked_about_as_a_removal(buyer: Shopper) -> None:
+    for number, mass_g in ((1, 1034.0), (2, 250.2), (4, 139.2), (12, 330.5), (24, 636.0), (8, 700.0)):
+        buyer.scan(number).put(mass_g)
+    buyer.scan(3).wait(1.0).put(500.1 - 139.2)
+    asked = buyer.question("which_removed")
+    assert "S4" in [c.choice for c in asked.candidates]
+    buyer.answer("which_removed", "S4")
+    assert "S4" not in buyer.lines
+    assert buyer.line(3).state == "confirmed"
+
+
+def test_row_15_a_bag_put_in_before_produce_is_picked_is_not_the_produce(buyer: Shopper) -> None:
+    buyer.put(330.0, wait_s=1.0)
+    buyer.touch("produce", sku="S9")
+    buyer.wait(1.5).put(612.0)
+    assert buyer.line(9).weight_g == pytest.approx(612.0, abs=1.0)
+    assert buyer.open == [("unscanned_item", "hint")]
+    buyer.answer("unscanned_item", "mine")
+    assert buyer.open == []

@@ -204,6 +204,8 @@ def extra_units(search: Search, group: Group) -> Iterator[Explanation]:
     window, target_g, variance_g2 = search.window, group.target_g, group.variance_g2
     pending = {w.line_id for w in window.waiting}
     for rank, (line_id, (mean_g, sd_g)) in enumerate(window.unit_means_g.items()):
+        if window.scanned_ns.get(line_id, 0) > group.steps[-1].rest_ns + TOUCHED_LATE_NS:
+            continue  # nobody puts in one too many of what has not been scanned yet
         sku, name = window.names[line_id]
         over = passed_over(window, group.steps[0], line_id)
         for extra in (1, 2):

@@ -49,8 +49,8 @@ BESIDE_MAX = 64
 PLACE = -0.1
 PLACE_RANK = -0.4
 """Each waiting line that was scanned later makes an earlier one less likely to come next."""
-PLACE_PASSED = -1.5
-"""Something scanned later went in before it: it may have been left on the shelf."""
+PLACE_PASSED = -3.0
+"""Something else has gone in since its scan: it was left on the shelf or scanned twice, where anything newer fits."""
 PLACE_STALE = -2.0
 STALE_S = 15.0
 """A scanned thing that has waited this long may have been left on the shelf."""
@@ -80,6 +80,10 @@ OWN_DECLARED = -0.3
 CANCEL = -1.0
 SWAP = -2.0
 NOISE = -2.0
+NOISE_OUT = -7.0
+SURELY_G = 3.0
+SURELY_SIGMAS = 5.0
+"""A loss that the scale is so sure of is rarely nothing: a light thing has gone."""
 SLOPE = -6.0
 ANOTHER_MOVEMENT = -1.0
 PAUSES = ((2.0, 0.0), (6.0, -2.0))

@@ -71,10 +71,10 @@ def rethink(window: Window, scans_ns: dict[int, tuple[int, ...]], settled: tuple
     steps = window.steps[-STEPS:]
     known = {i for own in settled for i in own.step_ids}
     choices = {step.step_id: _choices(window, scans_ns, steps, index, known) for index, step in enumerate(steps)}
-    believed = _believed(steps, choices, settled)
+    units = {("place", w.line_id): w.units for w in window.waiting}
+    believed = _believed(steps, choices, settled, units)
     if believed is None:
         return None
-    units = {("place", w.line_id): w.units for w in window.waiting}
     wholes = [_Whole(0.0, (), {}, frozenset())]
     for step in steps:
         wholes = _extended(wholes, step, choices[step.step_id], units)
@@ -146,23 +146,29 @@ def used_by(explanation: Explanation) -> Used:
 
 
 def _believed(
-    steps: tuple[Step, ...], choices: dict[int, list[Explanation]], settled: tuple[Settled, ...]
+    steps: tuple[Step, ...],
+    choices: dict[int, list[Explanation]],
+    settled: tuple[Settled, ...],
+    units: dict[tuple[str, int], int],
 ) -> _Whole | None:
     """What was believed so far, as one of the wholes; None where its explanation isn't among the likely ones."""
     whole = _Whole(0.0, (), {}, frozenset())
-    for step in steps:
-        if step.step_id in whole.steps:
-            continue
-        own = next((s for s in settled if step.step_id in s.step_ids), None)
-        for explanation in sorted(choices[step.step_id], key=lambda e: -e.score):
-            if own is None and explanation.open_kind is not None:
-                break
-            if own is not None and explanation.open_kind is None and _same(explanation, own):
-                break
-        else:
+    for own in settled:
+        of_first = choices[min(own.step_ids)]
+        explanation = next((e for e in of_first if e.open_kind is None and _same(e, own)), None)
+        if explanation is None:
             return None
         whole = _joined(whole, explanation)
+    for step in steps:
+        if step.step_id not in whole.steps:
+            opened = [e for e in choices[step.step_id] if e.open_kind is not None and _at_hand(whole, e, units)]
+            whole = _joined(whole, max(opened, key=lambda e: e.score))
     return whole
+
+
+def _at_hand(whole: _Whole, explanation: Explanation, units: dict[tuple[str, int], int]) -> bool:
+    """Whether no unit is used twice."""
+    return all(whole.used.get((m.kind, m.key), 0) + m.units <= units.get((m.kind, m.key), 1) for m in explanation.moves)
 
 
 def _same(explanation: Explanation, own: Settled) -> bool:

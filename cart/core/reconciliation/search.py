@@ -232,7 +232,8 @@ def _nothing_moved(window: Window, group: tuple[Step, ...]) -> Iterator[Explanat
     ids = (step.step_id,)
     variance_g2 = step.variance_g2 + priors.MODEL_VARIANCE_G2
     if abs(step.delta_g) < window.light_g:
-        score = priors.NOISE - math.log(2.0 * window.light_g)
+        surely = -step.delta_g >= max(priors.SURELY_G, priors.SURELY_SIGMAS * math.sqrt(step.variance_g2))
+        score = (priors.NOISE_OUT if surely else priors.NOISE) - math.log(2.0 * window.light_g)
         yield Explanation(ids, "less than the scale can see", score, variance_g2=variance_g2)
     elif abs(step.delta_g) < priors.Z_MAX * math.sqrt(step.variance_g2):
         score = priors.NOISE + priors.log_normal_density(step.delta_g, variance_g2)

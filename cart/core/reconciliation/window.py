@@ -122,3 +122,5 @@ class Window:
     """Line id → mean and sd of one unit, for lines a further unit of which may come unscanned; newest first."""
     names: dict[int, tuple[str, str]] = field(default_factory=dict)
     """Line id → sku and name, of the same lines."""
+    scanned_ns: dict[int, int] = field(default_factory=dict)
+    """Line id → when its first unit was scanned, of the same lines."""

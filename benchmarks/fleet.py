@@ -197,8 +197,8 @@ def _figures(said: list[dict[str, Any]], store: Store, broker_cpu_s: float) -> d
         "total_p99_ms": round(latencies[int(len(latencies) * 0.99)], 1) if latencies else None,
         "total_max_ms": round(latencies[-1], 1) if latencies else None,
         "rows_written": written,
-        "rows_lost": written - sum(acknowledged for _, _, acknowledged, _ in carts),
-        "last_totals_lost": sum(store.last.get(cart_id, "") != told for cart_id, _, _, told in carts),
+        "rows_unacknowledged": written - sum(acknowledged for _, _, acknowledged, _ in carts),
+        "last_totals_missing": sum(store.last.get(cart_id, "") != told for cart_id, _, _, told in carts),
         "broker_cpu_s": round(broker_cpu_s, 1),
         "carts_cpu_s": round(sum(worker["cpu_s"] for worker in said), 1),
     }
@@ -232,7 +232,7 @@ def main() -> int:
             brokers.stop()
     result = {"broker": brokers.name, "nodes": len(brokers.ports), "seconds": arguments.seconds, **found}
     print(json.dumps(result))
-    return int((result["rows_lost"] or result["last_totals_lost"]) > 0 and not arguments.json)
+    return int((result["rows_unacknowledged"] or result["last_totals_missing"]) > 0 and not arguments.json)
 
 
 if __name__ == "__main__":

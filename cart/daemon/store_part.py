@@ -40,6 +40,8 @@ HEALTH_LOOK_S = 1.0
 """A part that is lost or back is told within a second."""
 SECURITY_NOTES_MAX = 100
 """Security events put into the ledger each boot; a flood beyond goes to the log alone and can't fill the card."""
+SPOKEN = "mqtt_spoken"
+"""Where the journal keeps which version of MQTT the broker spoke."""
 COUNTERS = "command_counters"
 """Where the journal keeps, by key, the highest command counter carried out."""
 
@@ -75,6 +77,7 @@ class StorePart:
         self._wait_committed = committed
         self._on_catalog = on_catalog
         self._on_returned = on_returned
+        self._answered = asyncio.Event()
         self._checked = False
         """True once the store has said that its copy of the ledger is this one, or a beginning of it. Before that no
         total, row or payment answer passes: a ledger that was cut back must not go on."""
@@ -124,10 +127,14 @@ class StorePart:
         self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=False, fault=fault))
         self._set_status()
         await self._remember_commands()
+        # A broker that knows only 3.1.1 may hang on version 5 for ten seconds, at every start.
+        spoken = await self._journal.about(SPOKEN)
+        self._link.prefer(spoken)
         self._link.start()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._outbox.run(), name="outbox")
+                tasks.create_task(self._remember_protocol(spoken), name="protocol")
                 tasks.create_task(self._tell_health(), name="health")
         finally:
             await self._link.stop()
@@ -194,6 +201,13 @@ class StorePart:
         counters = msgspec.json.decode(noted, type=dict[str, int]) if noted else {}
         self._trust.memory = CommandMemory(ids, counters, newest_ms)
 
+    async def _remember_protocol(self, spoken: str) -> None:
+        """Note once a boot which version of MQTT the store has answered in, where it isn't the one noted."""
+        await self._answered.wait()
+        if self.protocol != spoken:
+            with contextlib.suppress(JournalProblem):
+                await self._journal.note_about(SPOKEN, self.protocol)
+
     def _security(self, what: str, detail: str) -> None:
         self._security_notes += 1
         if self._security_notes <= SECURITY_NOTES_MAX:
@@ -209,6 +223,7 @@ class StorePart:
 
     def _ledger_checked(self) -> None:
         self._checked = True
+        self._answered.set()
         if self.linked:
             # Its record brings the total after it.
             self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=True))

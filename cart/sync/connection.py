@@ -119,6 +119,11 @@ class Connection:
         """The protocol version spoken, or tried next."""
         return "5" if self._v5 else "3.1.1"
 
+    def prefer(self, protocol: str) -> None:
+        """Try this version first, where the configuration leaves the choice: what this broker spoke the last time."""
+        if self._broker.protocol == "auto" and protocol:
+            self._v5 = protocol != "3.1.1"
+
     def start(self) -> None:
         """Begin to connect, for ever."""
         self._loop = asyncio.get_running_loop()

@@ -54,9 +54,10 @@ def describe() -> dict[str, Any]:
             "description": (
                 "JSON over MQTT 3.1.1 or 5, QoS 1, clean sessions. A cart writes only below its `up/` and reads only "
                 "below its `down/` and the catalogue. Ids and correlation are in the payload; delivery may be repeated "
-                "and reordered. A ledger row is the store's only once `down/ledger/ack` says so. After each start a cart "
-                "asks how far the store holds its chain (`up/ledger/ask`), and tells no row or total and heeds no payment "
-                "result before it knows; rows that it has lost come back by `down/ledger/return`. An attempt is charged "
+                "and reordered. A ledger row is the store's only once `down/ledger/ack` says so. "
+                "After each start a cart asks how far the store holds its chain (`up/ledger/ask`), and tells no row or "
+                "total and heeds no payment result before it knows; rows that it has lost come back by "
+                "`down/ledger/return`. An attempt is charged "
                 "at most once for its id; `not_found` and `cancelled` promise that it never will be. "
                 "How a ledger row's hash is made stands in cart/core/chain.py, what the store's signatures cover in "
                 "cart/sync/signatures.py. Unknown fields are ignored."

@@ -137,6 +137,10 @@ class StoreLink:
         """MQTT version spoken: `5` or `3.1.1`."""
         return self._connection.protocol
 
+    def prefer(self, protocol: str) -> None:
+        """Try this version of MQTT first; before `start`."""
+        self._connection.prefer(protocol)
+
     def start(self) -> None:
         """Begin to connect; `on_link(True)` says when it is up."""
         self._reader = asyncio.get_running_loop().create_task(self._read())

@@ -385,6 +385,45 @@ async def boot_until_returned(journal: Journal, broker: BrokerProcess) -> list[L
     return returned
 
 
+def test_the_version_that_a_broker_spoke_is_tried_first_the_next_time(broker: BrokerProcess, tmp_path: Path) -> None:
+    config = Config(
+        cart=CartTable(id="cart-1"), store=StoreTable(id="store-1"),
+        scale=ScaleTable(counts_per_gram=1.0, tare_counts=0), broker=BrokerTable(host="127.0.0.1", port=broker.port),
+    )  # fmt: skip
+
+    async def boot() -> str:
+        async def committed() -> None:
+            return None
+
+        journal = Journal(tmp_path / "cart", cart_id="cart-1")
+        await journal.open()
+        part = StorePart(
+            config, journal, SessionClock(), boot_id="b", decide=lambda _: None, committed=committed,
+            on_catalog=lambda _: None, on_returned=lambda _: None, health=lambda: ({}, {}),
+        )  # fmt: skip
+        running = asyncio.create_task(part.run())
+        await until(lambda: part.linked)
+        spoken = part.protocol
+        end = time.monotonic() + 5.0
+        while await journal.about("mqtt_spoken") != spoken and time.monotonic() < end:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await journal.note_about("mqtt_spoken", "3.1.1")  # as if this broker knew nothing later
+        await journal.close()
+        return spoken
+
+    async def scene() -> None:
+        till = make_till(tmp_path / "till", broker)
+
+        async def twice() -> None:
+            assert [await boot(), await boot()] == ["5", "3.1.1"]
+
+        await with_till(till, twice)
+
+    play(scene())
+
+
 def test_mosquitto_sub_sees_birth_total_and_death(broker: BrokerProcess, tmp_path: Path) -> None:
     """What anyone with mosquitto_sub sees: the cart's retained status, before and after its process is gone."""
     program = (

@@ -7,7 +7,7 @@ import pytest
 
 from cart.core.effects import QueryPayment, RequestPayment
 from cart.core.ledger import AttemptOpened, CouponEntered, PhaseChanged, ReceiptIssued, SecurityNoted, TripStarted
-from cart.core.observations import PowerReturned, StaffCommand
+from cart.core.observations import PartChanged, PowerReturned, StaffCommand
 from cart.core.promotions import Coupon
 from cart.core.settings import Policy
 from tests.unit.shopper import CATALOG, Shopper, revived
@@ -309,3 +309,12 @@ def test_what_staff_gave_back_stands_on_the_receipt(shopper: Shopper) -> None:
     assert shopper.events(SecurityNoted) == []
     later = Shopper(session=revived(shopper, shopper.records()), t_ns=shopper.t_ns)
     assert later.view.receipt == after
+
+
+def test_before_the_store_has_seen_this_boots_ledger_nothing_can_be_paid(shopper: Shopper) -> None:
+    shopper.tell(PartChanged(t_ns=shopper.t_ns, part="network", ok=False, fault="unchecked"))
+    shopper.pay("till").pay("card")
+    assert shopper.view.methods == []
+    assert shopper.events(AttemptOpened) == []
+    shopper.tell(PartChanged(t_ns=shopper.t_ns, part="network", ok=True))
+    assert "card" in shopper.view.methods

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import pickle
+import random
 import statistics
 import sys
 import time
@@ -20,7 +21,7 @@ import msgspec
 
 from benchmarks.weighing_baselines import MEDIANS, MOVING_AVERAGES, Detector, Found, oracle_latency_s
 from benchmarks.weighing_signals import SECOND, Signal, Truth, handling, pairs, platform, rolling_steps, steps
-from cart.core.weighing import Weigher, WeightStep
+from cart.core.weighing import Foretold, Weigher, WeightStep
 
 HELD_OUT = 900_000
 """Seeds from here on are for figures; none of them was ever looked at while the weighing was made."""
@@ -109,6 +110,33 @@ def weigh(signal: Signal) -> list[Found]:
     return found
 
 
+def weigh_foretold(signal: Signal) -> list[Found]:
+    """The same where each item was scanned before: the catalogue's weight, 2 % off, and what lies inside, ± 1 g."""
+    rng = random.Random(signal.seed)
+    weigher = Weigher(signal.settings)
+    found: list[Found] = []
+    inside: list[float] = []
+    coming = list(signal.truths)
+    told_ns = 0
+    for t_ns, counts in signal.samples:
+        if coming and t_ns >= told_ns:
+            truth = coming.pop(0)
+            sd_g = max(1.0, 0.02 * abs(truth.delta_g))
+            scanned = [Foretold(truth.delta_g + rng.gauss(0.0, sd_g), sd_g)] if truth.delta_g > 0 else []
+            weigher.expect([*scanned, *(Foretold(-mass_g, 1.0) for mass_g in inside)])
+            if truth.delta_g > 0:
+                inside.append(truth.delta_g)
+            elif -truth.delta_g in inside:
+                inside.remove(-truth.delta_g)
+            told_ns = truth.rest_ns + SECOND
+        found += [
+            Found(event.decided_ns, event.delta_g, event.sigma_g)
+            for event in weigher.feed(t_ns, counts)
+            if isinstance(event, WeightStep)
+        ]
+    return found
+
+
 def _baseline(detector: Detector) -> Callable[[Signal], list[Found]]:
     def run(signal: Signal) -> list[Found]:
         settings = signal.settings
@@ -141,6 +169,7 @@ def at_rate(
     """All figures at one sample rate."""
     stepping = [steps(first_seed + seed, rate, 40) for seed in range(seeds)]
     weighing = scored(weigh, stepping)
+    foretold = scored(weigh_foretold, stepping)
     average = best_of(MOVING_AVERAGES, stepping[: max(2, seeds // 4)])
     median = best_of(MEDIANS, stepping[: max(2, seeds // 4)])
     oracle = [oracle_latency_s(signal, truth) for signal in stepping for truth in signal.truths]
@@ -157,6 +186,7 @@ def at_rate(
     close = scored(weigh, [pairs(first_seed + 3000 + seed, rate, 10) for seed in range(max(1, seeds // 4))])
     result: dict[str, object] = {
         "weighing": weighing.report(),
+        "weighing_foretold": foretold.report(),
         "moving_average": {**scored(_baseline(average), stepping).report(), "setting": repr(average)},
         "median": {**scored(_baseline(median), stepping).report(), "setting": repr(median)},
         "oracle": {
@@ -171,12 +201,12 @@ def at_rate(
 
 
 def cost(signal: Signal) -> float:
-    """µs a sample, the best of three runs."""
+    """µs of processor time a sample, the best of three runs."""
     best = float("inf")
     for _ in range(3):
-        started = time.perf_counter()
+        started = time.process_time()
         weigh(signal)
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.process_time() - started)
     return 1e6 * best / len(signal.samples)
 
 
@@ -271,7 +301,7 @@ def print_table(rate: str, result: dict[str, dict[str, float | int | None]]) -> 
     """The figures at one rate, as people read them."""
     print(f"{rate} samples/s, steps of 5 g to 5 kg under 0–25 kg, noise 1 g rms")
     print("  detector                p50 ms  p99 ms  err95 g  exact %  found %  <10 g %  false  err/σ")
-    for name in ("weighing", "moving_average", "median", "oracle"):
+    for name in ("weighing", "weighing_foretold", "moving_average", "median", "oracle"):
         print(_row(name, result[name]))
     mine, oracle, average = result["weighing"], result["oracle"], result["moving_average"]
     for share in ("p50", "p99"):

@@ -1,0 +1,78 @@
+"""What sooner would cost: latency against false steps, by the evidence asked. `python -m benchmarks.weighing_curve`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.weighing import Score, scored, weigh, weigh_foretold
+from benchmarks.weighing_signals import handling, steps
+from cart.core.weighing import odds
+
+FIRST_SEED = 1_400_000
+EVIDENCE = (2.0, 3.5, 4.5, 5.6, 7.0)
+
+
+def _row(evidence: float, plain: Score, foretold: Score, quiet: Score) -> tuple[float, float, float, float]:
+    one, other = plain.report(), foretold.report()
+    sooner, scanned = one["latency_p50_ms"] or 0.0, other["latency_p50_ms"] or 0.0
+    wrong = quiet.false / quiet.hours
+    print(
+        f"  {evidence:4.1f}  unscanned p50 {sooner:4.0f} p99 {one['latency_p99_ms'] or 0:5.0f} ms, "
+        f"scanned p50 {scanned:4.0f} p99 {other['latency_p99_ms'] or 0:5.0f} ms, false at steps {plain.false}, "
+        f"in handling {wrong:.1f}/h"
+    )
+    return evidence, sooner, scanned, wrong
+
+
+def _draw(rows: Sequence[tuple[float, float, float, float]], path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(6, 4))
+    false = [row[3] for row in rows]
+    axis.plot([row[1] for row in rows], false, "o-", label="not scanned")
+    axis.plot([row[2] for row in rows], false, "s-", label="scanned before")
+    for row in rows:
+        axis.annotate(f"{row[0]:g}", (row[1], row[3]), textcoords="offset points", xytext=(4, 4), fontsize=8)
+    axis.set_xlabel("last touch to step, median, ms")
+    axis.set_ylabel("false steps an hour of handling")
+    axis.set_xlim(left=0)
+    axis.grid(visible=True, alpha=0.3)
+    axis.legend()
+    axis.set_title("Weighing at 80 samples/s, by the evidence asked", fontsize=10)
+    figure.tight_layout()
+    figure.savefig(path, dpi=70)
+    plt.close(figure)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and draw; exit status 0 always."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.weighing_curve", description=__doc__)
+    parser.add_argument("--png", type=Path, help="draw the curve here (needs the extra `plots`)")
+    parser.add_argument("--seeds", type=int, default=10, help="step signals (40 steps each)")
+    parser.add_argument("--hours", type=float, default=2.0, help="hours of handling")
+    given = parser.parse_args(arguments)
+    stepping = [steps(FIRST_SEED + seed, 80.0, 40) for seed in range(given.seeds)]
+    touched = [handling(FIRST_SEED + 1000 + seed, 80.0, 900.0) for seed in range(max(1, round(4 * given.hours)))]
+    kept = odds.EVIDENCE
+    rows = []
+    try:
+        for evidence in EVIDENCE:
+            odds.EVIDENCE = evidence
+            rows.append(
+                _row(evidence, scored(weigh, stepping), scored(weigh_foretold, stepping), scored(weigh, touched))
+            )
+    finally:
+        odds.EVIDENCE = kept
+    if given.png is not None:
+        _draw(rows, given.png)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""What a loud free decay tells by itself, and what it lets the weighing know."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from cart.bench.physics import Physics, Platform
+from cart.core.settings import ScaleSettings
+from cart.core.weighing import Weigher, WeightStep
+from cart.core.weighing.ringing import heard
+
+PERIOD_S = 1 / 80
+S = 1_000_000_000
+
+
+def decay(rng: random.Random, hz: float, damping: float, level_g: float, size_g: float, n: int = 14) -> list[float]:
+    turn, phase = 2 * math.pi * hz, rng.uniform(0, 2 * math.pi)
+    times = [i * PERIOD_S for i in range(n)]
+    return [
+        level_g + size_g * math.exp(-damping * turn * t) * math.cos(turn * t + phase) + rng.gauss(0.0, 1.0)
+        for t in times
+    ]
+
+
+@pytest.mark.parametrize("hz", [7.0, 11.0, 16.0])
+@pytest.mark.parametrize("damping", [0.04, 0.1])
+def test_a_free_decay_tells_frequency_damping_and_level(hz: float, damping: float) -> None:
+    rng = random.Random(5)
+    for _ in range(20):
+        told = heard(decay(rng, hz, damping, 2500.0, 200.0), 1.0, PERIOD_S)
+        assert told is not None
+        turn, keep, level_g = told
+        assert turn == pytest.approx(2 * math.pi * hz * PERIOD_S, rel=0.04)
+        assert keep == pytest.approx(math.exp(-damping * 2 * math.pi * hz * PERIOD_S), abs=0.03)
+        assert level_g == pytest.approx(2500.0, abs=8.0)
+
+
+def test_a_hand_that_comes_or_goes_tells_nothing() -> None:
+    rng = random.Random(6)
+    for _ in range(20):
+        pushed = [v + (300.0 if i > 7 else 0.0) for i, v in enumerate(decay(rng, 11.0, 0.06, 2500.0, 200.0))]
+        assert heard(pushed, 1.0, PERIOD_S) is None
+    assert heard([40.0 * i for i in range(14)], 1.0, PERIOD_S) is None
+
+
+def test_a_heavy_item_is_known_while_it_still_rings() -> None:
+    settings = ScaleSettings(counts_per_gram=21.5, tare_counts=84_213)
+    physics = Physics(glitches_per_hour=0.0, gaps_per_hour=0.0, wander_g=2.0, damping=0.04)
+    for seed in range(6):
+        world = Platform(settings, seed, physics)
+        world.preload(3000.0)
+        rest_ns = world.put(3 * S, 2500.0, press_g=900.0, style="press")
+        weigher = Weigher(settings)
+        events = [event for t_ns, counts in world.conversions(0, 6 * S) for event in weigher.feed(t_ns, counts)]
+        (step,) = [event for event in events if isinstance(event, WeightStep)]
+        assert step.delta_g == pytest.approx(2500.0, abs=4 * step.sigma_g)
+        # At 14 Hz and 4 % it takes a second to ring below a gram.
+        assert step.decided_ns - rest_ns < 0.5 * S

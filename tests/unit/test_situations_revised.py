@@ -153,6 +153,17 @@ def test_a_scan_that_is_followed_by_its_own_step_gives_back_the_step_it_took(buy
     assert buyer.open == [("wrong_weight", "hint")]
 
 
+@pytest.mark.parametrize("movements", [(1, 1, 1, 1), (4,)])
+def test_row_07_several_of_a_product_of_unknown_weight(buyer: Shopper, movements: tuple[int, ...]) -> None:
+    buyer.scan(7)
+    buyer.touch("quantity", line=buyer.line(7).line, units=4)
+    for count in movements:
+        buyer.put(count * 194.0)
+    buyer.wait(17.0)
+    assert (buyer.line(7).units, buyer.line(7).placed) == (4, 4)
+    assert buyer.open == []
+
+
 def test_a_thing_scanned_twice_takes_no_other_things_step(buyer: Shopper) -> None:
     buyer.scan(2, times=2).put(250.3).wait(5.0)
     buyer.scan(5).wait(1.0).put(250.6)

@@ -164,6 +164,14 @@ def test_row_07_several_of_a_product_of_unknown_weight(buyer: Shopper, movements
     assert buyer.open == []
 
 
+def test_row_17_no_second_thought_prices_produce_out_of_a_shared_step(buyer: Shopper) -> None:
+    buyer.touch("produce", sku="S9")
+    buyer.scan(1).wait(1.0).put(1034.0 + 415.0, wait_s=1.0)
+    buyer.scan(3).wait(1.0).put(500.2).wait(20.0)
+    assert buyer.line(9).state == "pending"
+    assert ("wrong_weight", "question") in buyer.open
+
+
 def test_a_thing_scanned_twice_takes_no_other_things_step(buyer: Shopper) -> None:
     buyer.scan(2, times=2).put(250.3).wait(5.0)
     buyer.scan(5).wait(1.0).put(250.6)

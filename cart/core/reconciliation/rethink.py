@@ -105,14 +105,21 @@ def _choices(
     found: list[Explanation] = []
     alone = grouped((step,))
     look_for(search, alone, ranged=True)
-    found += [e for e in alone.ranked() if not e.takes and e.open_kind is None][:CHOICES]
+    found += [e for e in alone.ranked() if _settles(e)][:CHOICES]
     after = steps[index + 1] if index + 1 < len(steps) else None
     if after is not None and after.began_ns - step.rest_ns < _APART_NS and _one_movement(step, after, known):
         both = grouped((step, after))
         look_for(search, both, ranged=False)
-        found += [e for e in both.ranked() if not e.takes and e.open_kind is None][:CHOICES]
+        found += [e for e in both.ranked() if _settles(e)][:CHOICES]
     extra = sorted(extra_units(search, alone), key=lambda e: -e.score)[:CHOICES] if step.delta_g > 0.0 else []
     return [*found, *extra, *_left_open(step, waiting)]
+
+
+def _settles(explanation: Explanation) -> bool:
+    """What may be settled in hindsight. Nothing takes its price from a step that it shared."""
+    ranged = explanation.ranged
+    shared = ranged is not None and ranged.priced and len(explanation.moves) > 1
+    return not explanation.takes and explanation.open_kind is None and not shared
 
 
 def _one_movement(step: Step, after: Step, known: set[int]) -> bool:

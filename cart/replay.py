@@ -12,7 +12,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
@@ -43,10 +43,12 @@ from cart.core.observations import (
 )
 from cart.core.session import Session
 from cart.core.view import TripView
+from cart.model_location import SHIPPED
 from cart.recordings.format import (
     CONFIG_ATTACHMENT,
     SCANNER,
     TOUCH,
+    CameraMessage,
     LookMessage,
     PartMessage,
     RecordingError,
@@ -58,6 +60,9 @@ from cart.recordings.format import (
 )
 from cart.recordings.reading import RecordedMessage, Recording
 from drivers.scanner_framing import Frame, Framing, Refused, ScannerFramer
+
+if TYPE_CHECKING:
+    from cart.recorded_camera import RecordedCamera
 
 TICKS_MAX = 10_000
 """Deadlines due between two messages; a gap of a whole day has a few hundred. More is a session that never advances."""
@@ -140,8 +145,31 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[Step]
 
 
-def replay(recording: Recording, *, progress: Callable[[float], None] | None = None) -> ReplayResult:
-    """Replay one recording. Raises RecordingError for one that can't be used. `progress` gets recorded seconds."""
+OpenCamera = Callable[[Recording], "RecordedCamera"]
+
+
+def camera_with(model: str) -> OpenCamera:
+    """Who looks at a recording's frames, with the classifier that `[camera] model` means."""
+
+    def opened(recording: Recording) -> RecordedCamera:
+        from cart.recorded_camera import recorded_camera
+
+        return recorded_camera(model, recording.catalog.enrolled)
+
+    return opened
+
+
+SHIPPED_MODEL: Final = camera_with(SHIPPED)
+
+
+def replay(
+    recording: Recording,
+    *,
+    progress: Callable[[float], None] | None = None,
+    camera: OpenCamera = SHIPPED_MODEL,
+) -> ReplayResult:
+    """Replay one recording. Raises RecordingError for one that can't be used. `progress` gets recorded seconds;
+    `camera` is opened at the first frame, if there is one."""
     settings = recording.settings
     session = Session(
         cart_id=settings.cart_id,
@@ -151,14 +179,16 @@ def replay(recording: Recording, *, progress: Callable[[float], None] | None = N
         policy=settings.policy,
         languages=settings.languages,
     )
-    return _Run(recording, session).play(progress)
+    return _Run(recording, session, camera).play(progress)
 
 
 class _Run:
     """One pass over one recording."""
 
-    def __init__(self, recording: Recording, session: Decider) -> None:
+    def __init__(self, recording: Recording, session: Decider, open_camera: OpenCamera) -> None:
         self.recording = recording
+        self.open_camera = open_camera
+        self.camera: RecordedCamera | None = None
         self.session = session
         self.framer = ScannerFramer(_framing(recording))
         self.first_ns = 0
@@ -229,6 +259,12 @@ class _Run:
             yield ScaleSample(t_ns=t_ns, counts=body.counts)
         elif isinstance(body, ScannerMessage):
             self._scanned(self.framer.feed(body.data, t_ns))
+        elif isinstance(body, CameraMessage):
+            if self.camera is None:
+                self.camera = self.open_camera(self.recording)
+            yield from self.camera.frame(body.data, t_ns)
+        elif self.camera is not None and self.camera.tells(body):
+            pass  # from the first frame on, frames tell it
         elif isinstance(body, LookMessage):
             yield Look(t_ns=t_ns, frame_t_ns=body.frame_t_ns, direction=body.direction, scores=body.scores)
         elif isinstance(body, ScanMessage):
@@ -316,8 +352,12 @@ class _Run:
             recorded_s=self._seconds(self.now_ns),
             wall_s=round(wall_s, 3),
             phase=view.phase,
-            warnings=[*self.recording.warnings, *self.warnings],
+            warnings=[*self.recording.warnings, *self.warnings, *self._camera_warnings()],
         )
+
+    def _camera_warnings(self) -> list[str]:
+        said = [] if self.camera is None else self.camera.warnings
+        return [f"{self.recording.path}: {line}" for line in said]
 
 
 def recorded_day(t_ns: int) -> str | None:
@@ -336,6 +376,11 @@ def _framing(recording: Recording) -> Framing:
         raise RecordingError(f"{recording.path}: its {CONFIG_ATTACHMENT} has a wrong scanner.suffix: {error}") from None
 
 
-def replay_file(path: Path, *, progress: Callable[[float], None] | None = None) -> ReplayResult:
+def replay_file(
+    path: Path,
+    *,
+    progress: Callable[[float], None] | None = None,
+    camera: OpenCamera = SHIPPED_MODEL,
+) -> ReplayResult:
     """As `replay`, from a path."""
-    return replay(Recording(path), progress=progress)
+    return replay(Recording(path), progress=progress, camera=camera)

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from cart.recordings import Recording, RecordingError, TruthEvent
-from cart.replay import OpenIntervention, ReplayReport, Step, replay
+from cart.replay import SHIPPED_MODEL, OpenCamera, OpenIntervention, ReplayReport, Step, replay
 
 MATCH_S = 1.5
 """How far outside a step's own span an event may have come to rest: a hand's approach, and the filter's delay."""
@@ -83,13 +83,16 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
 
 
-def score_file(path: Path) -> TripScore:
-    """Replay and compare. Raises RecordingError when the file is no recording or holds no truth."""
+def score_file(path: Path, *, camera: OpenCamera = SHIPPED_MODEL) -> TripScore:
+    """Replay and compare; `camera` as for `replay`.
+
+    Raises RecordingError when the file is no recording or holds no truth.
+    """
     recording = Recording(path)
     truth = recording.truth()
     if truth is None:
         raise RecordingError(f"{path}: holds no truth to compare with; use 'cart replay' for recordings of live carts")
-    result = replay(recording)
+    result = replay(recording, camera=camera)
     report = result.report
     first_ns = _first_ns(recording)
     wrong = _differences(report, truth.units_by_sku())

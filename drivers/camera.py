@@ -42,6 +42,23 @@ class CameraFrame:
     image: npt.NDArray[np.uint8]
 
 
+class Beat:
+    """Which of a camera's frames are wanted, when it makes more of them than that."""
+
+    def __init__(self, frames_per_second: float) -> None:
+        self._interval_ns = int(1e9 / frames_per_second)
+        self._slack_ns = int(self._interval_ns * SLACK)
+        self._next_ns = 0
+
+    def takes(self, t_ns: int) -> bool:
+        """Whether a frame of this moment is wanted; moments go on."""
+        if t_ns < self._next_ns - self._slack_ns:
+            return False
+        on_time = t_ns < self._next_ns + self._slack_ns
+        self._next_ns = (self._next_ns if on_time else t_ns) + self._interval_ns
+        return True
+
+
 def open_capture(source: str, frames_per_second: float) -> Capture:
     """`source` is `sim:FILE`, a video file, a device such as /dev/video0, or its number. Never raises; see isOpened."""
     if source.startswith(SIMULATED):
@@ -82,7 +99,6 @@ class Camera:
         is_camera = is_device or source.startswith(SIMULATED)
         self._frozen_ns = int((FROZEN_S * is_camera if frozen_s is None else frozen_s) * 1e9)
         self._is_file = not is_device and not source.startswith(SIMULATED)
-        self._interval_ns = int(1e9 / frames_per_second)
         self._frames_per_second = frames_per_second
         self._age_max_ns = int(frame_age_max_s * 1e9)
         self._reopen_s = reopen_s
@@ -143,8 +159,7 @@ class Camera:
 
     def _grab_until_lost(self, capture: Capture) -> None:
         failed = 0
-        next_ns = 0
-        slack_ns = int(self._interval_ns * SLACK)
+        beat = Beat(self._frames_per_second)
         while not self._closing.is_set():
             grabbed = capture.grab()
             self._progress_ns = t_ns = self._now_ns()
@@ -161,9 +176,8 @@ class Camera:
             failed = 0
             if self._is_file:
                 self._closing.wait(1 / self._frames_per_second)  # a file would be over in no time
-            elif t_ns < next_ns - slack_ns:
+            elif not beat.takes(t_ns):
                 continue  # grabbing keeps the driver's queue empty; only what is wanted is decoded
-            next_ns = (next_ns if t_ns < next_ns + slack_ns else t_ns) + self._interval_ns
             decoded, image = capture.retrieve()
             if decoded:
                 self._keep(image, t_ns)

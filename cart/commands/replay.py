@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cart.core.problem import Problem
-from cart.replay import ReplayReport, replay_file
+from cart.model_location import SHIPPED
+from cart.replay import OpenCamera, ReplayReport, camera_with, replay_file
 
 EVENTS_SHOWN = 12
 
@@ -21,13 +22,16 @@ def run(
     files: Annotated[list[Path], typer.Argument(help="Recordings (.mcap).", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file, each on its own line.")] = False,
     events: Annotated[bool, typer.Option("--events", help="Show every event, not only the last ones.")] = False,
+    model: Annotated[
+        str, typer.Option("--model", help="The classifier's folder, for recordings with frames; '' for none.")
+    ] = SHIPPED,
 ) -> int:
     """Run recordings through the real decision code, faster than real time."""
     console = Console(highlight=False)
     status = 0
     for path in files:
         try:
-            report = _replay(path, quiet=as_json)
+            report = _replay(path, camera_with(model), quiet=as_json)
         except Problem as error:
             typer.echo(f"cart: {' '.join(str(error).split())}", err=True)
             status = 2
@@ -41,12 +45,16 @@ def run(
     return status
 
 
-def _replay(path: Path, *, quiet: bool) -> ReplayReport:
+def _replay(path: Path, camera: OpenCamera, *, quiet: bool) -> ReplayReport:
     progress = Console(stderr=True)
     if quiet or not progress.is_terminal:
-        return replay_file(path).report
+        return replay_file(path, camera=camera).report
     with progress.status(f"{path.name} …") as status:
-        return replay_file(path, progress=lambda at_s: status.update(f"{path.name}: {at_s:.0f} s")).report
+
+        def show(at_s: float) -> None:
+            status.update(f"{path.name}: {at_s:.0f} s")
+
+        return replay_file(path, progress=show, camera=camera).report
 
 
 def _show(console: Console, report: ReplayReport, *, every_event: bool) -> None:

@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cart.core.problem import Problem
+from cart.model_location import SHIPPED
+from cart.replay import camera_with
 from cart.score import Totals, TripScore, score_file, total
 
 
@@ -20,6 +22,9 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a file, then one with the totals, each on its own line.")
     ] = False,
+    model: Annotated[
+        str, typer.Option("--model", help="The classifier's folder, for recordings with frames; '' for none.")
+    ] = SHIPPED,
 ) -> int:
     """Replay, and compare with the truth in the recording. Exit status 1 when an honest basket is wrong or a cheat
     unnoticed."""
@@ -27,7 +32,7 @@ def run(
     unreadable = False
     for path in files:
         try:
-            score = score_file(path)
+            score = score_file(path, camera=camera_with(model))
         except Problem as error:
             typer.echo(f"cart: {' '.join(str(error).split())}", err=True)
             unreadable = True

@@ -20,7 +20,7 @@ class TaughtClassifier:
         self._classifier = classifier
         self._folder = folder
         self._version: tuple[int, int] | None = None
-        self._prototypes = self._of(None)
+        self._prototypes = prototypes_of(classifier, None)
 
     def __call__(self, crop: Image) -> dict[str, float]:
         """Probabilities by class, `none` among them. Raises Garbled."""
@@ -38,20 +38,22 @@ class TaughtClassifier:
             return
         self._version = version
         try:
-            self._prototypes = self._of(load_enrolled(self._folder))
+            self._prototypes = prototypes_of(self._classifier, load_enrolled(self._folder))
         except EnrolledFileProblem as error:
             sys.stderr.write(f"{error}\n")
-            self._prototypes = self._of(None)
+            self._prototypes = prototypes_of(self._classifier, None)
 
-    def _of(self, table: EnrolledTable | None) -> Prototypes:
-        manifest = self._classifier.manifest
-        size = manifest.outputs.embedding[1]
-        if table is not None and table.model != self._classifier.digest:
-            sys.stderr.write(
-                f"{len(table.classes)} products are enrolled with another model ({table.model[:8]}): enrol them again\n"
-            )
-        elif table is not None and any(len(one.prototype) != size for one in table.classes.values()):
-            sys.stderr.write(f"enrolled products have not the model's {size} numbers: enrol them again\n")
-        elif table is not None:
-            return Prototypes(table, manifest.verification)
-        return Prototypes(EnrolledTable(model=self._classifier.digest, classes={}), manifest.verification)
+
+def prototypes_of(classifier: Classifier, table: EnrolledTable | None) -> Prototypes:
+    """What is enrolled, as far as this net made it; otherwise the net's own classes, and a line on standard error."""
+    manifest = classifier.manifest
+    size = manifest.outputs.embedding[1]
+    if table is not None and table.model != classifier.digest:
+        sys.stderr.write(
+            f"{len(table.classes)} products are enrolled with another model ({table.model[:8]}): enrol them again\n"
+        )
+    elif table is not None and any(len(one.prototype) != size for one in table.classes.values()):
+        sys.stderr.write(f"enrolled products have not the model's {size} numbers: enrol them again\n")
+    elif table is not None:
+        return Prototypes(table, manifest.verification)
+    return Prototypes(EnrolledTable(model=classifier.digest, classes={}), manifest.verification)

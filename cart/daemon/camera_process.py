@@ -27,8 +27,6 @@ from drivers.errors import DriverError, NotReady, Stale
 
 STUCK_S = 5.0
 """OpenCV stalls for about ten seconds on a camera that has gone: leaving and starting anew is quicker."""
-GAP_NS = 2_000_000_000
-"""Without frames for so long, what changed meanwhile is not taken for one movement."""
 POLLS_A_FRAME = 4
 """A frame waits a quarter of a frame's time at most; each poll costs some 20 µs."""
 NO_MODEL = ModelState(0, ok=False, detail="none: the cart goes by weight and scans; name a folder in camera.model")
@@ -66,7 +64,6 @@ class CameraWatch:
         self._pipeline = pipeline
         self._said: str | None = None
         self._last_seq = 0
-        self._last_ns = 0
         self._frames = 0
         self._busy_ns = 0
 
@@ -95,9 +92,7 @@ class CameraWatch:
     def _take(self, frame: CameraFrame) -> None:
         if frame.seq == self._last_seq:
             return
-        if frame.t_ns - self._last_ns > GAP_NS:
-            self._pipeline.interrupted()
-        self._last_seq, self._last_ns = frame.seq, frame.t_ns
+        self._last_seq = frame.seq
         began_ns = time.monotonic_ns()
         try:
             outcome = self._pipeline.frame(frame.image, frame.t_ns)

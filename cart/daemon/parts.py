@@ -13,12 +13,13 @@ from cart.core.observations import AnyObservation, Look, Part, PartChanged, Scal
 from cart.daemon.child_messages import AnyChildMessage, CodeSeen, Conversion, DeviceState, ModelState, Seen
 from cart.daemon.clock import SessionClock
 from cart.daemon.supervisor import ChildProcess
+from cart.held_codes import held_code
 from drivers.errors import DriverError
 from drivers.gpio import load_gpio
 from drivers.indicators import Indicators
 from drivers.power import Power, PowerReading
 from drivers.scanner import Chunk, PortState, Scanned, Scanner, ScannerEvent, ScanRejected
-from drivers.scanner_framing import CODE_BYTES_MAX, Framing, may_hold, shown_safely
+from drivers.scanner_framing import Framing
 from drivers.staff_button import StaffButton
 
 log = logging.getLogger(__name__)
@@ -82,22 +83,12 @@ class CameraPart(DevicePart):
                 )
             )
         elif isinstance(message, CodeSeen):
-            self._submit(self._code(message))
+            self._submit(held_code(self._clock.from_monotonic(message.t_ns), message.text, message.symbology))
         elif isinstance(message, ModelState):
             self.model = f"ok: {message.detail}" if message.ok else message.detail
             log.log(logging.INFO if message.ok else logging.WARNING, "classifier: %s", message.detail)
         else:
             super()._said(message)
-
-    def _code(self, message: CodeSeen) -> Scan | ScanRefused:
-        """A code is a stranger's input whichever way it comes in: the scanner's allow-list holds here too."""
-        t_ns = self._clock.from_monotonic(message.t_ns)
-        symbology = message.symbology or None
-        if len(message.text.encode()) > CODE_BYTES_MAX or not message.text.strip():
-            return ScanRefused(t_ns=t_ns, reason="too_long" if message.text.strip() else "empty")
-        if not may_hold(message.text, symbology):
-            return ScanRefused(t_ns=t_ns, reason="characters", shown=shown_safely(message.text.encode()))
-        return Scan(t_ns=t_ns, text=message.text, symbology=symbology, source="camera")
 
 
 class ScannerPart:

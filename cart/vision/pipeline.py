@@ -24,6 +24,8 @@ READ_EVERY_NS: Final = 300_000_000
 """Codes are looked for in at most three frames a second, and only while something is held in the picture."""
 JUDGE_EVERY_NS: Final = 450_000_000
 """Whether the lens sees is asked twice a second: it is told after three."""
+GAP_NS: Final = 2_000_000_000
+"""Without frames for so long, what changed meanwhile is not taken for one movement."""
 SCORE_MIN: Final = 0.001
 SCORES_MAX: Final = 12
 """What is told of a classification: its best classes. The rest sums to next to nothing, and a look is a short line."""
@@ -64,14 +66,18 @@ class FramePipeline:
         self._classified_ns: int | None = None
         self._read_ns: int | None = None
         self._judged_ns: int | None = None
+        self._newest_ns: int | None = None
 
-    def interrupted(self) -> None:
-        """No frames came for a while: what the basket looked like is not known any more."""
+    def _forget_basket(self) -> None:
+        """Nothing was seen for a while: what the basket looked like is not known any more."""
         self._watcher.reset()
         self._waiting.clear()
 
     def frame(self, image: Image, t_ns: int) -> Outcome:
         """Take the newest frame, height × width × 3, BGR."""
+        if self._newest_ns is not None and t_ns - self._newest_ns > GAP_NS:
+            self._forget_basket()
+        self._newest_ns = t_ns
         small = small_frame(image, t_ns)
         sightings = self._watcher.watch(small, image)
         if self._judged_ns is None or t_ns - self._judged_ns >= JUDGE_EVERY_NS:
@@ -80,7 +86,7 @@ class FramePipeline:
         sight = self._sight.now
         if sight.why:
             # A smear that came and went is no thing that came and went.
-            self.interrupted()
+            self._forget_basket()
             return Outcome(sight, None, [])
         self._waiting.extend(reversed(sightings))
         return Outcome(sight, self._look(t_ns), self._codes(image, t_ns))

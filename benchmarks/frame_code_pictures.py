@@ -19,6 +19,7 @@ import zxingcpp
 from cart.core.rcn_layouts import check_digit
 
 Image = npt.NDArray[np.uint8]
+Weighted = tuple[tuple[Any, float], ...]
 
 RETAIL = ("EAN-13", "EAN-8", "UPC-A", "UPC-E")
 KINDS = (*RETAIL, "GS1-128", "DataBar", "ITF-14", "Digital Link", "GS1 DataMatrix")
@@ -34,6 +35,58 @@ _PAPERS = (((255, 255, 255), 12), ((200, 235, 250), 2), ((150, 200, 240), 1), ((
 
 
 @dataclasses.dataclass(frozen=True)
+class Family:
+    """How hard a family's pictures are: sizes and kinds with how often, pixels a module as three ranges with how often,
+    the scales of blur and motion in modules (of a gamma distribution of shape 2), and the shares of pictures that are
+    moved, slanted, glared upon, covered, of low contrast, noisy at three levels, packed at four qualities."""
+
+    kinds: Weighted
+    sizes: Weighted
+    modules_px: Weighted
+    blur: float
+    motion: float
+    moved: float
+    slanted: float
+    glared: float
+    covered: float
+    pale: float
+    noises: tuple[float, float, float]
+    qualities: tuple[float, float, float, float]
+
+
+HARD = Family(
+    kinds=tuple(_SHARES.items()),
+    sizes=(((480, 640), 5), ((600, 800), 3), ((768, 1024), 2)),
+    modules_px=(((0.9, 1.6), 0.2), ((1.4, 2.6), 0.45), ((2.2, 5.0), 0.35)),
+    blur=0.55,
+    motion=0.6,
+    moved=0.25,
+    slanted=0.35,
+    glared=0.15,
+    covered=0.08,
+    pale=0.25,
+    noises=(0.5, 0.35, 0.15),
+    qualities=(0.35, 0.35, 0.2, 0.1),
+)
+PHONE = Family(
+    kinds=(("EAN-13", 45), ("UPC-A", 40), ("EAN-8", 5), ("UPC-E", 7), ("no code", 3)),
+    sizes=(((300, 300), 2), ((360, 480), 2), ((480, 640), 3), ((768, 1024), 2), ((960, 1280), 1)),
+    modules_px=(((1.4, 2.2), 0.2), ((2.0, 3.5), 0.45), ((3.0, 7.0), 0.35)),
+    blur=0.27,
+    motion=0.5,
+    moved=0.1,
+    slanted=0.25,
+    glared=0.12,
+    covered=0.03,
+    pale=0.15,
+    noises=(0.6, 0.3, 0.1),
+    qualities=(0.4, 0.4, 0.15, 0.05),
+)
+"""What people photograph to have it read: larger in the picture and less spoilt, though often out of focus."""
+FAMILIES = {"hard": HARD, "phone": PHONE}
+
+
+@dataclasses.dataclass(frozen=True)
 class Picture:
     """`gtins` are the 14-digit numbers that may be read off the picture: none where no code can be."""
 
@@ -42,16 +95,16 @@ class Picture:
     gtins: frozenset[str]
 
 
-def _pick(rng: np.random.Generator, weighted: Any) -> Any:
+def _pick(rng: np.random.Generator, weighted: Weighted) -> Any:
     weights = np.array([weight for _, weight in weighted], dtype=float)
     return weighted[int(rng.choice(len(weighted), p=weights / weights.sum()))][0]
 
 
-def picture(seed: int, number: int, kind: str | None = None) -> Picture:
-    """The `number`-th picture of a seed; alike on every machine with the same OpenCV and zxing-cpp."""
+def picture(seed: int, number: int, kind: str | None = None, *, family: Family = HARD) -> Picture:
+    """The `number`-th picture of a seed and family; alike on every machine with the same OpenCV and zxing-cpp."""
     rng = np.random.default_rng([seed, number])
-    chosen = kind or _pick(rng, tuple(_SHARES.items()))
-    height, width = _pick(rng, (((480, 640), 5), ((600, 800), 3), ((768, 1024), 2)))
+    chosen = kind or _pick(rng, family.kinds)
+    height, width = _pick(rng, family.sizes)
     page = _packaging(rng, height, width)
     gtins: set[str] = set()
     blur_modules, module_px = 0.0, 2.5
@@ -66,10 +119,12 @@ def picture(seed: int, number: int, kind: str | None = None) -> Picture:
                 label = _without_parts(rng, label)
             else:
                 gtins.add(gtin)
-            module_px = _lay(rng, page, label, (place + 0.5) / symbols, symbols, flat=chosen in KINDS[-2:])
+            wanted = _module_px(rng, family)
+            wanted = max(wanted, 2.0) if chosen in KINDS[-2:] else wanted
+            module_px = _lay(rng, page, label, wanted, slanted=family.slanted, at=(place + 0.5) / symbols, of=symbols)
     matrix = chosen in {"Digital Link", "GS1 DataMatrix"}
-    blur_modules = float(rng.gamma(2.0, 0.55)) * (0.6 if matrix else 1.0)
-    return Picture(chosen, _seen(rng, page, blur_modules * module_px, module_px), frozenset(gtins))
+    blur_modules = float(rng.gamma(2.0, family.blur)) * (0.6 if matrix else 1.0)
+    return Picture(chosen, _seen(rng, page, blur_modules * module_px, module_px, family), frozenset(gtins))
 
 
 def _digits(rng: np.random.Generator, count: int) -> str:
@@ -193,14 +248,20 @@ def _barcode_like(rng: np.random.Generator, page: Image) -> None:
         page[y : y + tall, x : x + wide] = np.where(patch > 0, max(high, 120), low)[..., None]
 
 
-def _lay(rng: np.random.Generator, page: Image, label: Image, at: float, shares: int, *, flat: bool) -> float:
-    """Lay a label on the page, bent, turned and tilted; returns the pixels a module then has."""
+def _module_px(rng: np.random.Generator, family: Family) -> float:
+    ranges = [rng.uniform(*ends) for ends, _ in family.modules_px]
+    return float(rng.choice(ranges, p=[share for _, share in family.modules_px]))
+
+
+def _lay(
+    rng: np.random.Generator, page: Image, label: Image, wanted: float, *, slanted: float, at: float, of: int
+) -> float:
+    """Lay a label on the page at `wanted` pixels a module or what fits into its `of`-th part of the page, bent, turned
+    and tilted; returns the pixels a module then has."""
     height, width = page.shape[:2]
     tall, wide = label.shape[:2]
     modules = wide / _PIXELS_A_MODULE
-    room = 0.9 * min(width / shares, height * 1.4) / modules
-    wanted = float(rng.choice([rng.uniform(0.9, 1.6), rng.uniform(1.4, 2.6), rng.uniform(2.2, 5)], p=[0.2, 0.45, 0.35]))
-    module_px = min(max(wanted, 2.0) if flat else wanted, room)
+    module_px = min(wanted, 0.9 * min(width / of, height * 1.4) / modules)
     scale = module_px / _PIXELS_A_MODULE
     if rng.random() < 0.4:
         label = _bent(label, float(rng.uniform(0.2, 1.1)), along=bool(rng.random() < 0.6))
@@ -213,7 +274,7 @@ def _lay(rng: np.random.Generator, page: Image, label: Image, at: float, shares:
     )
     corners = np.array([[-wide, -tall], [wide, -tall], [wide, tall], [-wide, tall]], float) * scale / 2
     corners *= 1 + rng.normal(0, 0.05, (4, 2))
-    if rng.random() < 0.35:
+    if rng.random() < slanted:
         axis = int(rng.integers(0, 2))
         slant = float(rng.uniform(0.55, 0.95))
         corners[:, axis] *= slant
@@ -221,7 +282,7 @@ def _lay(rng: np.random.Generator, page: Image, label: Image, at: float, shares:
     radians = np.deg2rad(turn)
     corners = corners @ np.array([[np.cos(radians), np.sin(radians)], [-np.sin(radians), np.cos(radians)]])
     centre = np.array([width * at, height / 2])
-    spare = np.maximum(0, np.array([width / shares, height]) / 2 - np.abs(corners).max(0))
+    spare = np.maximum(0, np.array([width / of, height]) / 2 - np.abs(corners).max(0))
     corners += centre + rng.uniform(-1, 1, 2) * spare
     source = np.array([[0, 0], [wide, 0], [wide, tall], [0, tall]], np.float32)
     matrix = cv2.getPerspectiveTransform(source, corners.astype(np.float32))
@@ -248,19 +309,19 @@ def _bent(label: Image, angle: float, *, along: bool) -> Image:
     return np.asarray(cv2.remap(label, np.ascontiguousarray(x), np.ascontiguousarray(y), cv2.INTER_LINEAR), np.uint8)
 
 
-def _seen(rng: np.random.Generator, page: Image, blur_px: float, module_px: float) -> Image:
+def _seen(rng: np.random.Generator, page: Image, blur_px: float, module_px: float, family: Family) -> Image:
     """What a poor camera makes of the page."""
     height, width = page.shape[:2]
     seen = page.astype(np.float32)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
     seen *= (1 + float(rng.normal(0, 0.25)) * x + float(rng.normal(0, 0.25)) * y).clip(0.2, 1.6)[..., None]
-    if rng.random() < 0.15:
+    if rng.random() < family.glared:
         spot = np.exp(
             -(((x - rng.uniform(-1, 1)) / rng.uniform(0.05, 0.4)) ** 2)
             - ((y - rng.uniform(-1, 1)) / rng.uniform(0.05, 0.4)) ** 2
         )
         seen += (float(rng.uniform(60, 300)) * spot)[..., None]
-    if rng.random() < 0.08:
+    if rng.random() < family.covered:
         tip = (int(rng.uniform(0.1, 0.9) * width), int(rng.choice([0.05, 0.95]) * height))
         cv2.ellipse(
             seen,
@@ -273,18 +334,18 @@ def _seen(rng: np.random.Generator, page: Image, blur_px: float, module_px: floa
             -1,
             cv2.LINE_AA,
         )
-    seen = _blurred(rng, seen, blur_px, module_px)
-    contrast = float(rng.choice([1.0, rng.uniform(0.15, 0.6)], p=[0.75, 0.25]))
+    seen = _blurred(rng, seen, blur_px, module_px, family)
+    contrast = float(rng.choice([1.0, rng.uniform(0.15, 0.6)], p=[1 - family.pale, family.pale]))
     seen = (seen - 128) * contrast + 128 + float(rng.normal(0, 20))
-    seen += rng.normal(0, float(rng.choice([1.5, 4, 9], p=[0.5, 0.35, 0.15])), seen.shape).astype(np.float32)
+    seen += rng.normal(0, float(rng.choice([1.5, 4, 9], p=family.noises)), seen.shape).astype(np.float32)
     image = seen.clip(0, 255).astype(np.uint8)
-    quality = int(rng.choice([92, 75, 50, 30], p=[0.35, 0.35, 0.2, 0.1]))
+    quality = int(rng.choice([92, 75, 50, 30], p=family.qualities))
     done, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert done
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
 
 
-def _blurred(rng: np.random.Generator, seen: Any, blur_px: float, module_px: float) -> Any:
+def _blurred(rng: np.random.Generator, seen: Any, blur_px: float, module_px: float, family: Family) -> Any:
     """Defocus is a disk of `blur_px` across with soft rim; motion is a line any way."""
     if blur_px > 0.3:
         size = 2 * int(np.ceil(blur_px / 2)) + 3
@@ -293,8 +354,8 @@ def _blurred(rng: np.random.Generator, seen: Any, blur_px: float, module_px: flo
         kernel = cv2.resize(disk, (size, size), interpolation=cv2.INTER_AREA)
         seen = cv2.filter2D(seen, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
     seen = cv2.GaussianBlur(seen, (0, 0), 0.45)
-    if rng.random() < 0.25:
-        length = float(rng.gamma(2, 0.6)) * module_px
+    if rng.random() < family.moved:
+        length = float(rng.gamma(2, family.motion)) * module_px
         size = 2 * int(np.ceil(length / 2)) + 1
         kernel = np.zeros((size, size), np.float32)
         way = float(rng.uniform(0, np.pi))

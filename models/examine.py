@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -146,7 +147,7 @@ def _strangers(run: Run, head: Head) -> dict[str, object]:
     temperature = measures.fitted_temperature(final, run.known.fine)
     known, strange = (none_inputs(head, answers, temperature) for answers in (run.known, run.strange))
     both, odd = np.concatenate([known, strange]), np.arange(len(known) + len(strange)) >= len(known)
-    rule = measures.logistic(both, odd, prior=0.1)
+    rule = measures.logistic(both, odd, prior=0.5)
     score = both @ rule[1:] + rule[0]
     auroc = {
         "probability": measures.auroc(-strange[:, 0], -known[:, 0]),
@@ -168,14 +169,35 @@ def _strangers(run: Run, head: Head) -> dict[str, object]:
     return {"classes": int((~run.seen_classes).sum()), "photos": len(strange), "auroc": auroc, "enrolled": verified}
 
 
+def failures(run: Run, names: Sequence[str], across: int = 9, tile: int = 120) -> NDArray[np.uint8]:
+    """A sheet of val's photos that the run names wrongly, each with its class and below what it was taken for."""
+    part = run.known.where(np.array(["/val/" in path for path in run.known.paths], bool))
+    guessed = head_of(run).answers(part.logits, part.features)[0].argmax(1)
+    tiles = []
+    for place in np.flatnonzero(guessed != part.fine):
+        picture = np.full((tile + 24, tile, 3), 255, np.uint8)
+        picture[:tile] = ph.load(Path(part.paths[place]), tile)[:, :, ::-1]
+        for line, label in enumerate((part.fine[place], guessed[place])):
+            at = (2, tile + 10 + 11 * line)
+            cv2.putText(
+                picture, names[label][:24], at, cv2.FONT_HERSHEY_SIMPLEX, 0.29, (0, 0, 160 * line), 1, cv2.LINE_AA
+            )
+        tiles.append(picture)
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % across)
+    return np.vstack([np.hstack(tiles[start : start + across]) for start in range(0, len(tiles), across)])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="DATA_FOLDER")
     parser.add_argument("run", type=Path)
+    parser.add_argument("--failures", type=Path, help="write a sheet of val's photos that are named wrongly (.jpg)")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    figures = report(read_run(given.data, given.run), ph.read_classes(given.data).coarse_of)
-    json.dump(figures, sys.stdout, indent=1)
+    run, classes = read_run(given.data, given.run), ph.read_classes(given.data)
+    json.dump(report(run, classes.coarse_of), sys.stdout, indent=1)
+    if given.failures:
+        cv2.imwrite(str(given.failures), failures(run, classes.fine), [cv2.IMWRITE_JPEG_QUALITY, 80])
 
 
 if __name__ == "__main__":

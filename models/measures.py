@@ -66,7 +66,7 @@ def auroc(positive: Floats, negative: Floats) -> float:
 
 
 def logistic(
-    inputs: Floats, positive: NDArray[np.bool_], *, prior: float, penalty: float = 1e-3
+    inputs: Floats, positive: NDArray[np.bool_], *, prior: float, penalty: float = 1e-4
 ) -> NDArray[np.float64]:
     """Weights [1 + F], offset first, of logistic regression on `inputs` [N, F], as if a share `prior` were positive.
 

@@ -34,7 +34,7 @@ from models.rounding import corrected
 from models.train import EVALUATED_PX, Recipe
 
 FILE = "produce.tflite"
-STRANGE_PRIOR = 0.05
+STRANGE_PRIOR = 0.02
 """How many of the photos that a cart classifies are taken to show none of the classes."""
 ENROLLED_PICTURES = 5
 CORRECTED_BY = 81
@@ -56,7 +56,10 @@ def none_rule(strangers: Run, head: Head, temperature: float) -> dict[str, Any]:
     """The manifest's rule for "none of these": what x of 1 / (1 + exp(−x)) is made of."""
     known, strange = (none_inputs(head, part, temperature) for part in (strangers.known, strangers.strange))
     both, odd = np.concatenate([known, strange]), np.arange(len(known) + len(strange)) >= len(known)
-    offset, probability, nearness = (round(float(w), 4) for w in measures.logistic(both, odd, prior=STRANGE_PRIOR))
+    fitted = measures.logistic(both, odd, prior=0.5)
+    # Fitted at even odds, where it has most to go by; the offset then says how rare strangers are.
+    fitted[0] += np.log(STRANGE_PRIOR / (1 - STRANGE_PRIOR))
+    offset, probability, nearness = (round(float(weight), 4) for weight in fitted)
     return {
         "rule": "p(none) = 1 / (1 + exp(-x)), x = offset + sum of weights * features",
         "features": {

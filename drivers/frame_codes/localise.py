@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -113,6 +114,22 @@ def _strip(inside: npt.NDArray[np.bool_], corner: tuple[int, int], xx: Floats, y
     fill = len(u) / (4 * half_width * half_height + 1)
     weight = float((xx + yy).sum()) ** 0.5 * min(fill, 1.0) * half_width**0.5
     return Strip((mid_u * ux - mid_v * uy, mid_u * uy + mid_v * ux), (ux, uy), half_width, half_height, weight)
+
+
+def around(quad: Sequence[tuple[float, float]]) -> Strip:
+    """The strip of a code read already; readers of lines tell its width well, and its height from few lines."""
+    corners = np.array(quad)
+    across = (corners[1] + corners[2] - corners[0] - corners[3]) / 2
+    along = (corners[2] + corners[3] - corners[0] - corners[1]) / 2
+    width = max(float(np.hypot(*across)), 1.0)
+    ux, uy = (float(part) for part in across / width)
+    height = abs(float(along[1] * ux - along[0] * uy))
+    x, y = (float(part) for part in corners.mean(0))
+    return Strip((x, y), (ux, uy), width / 2, max(height / 2, _LINES_SHARE * width), 0.0)
+
+
+_LINES_SHARE = 0.05
+"""Of the width, on each side of the line read: lower than any print of bars that is not cut."""
 
 
 def upright(grey: Grey, strip: Strip, *, margin: float, stretch: float = 1.0) -> Grey:

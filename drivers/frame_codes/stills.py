@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from drivers.frame_codes.bars import BarReading, read_bars
-from drivers.frame_codes.localise import Strip, strips, upright
+from drivers.frame_codes.contrast import best_shown, brightness, light_on_dark, red_light
+from drivers.frame_codes.localise import Strip, around, strips, upright
 from drivers.frame_codes.scanning import RETAIL, FrameCode, Image, preparations, scan
 from drivers.frame_codes.trust import Candidate, believed, certain
 
@@ -27,18 +28,25 @@ def read_still_codes(image: Image) -> list[FrameCode]:
         if scale < 1
         else image
     )
-    grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8) if small.ndim == 3 else small
-    return [_resized(code, 1 / scale) for code in _Search(grey).run()]
+    search = _Search(small)
+    # As it comes, at its full size, the picture shows zxing-cpp what nothing done to it can add.
+    search.look([_resized(code, scale) for code in scan(image)])
+    if scale < 1:
+        search.look(scan(small))
+    return [_resized(code, 1 / scale) for code in search.run()]
 
 
 class _Search:
-    def __init__(self, grey: Image) -> None:
-        self._grey = grey
+    def __init__(self, image: Image) -> None:
+        self._grey, self._red = brightness(image), red_light(image)
         self._candidates: list[Candidate] = []
         self._views = 0
 
     def run(self) -> list[FrameCode]:
-        self._look(scan(self._grey))
+        """What can be believed, after all looks that are needed."""
+        for one in list(self._candidates):
+            if one.code.symbology in RETAIL and not one.sure():
+                self._bars(around(one.code.quad))
         places = strips(self._grey, _STRIPS)
         for strip in places:
             if not self._settled(strip):
@@ -46,13 +54,16 @@ class _Search:
         if self._done():
             return believed(self._candidates)
         for view, scale, binarizer in preparations(self._grey):
-            self._look([_resized(code, 1 / scale) for code in scan(view, binarizer=binarizer)])
+            self.look([_resized(code, 1 / scale) for code in scan(view, binarizer=binarizer)])
+        if self._red is not None:
+            self.look(scan(self._red))
         for strip in places[:2]:
             if not self._settled(strip):
                 self._upright(strip)
         return believed(self._candidates)
 
-    def _look(self, codes: list[FrameCode]) -> None:
+    def look(self, codes: list[FrameCode]) -> None:
+        """Count one more view, and the codes read in it."""
         self._views += 1
         for code in codes:
             self._candidate(code).views.add(self._views)
@@ -73,7 +84,10 @@ class _Search:
         return bool(self._candidates) and all(one.sure() for one in self._candidates)
 
     def _bars(self, strip: Strip) -> None:
-        found = read_bars(self._grey, strip)
+        grey = best_shown(self._grey, self._red, strip)
+        found = read_bars(grey, strip)
+        if (found is None or not certain(found)) and light_on_dark(grey, strip):
+            found = read_bars(cv2.bitwise_not(grey).astype(np.uint8), strip) or found
         if found is None:
             return
         code = _code(found, strip)
@@ -89,7 +103,7 @@ class _Search:
             patch = upright(self._grey, strip, margin=0.15, stretch=stretch)
             sharp = cv2.addWeighted(patch, 2.6, cv2.GaussianBlur(patch, (0, 0), 2.2 * stretch), -1.6, 0)
             for view in (patch, np.asarray(sharp, np.uint8)):
-                self._look([FrameCode(code.text, code.symbology, _quad(strip)) for code in scan(view)])
+                self.look([FrameCode(code.text, code.symbology, _quad(strip)) for code in scan(view)])
 
 
 def _code(found: BarReading, strip: Strip) -> FrameCode:

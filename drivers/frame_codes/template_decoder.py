@@ -1,12 +1,12 @@
 """The likeliest EAN/UPC word behind a blurred grey profile, and how much likelier it is than all others together.
 
-The bars are never thresholded. A whole symbol is modelled as its modules convolved with a Gaussian or a disk (motion,
-defocus, the pixel's own width), and the word is sought whose model has the least squared distance to the profile. A
-point half way into a character feels that character and one neighbour only, so the distance is a sum over pairs and
-the least is found exactly by dynamic programming, check digit and parity included. Geometry (start, end, two terms of
-bow), light and blur are fitted in turn with the word. After Gallo & Manduchi, "Reading 1D Barcodes with Mobile Phones
-Using Deformable Templates", IEEE TPAMI 33(9), 2011, who match single digits; the chain over pairs and the posterior
-over all valid words are added here, since at blur of a module a digit's edges belong to its neighbour too.
+The bars are never thresholded. A whole symbol is modelled as its modules convolved with a Gaussian, a disk or a line
+(the pixel's own width, defocus, motion), and the word is sought whose model has the least squared distance to the
+profile. A point half way into a character feels that character and one neighbour only, so the distance is a sum over
+pairs and the least is found exactly by dynamic programming, check digit and parity included. Geometry (start, end, two
+terms of bow), light and blur are fitted in turn with the word. After Gallo & Manduchi, "Reading 1D Barcodes with Mobile
+Phones Using Deformable Templates", IEEE TPAMI 33(9), 2011, who match single digits; the chain over pairs and the
+posterior over all valid words are added here, since at blur of a module a digit's edges belong to its neighbour too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +30,8 @@ QUIET = 5
 """Modules of quiet zone that are part of the model; the standard asks 7 to 11, packs often print fewer."""
 SIGMAS = (0.3, 0.45, 0.6, 0.75, 0.9, 1.1, 1.3)
 """Blur in modules. Above 1.3, narrow bars keep 1 % of their contrast and noise decides."""
-_DISK_MIN = 0.6
-"""Below, a pixel's own width makes a disk as good as a Gaussian."""
+_SHAPED_MIN = 0.6
+"""Below, a pixel's own width makes every shape as good as a Gaussian."""
 _KEPT = 6
 _OFFSETS = (-0.8, 0.0, 0.8)
 _BOWS = (-4.8, -3.2, -1.6, 0.0, 1.6, 3.2, 4.8)
@@ -47,21 +47,28 @@ MARGIN_MAX = 60.0
 
 
 class Blur(NamedTuple):
-    """What a lens does to an edge: `sigma` modules wide (standard deviation), of a Gaussian's shape or a disk's."""
+    """What spreads an edge, `sigma` modules wide (standard deviation): a Gaussian, a lens's disk, a motion's line."""
 
     sigma: float
-    disk: bool = False
+    shape: Literal["gauss", "disk", "line"] = "gauss"
 
     def nearby(self) -> list[Blur]:
-        """This blur, a little less, a little more, and each in the other shape."""
+        """This blur, a little less, a little more, and each in the other shapes."""
         at = SIGMAS.index(self.sigma)
         some = SIGMAS[max(0, at - 1) : at + 2]
-        return [Blur(sigma) for sigma in some] + [Blur(sigma, disk=True) for sigma in some if sigma >= _DISK_MIN]
+        wide = [sigma for sigma in some if sigma >= _SHAPED_MIN]
+        return [
+            *(Blur(sigma) for sigma in some),
+            *(Blur(sigma, "disk") for sigma in wide),
+            *(Blur(sigma, "line") for sigma in wide),
+        ]
 
     def edge(self, distance: float) -> float:
         """How far light has gone over to dark, `distance` modules past an edge: 0 … 1. Of a disk, the integral of the
         disk's chord."""
-        if not self.disk:
+        if self.shape == "line":
+            return min(1.0, max(0.0, 0.5 + distance / (self.sigma * math.sqrt(12))))
+        if self.shape == "gauss":
             return 0.5 * (1 + math.erf(distance / (self.sigma * math.sqrt(2))))
         z = min(1.0, max(-1.0, distance / (2 * self.sigma)))
         return 0.5 + (z * math.sqrt(1 - z * z) + math.asin(z)) / math.pi

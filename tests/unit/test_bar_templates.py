@@ -56,8 +56,8 @@ def test_noise_explains_little() -> None:
     assert best(EAN13, profile).explained < 0.85
 
 
-def test_an_edge_goes_from_light_to_dark_in_either_shape() -> None:
-    for blur in (Blur(0.6), Blur(0.6, disk=True)):
+def test_an_edge_goes_from_light_to_dark_in_each_shape() -> None:
+    for blur in (Blur(0.6), Blur(0.6, "disk"), Blur(0.6, "line")):
         steps = [round(blur.edge(distance), 9) for distance in np.linspace(-4, 4, 81)]
         assert steps == sorted(steps)
         assert (round(steps[0], 6), round(steps[40], 6), round(steps[-1], 6)) == (0.0, 0.5, 1.0)

@@ -286,15 +286,23 @@ def _lay(
     corners += centre + rng.uniform(-1, 1, 2) * spare
     source = np.array([[0, 0], [wide, 0], [wide, tall], [0, tall]], np.float32)
     matrix = cv2.getPerspectiveTransform(source, corners.astype(np.float32))
-    # The scene is drawn four times as fine and averaged: a pixel sees its whole area.
-    fine = np.diag([4.0, 4.0, 1.0]) @ matrix
-    size = (4 * width, 4 * height)
-    drawn = cv2.warpPerspective(label, fine, size, flags=cv2.INTER_LINEAR)
-    cover = cv2.warpPerspective(np.full((tall, wide), 255, np.uint8), fine, size, flags=cv2.INTER_LINEAR)
-    drawn = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA)
-    share = cv2.resize(cover, (width, height), interpolation=cv2.INTER_AREA)[..., None].astype(np.float32) / 255
+    # The label is drawn four times as fine and averaged: a pixel sees its whole area.
+    left, top = (int(edge) for edge in np.maximum(np.floor(corners.min(0)) - 1, 0))
+    right, bottom = (int(edge) for edge in np.minimum(np.ceil(corners.max(0)) + 2, (width, height)))
+    fine = np.diag([4.0, 4.0, 1.0]) @ np.array([[1.0, 0, -left], [0, 1, -top], [0, 0, 1]]) @ matrix
+    size = (right - left, bottom - top)
+    drawn, cover = (
+        cv2.resize(
+            cv2.warpPerspective(part, fine, (4 * size[0], 4 * size[1]), flags=cv2.INTER_LINEAR),
+            size,
+            interpolation=cv2.INTER_AREA,
+        )
+        for part in (label, np.full((tall, wide), 255, np.uint8))
+    )
+    share = cover[..., None].astype(np.float32) / 255
     # The warped label is black outside itself, and so is weighted already.
-    page[:] = (page * (1 - share) + drawn).clip(0, 255).astype(np.uint8)
+    place = page[top:bottom, left:right]
+    place[:] = (place * (1 - share) + drawn).clip(0, 255).astype(np.uint8)
     return module_px
 
 

@@ -65,15 +65,16 @@ class ControlClient:
                     "see 'journalctl -u cart', then 'systemctl restart cart'"
                 ) from None
 
-    def observe(self, *, seconds: float | None = None) -> Iterator[Observed | None]:
+    def observe(self, *, seconds: float | None = None, pictures: bool = False) -> Iterator[Observed | None]:
         """What the cart observes from now on; None at least twice a second when nothing does.
 
-        Ends after `seconds`, or when the daemon leaves. Raises NotRunning or ControlError.
+        `pictures`: the camera's frames too, which a cart gives in maintenance only. Ends after `seconds`, or when the
+        daemon leaves. Raises NotRunning or ControlError.
         """
         until_s = None if seconds is None else time.monotonic() + seconds
         decoder = msgspec.json.Decoder(Observed)
         with self._connect() as connection:
-            _ask(connection, "record")
+            _ask(connection, "record", **({"pictures": True} if pictures else {}))
             connection.settimeout(0.5)
             lines = _lines(connection, silences=True)
             while until_s is None or time.monotonic() < until_s:
@@ -83,6 +84,8 @@ class ControlClient:
                     continue
                 if not line:
                     return
+                if line.startswith(b'{"error"'):
+                    raise ControlError(msgspec.json.decode(line, type=dict[str, str])["error"])
                 try:
                     yield decoder.decode(line)
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -110,10 +113,10 @@ class ControlClient:
         return connection
 
 
-def _ask(connection: socket.socket, do: str) -> None:
+def _ask(connection: socket.socket, do: str, **more: bool) -> None:
     # Who hangs up on the question may have said something first; reading shows what.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        connection.sendall(msgspec.json.encode({"do": do}) + b"\n")
+        connection.sendall(msgspec.json.encode({"do": do, **more}) + b"\n")
 
 
 def _lines(connection: socket.socket, *, silences: bool = False) -> Iterator[Any]:

@@ -1,4 +1,5 @@
-"""`cart record`: writes what a running cart observes into a recording. Never a picture, never an address."""
+"""`cart record`: writes what a running cart observes into a recording. Never an address, and pictures only
+where they are asked for, of a cart in maintenance."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from cart.control_client import ControlClient
 from cart.core.catalog_reading import read_catalog_json
 from cart.core.problem import Problem
 from cart.recordings import RecordingError, RecordingWriter
-from cart.recordings.format import LOOK, RecordedTables
+from cart.recordings.format import CAMERA, LOOK, RecordedTables
 
 SHOW_EVERY_S = 0.5
 
@@ -31,12 +32,19 @@ def run(
         typer.Option("--catalog", help="The catalogue the cart runs on; by default what it says itself."),
     ] = None,
     mid_trip: Annotated[bool, typer.Option("--mid-trip", help="Record although a trip is under way.")] = False,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="The camera's pictures too; of a cart in maintenance only.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> int:
-    """Record a live cart: scale, scanner, touches, what the camera made of it. Never its pictures."""
+    """Record a live cart: scale, scanner, touches, what the camera made of it. Its pictures only with --frames."""
     config = load_config(config_path)
     client = ControlClient(Path(config.journal.folder))
     phase = _phase(client.status())
+    if frames and phase != "maintenance":
+        raise RecordingError(
+            f"pictures are recorded of a cart in maintenance only, and this one is in {phase}; have staff put it there"
+        )
     if phase not in {"idle", "maintenance"} and not mid_trip:
         raise RecordingError(
             f"the cart is in a trip ({phase}), and a recording starts with an empty basket; wait for its end, "
@@ -55,7 +63,7 @@ def run(
         replace=force,
     ) as writer:
         try:
-            _record(client, writer, seconds)
+            _record(client, writer, seconds, frames=frames)
         except KeyboardInterrupt:
             typer.echo("", err=True)
         counts = ", ".join(f"{count} {topic}" for topic, count in sorted(writer.counts.items())) or "nothing"
@@ -63,20 +71,22 @@ def run(
         return 0 if writer.counts else 1
 
 
-def _record(client: ControlClient, writer: RecordingWriter, seconds: float | None) -> None:
+def _record(client: ControlClient, writer: RecordingWriter, seconds: float | None, *, frames: bool) -> None:
     # Recordings are on wall time, the cart on its own clock. One offset for all: setting the clock moves nothing.
     offset_ns: int | None = None
     console = Console(stderr=True)
     began_s = shown_s = time.monotonic()
     with console.status("recording …") as line:
-        for observed in client.observe(seconds=seconds):
+        for observed in client.observe(seconds=seconds, pictures=frames):
             if observed is not None:
                 if offset_ns is None:
                     offset_ns = time.time_ns() - observed.t_ns
-                body = observed.body
+                body, t_ns = observed.body, observed.t_ns + offset_ns
                 if observed.topic == LOOK:
                     body = {**body, "frame_t_ns": body.get("frame_t_ns", 0) + offset_ns}
-                writer.write_untyped(observed.topic, observed.t_ns + offset_ns, body)
+                elif observed.topic == CAMERA:
+                    body = {**body, "timestamp": {"sec": t_ns // 10**9, "nsec": t_ns % 10**9}}
+                writer.write_untyped(observed.topic, t_ns, body)
             if time.monotonic() - shown_s > SHOW_EVERY_S:
                 shown_s = time.monotonic()
                 counts = "  ".join(f"{topic} {count}" for topic, count in sorted(writer.counts.items()))

@@ -2,7 +2,10 @@
 
 Frames stay in here. What leaves, as short lines of text: whether the camera sees and how fast, the class scores of what
 changed in the basket, barcodes held up to it. Before the first frame the process gives up the means to do otherwise
-(cart.daemon.confinement). Usage: python -m cart.daemon.camera_process CONFIG
+(cart.daemon.confinement). Usage: python -m cart.daemon.camera_process CONFIG [--record-pictures]
+
+Only with that flag, which the daemon gives for a recording made in maintenance, each frame leaves too, as JPEG, on the
+same way.
 """
 
 from __future__ import annotations
@@ -17,10 +20,11 @@ from pathlib import Path
 import cv2
 
 from cart.config import CameraTable, load_config
-from cart.daemon.child_messages import CodeSeen, DeviceState, ModelState, Seen
+from cart.daemon.child_messages import RECORD_PICTURES, CodeSeen, DeviceState, ModelState, PictureTaken, Seen
 from cart.daemon.confinement import confine
 from cart.daemon.line_writer import LineWriter, ignore_stop_signals
 from cart.model_location import model_folder
+from cart.vision.jpegs import as_jpeg
 from cart.vision.pipeline import Classify, FramePipeline, Outcome, ReadCodes
 from drivers.camera import Camera, CameraFrame
 from drivers.errors import DriverError, NotReady, Stale
@@ -57,7 +61,11 @@ def load_model(table: CameraTable, taught_in: Path | None = None) -> tuple[Class
 class CameraWatch:
     """Takes the newest frame again and again and says what comes of it."""
 
-    def __init__(self, camera: Camera, table: CameraTable, writer: LineWriter, pipeline: FramePipeline) -> None:
+    def __init__(
+        self, camera: Camera, table: CameraTable, writer: LineWriter, pipeline: FramePipeline, *, pictures: bool
+    ) -> None:
+        """`pictures`: tell each frame too."""
+        self._pictures = pictures
         self._camera = camera
         self._pause_s = 1 / (POLLS_A_FRAME * table.frames_per_second)
         self._writer = writer
@@ -93,6 +101,8 @@ class CameraWatch:
         if frame.seq == self._last_seq:
             return
         self._last_seq = frame.seq
+        if self._pictures and (jpeg := as_jpeg(frame.image)) is not None:
+            self._writer.say(PictureTaken(frame.t_ns, jpeg))
         began_ns = time.monotonic_ns()
         try:
             outcome = self._pipeline.frame(frame.image, frame.t_ns)
@@ -130,8 +140,8 @@ def code_reader(table: CameraTable) -> ReadCodes:
     return read_codes
 
 
-def run(table: CameraTable, load: LoadModel = load_model) -> int:
-    """Watch until OpenCV is stuck or the daemon is gone. The exit status."""
+def run(table: CameraTable, load: LoadModel = load_model, *, pictures: bool = False) -> int:
+    """Watch until OpenCV is stuck or the daemon is gone; with `pictures`, tell each frame too. The exit status."""
     ignore_stop_signals()
     cv2.setNumThreads(1)  # small pictures: threads would only wake other cores
     writer = LineWriter(sys.stdout.buffer)
@@ -141,7 +151,7 @@ def run(table: CameraTable, load: LoadModel = load_model) -> int:
         classify, told = load(table)
         writer.say(ModelState(time.monotonic_ns(), ok=told.ok, detail=told.detail))
         camera = Camera(table.source, frames_per_second=table.frames_per_second, frame_age_max_s=table.frame_age_max_s)
-        CameraWatch(camera, table, writer, FramePipeline(classify, code_reader(table))).run()
+        CameraWatch(camera, table, writer, FramePipeline(classify, code_reader(table)), pictures=pictures).run()
     except BrokenPipeError:
         return 0
     return 1
@@ -150,7 +160,8 @@ def run(table: CameraTable, load: LoadModel = load_model) -> int:
 def main() -> None:
     """The daemon starts this again when it ends."""
     config = load_config(Path(sys.argv[1]))
-    status = run(config.camera, functools.partial(load_model, taught_in=Path(config.journal.folder)))
+    load = functools.partial(load_model, taught_in=Path(config.journal.folder))
+    status = run(config.camera, load, pictures=RECORD_PICTURES in sys.argv[2:])
     # A thread stuck in OpenCV would keep an orderly exit waiting.
     os._exit(status)
 

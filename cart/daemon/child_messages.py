@@ -56,4 +56,13 @@ class ModelState(ChildMessage, frozen=True, tag="model"):
     detail: str
 
 
-AnyChildMessage = Conversion | DeviceState | Alive | Seen | CodeSeen | ModelState
+class PictureTaken(ChildMessage, frozen=True, tag="picture"):
+    """A frame as JPEG, taken at `t_ns`. Said only by a camera's process that was started with RECORD_PICTURES."""
+
+    jpeg: bytes
+
+
+RECORD_PICTURES = "--record-pictures"
+"""The camera's process is started so by the daemon alone, while somebody records pictures in maintenance."""
+
+AnyChildMessage = Conversion | DeviceState | Alive | Seen | CodeSeen | ModelState | PictureTaken

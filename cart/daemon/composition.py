@@ -148,8 +148,6 @@ class Daemon:
 
     def _build_parts(self, folder: Path) -> None:
         config, submit, clock = self._config, self.core.submit, self.clock
-        self.control = ControlServer(folder / "control.sock", self._status, lambda: self._catalog)
-        self.core.taps.append(self.control.tap)
         self.camera: CameraPart | None = None
         self.devices: dict[str, DevicePart] = {
             "scale": DevicePart("scale", "cart.daemon.scale_process", self._config_path, submit, clock)
@@ -158,6 +156,14 @@ class Daemon:
             self._teach_camera()
             self.camera = CameraPart("cart.daemon.camera_process", self._config_path, submit, clock)
             self.devices["camera"] = self.camera
+        self.control = ControlServer(
+            folder / "control.sock",
+            self._status,
+            lambda: self._catalog,
+            phase=lambda: self.core.view.phase,
+            camera=self.camera,
+        )
+        self.core.taps.append(self.control.tap)
         self.scanner = ScannerPart(config, submit, clock, self.control.tap_scanner)
         self.pins = PinsPart(config, submit, clock)
         self.power = PowerPart(config, submit, clock)
@@ -228,6 +234,7 @@ class Daemon:
         if view.phase != self._phase:
             self._phase = view.phase
             self.pins.enable_reader(view.phase == "paying")
+            self.control.phase_changed(view.phase)
 
     def _committed(self, view: TripView | None) -> None:
         self.store.committed(view)

@@ -10,7 +10,16 @@ from collections.abc import Callable
 from cart.config import Config
 from cart.core.effects import Indicate
 from cart.core.observations import AnyObservation, Look, Part, PartChanged, ScaleSample, Scan, ScanRefused, Touch
-from cart.daemon.child_messages import AnyChildMessage, CodeSeen, Conversion, DeviceState, ModelState, Seen
+from cart.daemon.child_messages import (
+    RECORD_PICTURES,
+    AnyChildMessage,
+    CodeSeen,
+    Conversion,
+    DeviceState,
+    ModelState,
+    PictureTaken,
+    Seen,
+)
 from cart.daemon.clock import SessionClock
 from cart.daemon.supervisor import ChildProcess
 from cart.held_codes import held_code
@@ -30,6 +39,8 @@ BUTTON_POLL_S = 0.04
 """Twice within the shortest press a person makes, and no measurable load."""
 POWER_POLL_S = 10.0
 """A battery and a processor change over minutes."""
+PICTURE_LINE_MAX_BYTES = 300_000
+"""A picture of at most 200,000 bytes (cart/vision/jpegs.py) in base64, and the words around it."""
 HOT_C = 80.0
 """Where a Raspberry Pi begins to slow down (its documentation, "Thermal management")."""
 
@@ -71,6 +82,31 @@ class CameraPart(DevicePart):
         super().__init__("camera", module, config_path, submit, clock)
         self.model = "starting"
         """`ok: …` with what runs, or why there is no classifier."""
+        self._on_picture: Callable[[int, bytes], None] | None = None
+
+    def record_pictures(self, on_picture: Callable[[int, bytes], None] | None) -> None:
+        """Start the process anew so that it tells its pictures, `on_picture(t_ns, jpeg)`; with None, so that it can't.
+
+        While it does, the camera has the fault `recorded`: the screen says so, and the journal keeps it.
+        """
+        self._on_picture = on_picture
+        if on_picture is None:
+            self.child.restart()
+            self.state = "starting"
+            self._submit(PartChanged(t_ns=self._clock.now_ns(), part="camera", ok=True))
+        else:
+            self.child.restart(RECORD_PICTURES, line_max_bytes=PICTURE_LINE_MAX_BYTES)
+            self._tell_recorded(self._clock.now_ns())
+
+    def _tell_recorded(self, t_ns: int) -> None:
+        self._submit(
+            PartChanged(t_ns=t_ns, part="camera", ok=False, fault="recorded", detail="its pictures are being recorded")
+        )
+
+    def _change(self, t_ns: int, *, ok: bool, fault: str, why: str) -> None:
+        super()._change(t_ns, ok=ok, fault=fault, why=why)
+        if ok and self._on_picture is not None:
+            self._tell_recorded(t_ns)  # being well has taken it back
 
     def _said(self, message: AnyChildMessage) -> None:
         if isinstance(message, Seen):
@@ -87,6 +123,9 @@ class CameraPart(DevicePart):
         elif isinstance(message, ModelState):
             self.model = f"ok: {message.detail}" if message.ok else message.detail
             log.log(logging.INFO if message.ok else logging.WARNING, "classifier: %s", message.detail)
+        elif isinstance(message, PictureTaken):
+            if self._on_picture is not None:
+                self._on_picture(self._clock.from_monotonic(message.t_ns), message.jpeg)
         else:
             super()._said(message)
 

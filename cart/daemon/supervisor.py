@@ -45,6 +45,9 @@ class ChildProcess:
         self.restarts = 0
         self.figures: dict[str, float] = {}
         self._arguments = list(arguments)
+        self._extra: tuple[str, ...] = ()
+        self._line_max_bytes = LINE_MAX_BYTES
+        self._restart_asked = False
         self._on_message = on_message
         self._on_lost = on_lost
         self._decoder = msgspec.json.Decoder(AnyChildMessage)
@@ -55,12 +58,25 @@ class ChildProcess:
         """Process id while it runs."""
         return self._process.pid if self._process else None
 
+    def restart(self, *extra: str, line_max_bytes: int = LINE_MAX_BYTES) -> None:
+        """Run it anew with these arguments beside its own, and lines so long: at once, and no loss."""
+        self._extra, self._line_max_bytes = extra, line_max_bytes
+        self._restart_asked = True
+        self._kill()
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
     async def run(self) -> None:
         """Run until cancelled; the child is gone when this returns."""
         pause_s = PAUSE_FIRST_S
         while True:
             started = time.monotonic()
             reason = await self._run_once()
+            if self._restart_asked:
+                continue
             log.warning("%s process: %s; starting it again in %.1f s", self.name, reason, pause_s)
             self._on_lost(reason)
             await asyncio.sleep(pause_s)
@@ -69,22 +85,25 @@ class ChildProcess:
             pause_s = PAUSE_FIRST_S if steady else min(pause_s * 2, PAUSE_MAX_S)
 
     async def _run_once(self) -> str:
+        self._restart_asked = False
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             *self._arguments,
+            *self._extra,
             stdout=asyncio.subprocess.PIPE,
             stdin=asyncio.subprocess.DEVNULL,
             env=os.environ | ENVIRONMENT,
-            limit=LINE_MAX_BYTES,
+            limit=self._line_max_bytes,
         )
         self._process = process
         try:
+            if self._restart_asked:
+                return "is started anew"  # asked for while it was being started the old way
             return await self._read_lines(process)
         finally:
+            self._kill()
             self._process = None
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
             await process.wait()
 
     async def _read_lines(self, process: asyncio.subprocess.Process) -> str:

@@ -15,6 +15,7 @@ READ_BYTES_MAX: Final = 16 << 20
 SIDE_PX_MIN, SIDE_PX_MAX = 32, 4096
 """Sides of a frame that is worth a look and still fits a small cart's memory (50 MB)."""
 QUALITIES: Final = (85, 70, 50)
+HALVINGS_MAX: Final = 2
 
 _BEGIN, _END = b"\xff\xd8", b"\xff\xd9"
 _PLAIN_MARKERS: Final = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -22,11 +23,14 @@ _FRAME_MARKERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def as_jpeg(image: Image) -> bytes | None:
-    """The frame (height × width × 3, BGR) in at most BYTES_MAX; None where no quality makes it so small."""
-    for quality in QUALITIES:
-        done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        if done and data.size <= BYTES_MAX:
-            return data.tobytes()
+    """The frame (height × width × 3, BGR) in at most BYTES_MAX, halved where quality alone does not do it; None where
+    that does not either."""
+    for _ in range(HALVINGS_MAX + 1):
+        for quality in QUALITIES:
+            done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+            if done and data.size <= BYTES_MAX:
+                return data.tobytes()
+        image = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     return None
 
 

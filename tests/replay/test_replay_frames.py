@@ -254,9 +254,11 @@ def test_a_frame_as_large_as_a_house_is_not_unpacked() -> None:
     assert from_jpeg(whole) is not None
 
 
-def test_a_frame_that_noise_makes_large_is_written_smaller_or_not_at_all() -> None:
-    noise = np.random.default_rng(1).integers(0, 256, (480, 640, 3), np.uint8)
-    data = as_jpeg(noise)
-    assert data is not None
-    assert len(data) <= BYTES_MAX
-    assert as_jpeg(np.random.default_rng(1).integers(0, 256, (2000, 2000, 3), np.uint8)) is None
+def test_a_frame_that_noise_makes_large_is_written_smaller() -> None:
+    for height, width in ((480, 640), (2000, 2000)):
+        data = as_jpeg(np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8))
+        assert data is not None
+        assert len(data) <= BYTES_MAX
+        image = from_jpeg(data)
+        assert image is not None
+        assert image.shape[0] * width == image.shape[1] * height

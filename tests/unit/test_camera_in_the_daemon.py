@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cart.core.observations import AnyObservation, Look, PartChanged, Scan, ScanRefused
-from cart.daemon.child_messages import CodeSeen, DeviceState, ModelState, Seen
+from cart.daemon.child_messages import CodeSeen, DeviceState, ModelState, PictureTaken, Seen
 from cart.daemon.clock import SessionClock
 from cart.daemon.control import recorded
 from cart.daemon.parts import CameraPart
@@ -120,3 +120,28 @@ def test_a_code_in_passing_while_the_basket_moves_is_no_scan() -> None:
     shopper.put(250.0, wait_s=0.05)
     show(shopper, 2)
     assert units(shopper) == 0
+
+
+def test_pictures_go_nowhere_unless_recorded_and_the_screen_is_told_all_the_while() -> None:
+    part, heard = camera()
+    pictures: list[tuple[int, bytes]] = []
+    part._said(PictureTaken(1, b"jpeg"))
+    assert heard == []
+    part.record_pictures(lambda t_ns, jpeg: pictures.append((t_ns, jpeg)))
+    part._said(DeviceState(2, ok=False, fault="dark", detail="it is too dark"))
+    part._said(DeviceState(3, ok=True))
+    part._said(PictureTaken(4, b"jpeg"))
+    assert [jpeg for _, jpeg in pictures] == [b"jpeg"]
+    part.record_pictures(None)
+    part._said(PictureTaken(5, b"late"))
+    part._said(DeviceState(6, ok=True))
+    assert len(pictures) == 1
+    told = [(one.ok, one.fault) for one in heard if isinstance(one, PartChanged)]
+    assert told == [
+        (False, "recorded"),
+        (False, "dark"),
+        (True, ""),
+        (False, "recorded"),
+        (True, "missing"),
+        (True, ""),
+    ]

@@ -85,3 +85,45 @@ def test_a_child_that_babbles_is_killed(tmp_path: Path, monkeypatch: pytest.Monk
     _, messages, losses = asyncio.run(watch(tmp_path, monkeypatch, BABBLES, 1))
     assert messages == []
     assert losses == ["sent a line that is no message"]
+
+
+ECHOES = """
+import sys, time
+print('{"type":"alive","t_ns":2,"figures":{"arguments":%d}}' % len(sys.argv), flush=True)
+print('{"type":"model","t_ns":2,"ok":true,"detail":"' + "x" * (100000 if len(sys.argv) > 1 else 9) + '"}', flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_restart_that_was_asked_for_is_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "child_under_test.py").write_text(ECHOES)
+    said: list[AnyChildMessage] = []
+    losses: list[str] = []
+    lost = asyncio.Event()
+
+    def on_message(message: AnyChildMessage) -> None:
+        said.append(message)
+        if len(said) == 2:
+            child.restart()
+        elif len(said) == 4:
+            child.restart("--even", "--more")
+
+    def on_lost(reason: str) -> None:
+        losses.append(reason)
+        lost.set()
+
+    child = ChildProcess("test", ["child_under_test"], on_message=on_message, on_lost=on_lost)
+
+    async def script() -> None:
+        task = asyncio.create_task(child.run())
+        child.restart("--more", line_max_bytes=200_000)  # before it runs
+        async with asyncio.timeout(20):
+            await lost.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(script())
+    assert [one.figures["arguments"] for one in said if isinstance(one, Alive)] == [2, 1, 3]
+    # The third has no leave for its long line.
+    assert losses == ["sent a line that never ended"]

@@ -28,7 +28,10 @@ function body(parts) {
   const { view, local, words } = parts;
   const { say } = words;
   if (view.locked) return plain("person", say("locked.title"), say("locked.body"));
-  if (view.phase === "maintenance") return plain("note", say("maintenance.title"), say("maintenance.body"));
+  if (view.phase === "maintenance") {
+    const filmed = view.notices.some((notice) => notice.part === "camera" && notice.fault === "recorded");
+    return plain("note", say("maintenance.title"), say(filmed ? "notice.camera.recorded" : "maintenance.body"));
+  }
   const sheet = SHEETS[local.sheet];
   if (view.phase === "idle") {
     return h("div", { key: "still", class: "still" }, strips(parts), sheet ? sheet(parts) : idle(parts));

@@ -133,6 +133,7 @@ export const de = {
   "notice.scale": "Die Waage macht Pause. Scannen Sie einfach weiter.",
   "notice.scanner": "Der Scanner antwortet nicht. Wählen Sie hier aus, oder bitten Sie um Hilfe.",
   "notice.camera": "Die Kamera ist aus. Alles andere geht.",
+  "notice.camera.recorded": "Die Bilder der Kamera werden gerade zur Prüfung aufgezeichnet. Bitte nicht ins Bild greifen.",
   "notice.network": "Gerade kein Netz. Einkaufen geht wie gewohnt.",
   "notice.battery": "Der Akku ist schwach. Bitte bald abschließen.",
   "notice.power": "Der Strom ist knapp. Bitte bald abschließen.",

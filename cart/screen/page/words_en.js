@@ -133,6 +133,7 @@ export const en = {
   "notice.scale": "The scale is taking a break. Keep scanning.",
   "notice.scanner": "The scanner isn't answering. Pick items here or ask for help.",
   "notice.camera": "The camera is off. Everything else works.",
+  "notice.camera.recorded": "The camera's pictures are being recorded for a check. Please stay out of the picture.",
   "notice.network": "No network right now. Shopping works as usual.",
   "notice.battery": "The battery is low. Please finish soon.",
   "notice.power": "The cart's power is weak. Please finish soon.",

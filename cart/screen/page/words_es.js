@@ -133,6 +133,7 @@ export const es = {
   "notice.scale": "La balanza descansa. Siga escaneando.",
   "notice.scanner": "El escáner no responde. Elija aquí o pida ayuda.",
   "notice.camera": "La cámara está apagada. Todo lo demás funciona.",
+  "notice.camera.recorded": "Se están grabando las imágenes de la cámara para una comprobación. Por favor, no se ponga delante.",
   "notice.network": "Ahora no hay red. Puede comprar como siempre.",
   "notice.battery": "Queda poca batería. Por favor, termine pronto.",
   "notice.power": "Queda poca energía. Por favor, termine pronto.",

@@ -133,6 +133,7 @@ export const fr = {
   "notice.scale": "La balance fait une pause. Continuez à scanner.",
   "notice.scanner": "Le scanner ne répond pas. Choisissez ici ou demandez de l'aide.",
   "notice.camera": "La caméra est éteinte. Tout le reste fonctionne.",
+  "notice.camera.recorded": "Les images de la caméra sont enregistrées pour un contrôle. Merci de rester hors du champ.",
   "notice.network": "Pas de réseau pour l'instant. Vos courses continuent normalement.",
   "notice.battery": "La batterie est faible. Merci de terminer bientôt.",
   "notice.power": "Le courant est faible. Merci de terminer bientôt.",

@@ -2,7 +2,8 @@
 
 Real processes, a real SQLite file, a real mosquitto (cart/bench/faults/kills.py). The writes are counted first, by a
 trip on which nobody dies; then each of the three is killed before and after each write. `--every 7` plays each seventh
-point. Prints each trip with findings; ends with 1 where there is one.
+point, `--only till-after-5` that one, with its files left in `--keep FOLDER`. Prints each trip with findings; ends with
+1 where there is one.
 """
 
 from __future__ import annotations
@@ -20,19 +21,23 @@ from cart.bench.broker import find_mosquitto
 from cart.bench.faults.kills import Figure, every_point, play
 
 
-def measure(mosquitto: str, root: Path, every: int) -> dict[str, Any]:
+def measure(mosquitto: str, root: Path, every: int, only: list[str], *, keep: bool) -> dict[str, Any]:
     """Play them and add up."""
     count = play(root / "count", mosquitto, victim="daemon", when="before", write=0)
     writes = count.writes
     trips: list[Figure] = []
     points = [*every_point(writes)][::every]
     for victim, when, write in points:
-        folder = root / f"{victim}-{when}-{write}"
+        name = f"{victim}-{when}-{write}"
+        if only and name not in only:
+            continue
+        folder = root / name
         trip = play(folder, mosquitto, victim=victim, when=when, write=write)
         trips.append(trip)
         if trip.findings:
             print(f"{victim} killed {when} write {write}: {trip.findings}", file=sys.stderr)
-        shutil.rmtree(folder)
+        if not keep:
+            shutil.rmtree(folder)
     failing = [trip for trip in (count, *trips) if trip.findings]
     struck = Counter(trip.victim for trip in trips if trip.struck)
     return {
@@ -41,7 +46,7 @@ def measure(mosquitto: str, root: Path, every: int) -> dict[str, Any]:
         "killed": dict(struck),
         "not_reached": sum(not trip.struck for trip in trips),
         "failing": len(failing),
-        "failing_points": [f"{trip.victim} {trip.when} {trip.write}" for trip in failing],
+        "failing_points": [f"{trip.victim}-{trip.when}-{trip.write}" for trip in failing],
         "seconds": round(count.seconds + sum(trip.seconds for trip in trips), 1),
     }
 
@@ -50,6 +55,8 @@ def main() -> int:
     """0 where nothing was lost and nothing doubled."""
     parser = argparse.ArgumentParser(description="SIGKILL at every journal write of a scripted trip")
     parser.add_argument("--every", type=int, default=1, help="play each n-th point only")
+    parser.add_argument("--only", action="append", default=[], metavar="POINT", help="play this one, as till-after-5")
+    parser.add_argument("--keep", type=Path, help="a new folder to leave logs and databases in")
     parser.add_argument("--json", action="store_true", help="only the JSON object")
     arguments = parser.parse_args()
     mosquitto = find_mosquitto()
@@ -57,7 +64,8 @@ def main() -> int:
         print("needs mosquitto; install the package mosquitto (apt install mosquitto)", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="kills-") as root:
-        result = measure(mosquitto, Path(root), arguments.every)
+        folder = arguments.keep or Path(root)
+        result = measure(mosquitto, folder, arguments.every, arguments.only, keep=arguments.keep is not None)
     print(json.dumps(result))
     return int(result["failing"] > 0 and not arguments.json)
 

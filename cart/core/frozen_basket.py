@@ -41,20 +41,28 @@ def basket_hash(trip_id: str, currency: str, total_minor: int, lines: Iterable[H
     return hashlib.sha256(msgspec.json.encode(["cart-basket-1", trip_id, currency, total_minor, rows])).hexdigest()
 
 
-def till_code(attempt_id: str, amount_minor: int, currency: str, frozen_hash: str) -> str:
-    """The code a shopper reads out at a till, `XXXXXX-XX`: six characters name the attempt, two check code and amount.
+def till_code(attempt_id: str, amount_minor: int, currency: str) -> str:
+    """The code a shopper reads out at a till, `XXXXXX-XX`: five characters name the trip, the sixth is the attempt's
+    number within it, two check code and amount.
 
-    The till computes the same code from the attempt when it hears of it, and until then can tell from the last two
-    characters whether code and amount were typed as shown.
+    An attempt's id is its trip's, a dot and the number. The till computes the same code when it hears of the attempt;
+    until then it can tell from the last two characters whether code and amount were typed as shown, and from the
+    trip's whether money is held, or may come, for the same basket already (`code_of_trip`).
     """
-    seed = f"cart-code-1|{attempt_id}|{amount_minor}|{currency}|{frozen_hash}"
-    name = _base32(hashlib.sha256(seed.encode()).digest(), 6)
+    trip_id, _, number = attempt_id.rpartition(".")
+    place = int(number) if number.isdecimal() else int.from_bytes(hashlib.sha256(number.encode()).digest()[:8], "big")
+    name = _base32(hashlib.sha256(f"cart-code-2|{trip_id}".encode()).digest(), 5) + CODE_ALPHABET[place % 32]
     return f"{name}-{code_check(name, amount_minor, currency)}"
+
+
+def code_of_trip(code: str) -> str:
+    """The part of a till code that all attempts of one trip share; two trips share it once in 33 million."""
+    return code[:5]
 
 
 def code_check(name: str, amount_minor: int, currency: str) -> str:
     """The two check characters of a till code's first six."""
-    return _base32(hashlib.sha256(f"cart-code-1|{name}|{amount_minor}|{currency}".encode()).digest(), 2)
+    return _base32(hashlib.sha256(f"cart-code-2|{name}|{amount_minor}|{currency}".encode()).digest(), 2)
 
 
 def _base32(digest: bytes, length: int) -> str:

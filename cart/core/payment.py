@@ -137,7 +137,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         """The code to finish at a till, while it is handed over."""
         if self.state != "handed_to_till":
             return None
-        return till_code(self.attempt_id, self.amount_minor, self.currency, self.basket_hash)
+        return till_code(self.attempt_id, self.amount_minor, self.currency)
 
 
 class Payments:

@@ -80,7 +80,8 @@ class StorePart:
         self._answered = asyncio.Event()
         self._checked = False
         """True once the store has said that its copy of the ledger is this one, or a beginning of it. Before that no
-        total, row or payment answer passes: a ledger that was cut back must not go on."""
+        total, row or payment answer passes: a ledger that was cut back must not go on. The network counts as gone till
+        then, so that people can pay by a code alone: whether a trip was paid before, the till knows."""
         self._health = health
         self._last_total: object = None
         self._last_help: object = None
@@ -122,9 +123,7 @@ class StorePart:
         if self._link is None:
             self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=False, fault="no_store"))
             return
-        # A ledger with a past may have been cut back: until the store has seen it, not even a code may be made of it.
-        fault = "unchecked" if self._journal.head.seq else "offline"
-        self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=False, fault=fault))
+        self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=False, fault="offline"))
         self._set_status()
         await self._remember_commands()
         # A broker that knows only 3.1.1 may hang on version 5 for ten seconds, at every start.

@@ -107,7 +107,8 @@ class PaymentDesk:
     def complete(self, code: str, amount_minor: int) -> AttemptRow | None:
         """A person has paid this code at the till. Answers the attempt, None while the till hasn't heard of it.
 
-        Raises TillProblem where code and amount don't belong together, or it was paid or taken back before.
+        Raises TillProblem where code and amount don't belong together, it was paid or taken back before, or money for
+        the same trip is held or may come: a cart whose ledger was cut back has forgotten that it asked.
         """
         code = tidy_code(code)
         if code_check(code[:6], amount_minor, self._currency) != code[7:]:
@@ -117,6 +118,9 @@ class PaymentDesk:
             raise TillProblem(f"this attempt is {row.status}; take no money for it, and look at the cart's screen")
         if row is not None and row.amount_minor != amount_minor:
             raise TillProblem("the cart asks for another amount; read it again from the cart's screen")
+        held = self._ledger.held_for_code(code)
+        if held is not None:
+            raise TillProblem(f"this trip has {held} already; take no money before the cart is connected again")
         after = self._ledger.pay_code(code, amount_minor, row)
         if after is not None:
             self._say(after)
@@ -160,6 +164,12 @@ class PaymentDesk:
         if paid is not None:
             self._say(paid)
             return
+        held = self._ledger.held_for_trip(asked.trip_id, asked.attempt_id)
+        if held is not None:
+            # Only a cart that has forgotten an attempt asks for another while that one's money is held or may come.
+            self._ledger.note(asked.cart_id, "trip_paid_before", f"{asked.attempt_id}, beside {held}")
+            self._say(self._ledger.open_attempt(asked, "cancelled", reason="paid before; staff knows"))
+            return
         at_till = asked.method == "till"
         row = self._ledger.open_attempt(asked, "at_till" if at_till else "pending")
         self._say(row)
@@ -168,7 +178,7 @@ class PaymentDesk:
 
     def _paid_by_code(self, asked: Asked) -> AttemptRow | None:
         """The row of an attempt that was paid by its code before the till heard of it."""
-        code = till_code(asked.attempt_id, asked.amount_minor, asked.currency, asked.basket_hash)
+        code = till_code(asked.attempt_id, asked.amount_minor, asked.currency)
         paid = self._ledger.paid_code(code)
         if paid is None or paid.amount_minor != asked.amount_minor:
             return None

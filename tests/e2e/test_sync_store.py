@@ -380,7 +380,7 @@ async def boot_until_returned(journal: Journal, broker: BrokerProcess) -> list[L
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     networks = [one.fault for one in told if isinstance(one, PartChanged) and one.part == "network" and not one.ok]
-    assert networks[0] == "unchecked"
+    assert networks[0] == "offline"
     assert not any(isinstance(one, PartChanged) and one.part == "network" and one.ok for one in told)
     return returned
 

@@ -21,7 +21,7 @@ from cart.till.simulated import SimulatedAcquirer
 
 HASH: Final = "ab" * 32
 TERMS: Final[dict[str, Any]] = {"cart_id": "cart-1", "amount_minor": 500, "currency": "EUR", "basket_hash": HASH}
-CODE: Final = till_code("T.1", 500, "EUR", HASH)
+CODE: Final = till_code("T.1", 500, "EUR")
 
 ACTS: Final = st.sampled_from(
     ["card", "till", "query", "cancel", "complete", "release", "restart", "pass", "pass", "pass", "lose"]

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from cart.core.effects import CancelPayment, Effect, QueryPayment, Record, RequestPayment
-from cart.core.frozen_basket import HashedLine, basket_hash, code_check, till_code
+from cart.core.frozen_basket import HashedLine, basket_hash, code_check, code_of_trip, till_code
 from cart.core.ledger import AttemptChanged, AttemptOpened, LedgerEvent, SecurityNoted, TripStarted
 from cart.core.observations import PaymentAnswer
 from cart.core.payment import TERMINAL, TRANSITIONS, AttemptStillOpen, Payments
@@ -164,7 +164,7 @@ def test_handed_to_a_till_it_waits_for_the_till_and_cannot_be_withdrawn_here() -
     handed = payments.hand_to_till(S)
     assert handed[-1] == RequestPayment("T.1", "T", 500, "EUR", HASH, "till")
     assert payments.current is not None
-    assert payments.current.code == till_code("T.1", 500, "EUR", HASH)
+    assert payments.current.code == till_code("T.1", 500, "EUR")
     assert payments.cancel(2 * S) == []
     assert payments.tick(6 * S) == [RequestPayment("T.1", "T", 500, "EUR", HASH, "till")]
     payments.answer(7 * S, answer("approved"))
@@ -238,9 +238,17 @@ def test_the_basket_hash_names_content_not_order() -> None:
 
 
 def test_a_till_code_can_be_read_out_and_checks_itself_and_the_amount() -> None:
-    code = till_code("T.1", 500, "EUR", HASH)
+    code = till_code("T.1", 500, "EUR")
     name, check = code.split("-")
     assert len(name) == 6
     assert code_check(name, 500, "EUR") == check
     assert code_check(name, 501, "EUR") != check
     assert not set(code) & set("ILOU")
+
+
+def test_the_codes_of_one_trip_are_known_by_their_beginning_and_differ_by_number() -> None:
+    codes = [till_code(f"T.{number}", 500, "EUR") for number in range(1, 33)]
+    assert len(set(codes)) == 32
+    assert {code_of_trip(code) for code in codes} == {codes[0][:5]}
+    assert code_of_trip(till_code("S.1", 500, "EUR")) != codes[0][:5]
+    assert till_code("T.1", 501, "EUR")[:6] == codes[0][:6]

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from cart.core.effects import QueryPayment, RequestPayment
+from cart.core.frozen_basket import till_code
 from cart.core.ledger import AttemptOpened, CouponEntered, PhaseChanged, ReceiptIssued, SecurityNoted, TripStarted
 from cart.core.observations import PartChanged, PowerReturned, StaffCommand
 from cart.core.promotions import Coupon
@@ -311,10 +312,18 @@ def test_what_staff_gave_back_stands_on_the_receipt(shopper: Shopper) -> None:
     assert later.view.receipt == after
 
 
-def test_before_the_store_has_seen_this_boots_ledger_nothing_can_be_paid(shopper: Shopper) -> None:
-    shopper.tell(PartChanged(t_ns=shopper.t_ns, part="network", ok=False, fault="unchecked"))
-    shopper.pay("till").pay("card")
-    assert shopper.view.methods == []
-    assert shopper.events(AttemptOpened) == []
-    shopper.tell(PartChanged(t_ns=shopper.t_ns, part="network", ok=True))
-    assert "card" in shopper.view.methods
+def test_row_30_a_cart_that_restarts_without_a_network_lets_people_pay_by_a_code_alone(shopper: Shopper) -> None:
+    shopper.touch("checkout")
+    later = Shopper(session=revived(shopper, shopper.records()), t_ns=shopper.t_ns)
+    later.tell(PartChanged(t_ns=later.t_ns, part="network", ok=False, fault="offline"))
+    later.put(shopper.mass_g)
+    assert later.view.methods == ["till"]
+    later.touch("pay", method="card")
+    assert later.events(AttemptOpened) == []
+    later.touch("pay", method="till")
+    payment = later.view.payment
+    assert payment is not None
+    assert (payment.state, payment.amount_minor) == ("handed_to_till", 101)
+    assert payment.code == till_code("trip1.1", 101, "EUR")
+    later.till("approved")
+    assert later.view.phase == "paid"

@@ -35,7 +35,7 @@ from cart.till.web import create_app
 
 HASH = "ab" * 32
 TERMS: dict[str, Any] = {"cart_id": "cart-1", "amount_minor": 500, "currency": "EUR", "basket_hash": HASH}
-CODE = till_code("T.1", 500, "EUR", HASH)
+CODE = till_code("T.1", 500, "EUR")
 
 
 def request(attempt_id: str = "T.1", method: str = "wallet", **changes: Any) -> PaymentRequestMessage:
@@ -238,6 +238,72 @@ def test_a_code_paid_before_the_till_heard_of_it_is_approved_when_it_does(tmp_pa
         await settle()
         assert counter.statuses() == ["approved", "approved"]
         assert counter.charges == []
+
+    at_counter(tmp_path, scene)
+
+
+@pytest.mark.parametrize("lost", ["approved", "declined", "silent"])
+@pytest.mark.parametrize("method", ["till", "card"])
+def test_a_cart_that_forgot_an_attempt_is_not_paid_again_by_a_code_of_the_same_number(
+    tmp_path: Path, lost: str, method: str
+) -> None:
+    async def scene(counter: Counter) -> None:
+        counter.acquirer.mode = {"declined": "decline", "silent": "silent"}.get(lost, "approve")  # type: ignore[assignment]
+        counter.desk.request(request())
+        await settle()
+        with pytest.raises(TillProblem, match=r"this trip has T\.1"):
+            counter.desk.complete(till_code("T.1", 750, "EUR"), 750)
+        with pytest.raises(TillProblem, match="on other terms"):
+            counter.desk.request(request(method=method, amount_minor=750))
+        assert len(counter.charges) == 1
+
+    at_counter(tmp_path, scene)
+
+
+def test_money_is_held_once_a_trip_whichever_attempt_asks(tmp_path: Path) -> None:
+    async def scene(counter: Counter) -> None:
+        counter.desk.request(request("T.2"))
+        await settle()
+        with pytest.raises(TillProblem, match=r"this trip has T\.2 \(approved, 5\.00\)"):
+            counter.desk.complete(CODE, 500)
+        for method in ("card", "till"):
+            counter.desk.request(request("T.3", method=method))
+        await settle()
+        assert counter.statuses()[-2:] == ["cancelled", "cancelled"]
+        assert counter.acquirer.captures() == {"T.2": 500}
+        assert [note.what for note in counter.ledger.notes()] == ["trip_paid_before"]
+        counter.desk.refund("T.2", "wrong basket")
+        await settle()
+        assert counter.desk.complete(CODE, 500) is None
+
+    at_counter(tmp_path, scene)
+
+
+def test_a_trip_paid_by_a_code_nobody_has_heard_of_is_neither_charged_nor_paid_by_another(tmp_path: Path) -> None:
+    async def scene(counter: Counter) -> None:
+        counter.desk.complete(CODE, 500)
+        with pytest.raises(TillProblem, match="this trip has"):
+            counter.desk.complete(till_code("T.1", 750, "EUR"), 750)
+        with pytest.raises(TillProblem, match="this trip has"):
+            counter.desk.complete(till_code("T.2", 500, "EUR"), 500)
+        counter.desk.request(request("T.2"))
+        counter.desk.request(request(amount_minor=750))
+        await settle()
+        assert counter.statuses() == ["cancelled", "cancelled"]
+        assert counter.charges == []
+
+    at_counter(tmp_path, scene)
+
+
+def test_a_second_code_of_a_trip_counts_once_the_first_attempt_ended_without_money(tmp_path: Path) -> None:
+    async def scene(counter: Counter) -> None:
+        counter.acquirer.mode = "decline"
+        counter.desk.request(request())
+        await settle()
+        assert counter.desk.complete(till_code("T.2", 500, "EUR"), 500) is None
+        counter.desk.request(request("T.2", method="till"))
+        await settle()
+        assert counter.statuses() == ["pending", "declined", "approved"]
 
     at_counter(tmp_path, scene)
 

@@ -25,7 +25,7 @@ from cart.till.simulated import SimulatedAcquirer
 
 HASH = "ab" * 32
 TERMS: dict[str, Any] = {"cart_id": "cart-1", "amount_minor": 500, "currency": "EUR", "basket_hash": HASH}
-CODE = till_code("T.1", 500, "EUR", HASH)
+CODE = till_code("T.1", 500, "EUR")
 
 
 class HeldWire:

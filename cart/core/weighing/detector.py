@@ -19,9 +19,9 @@ from cart.core.weighing.evidence import (
     UNKNOWN_SAMPLES,
     Window,
     look,
-    shaking,
 )
 from cart.core.weighing.odds import Odds
+from cart.core.weighing.reference import DRIFT_G_PER_S, Reference
 from cart.core.weighing.ringing import (
     HEARD_AGAIN,
     HEARD_ERROR,
@@ -32,27 +32,19 @@ from cart.core.weighing.ringing import (
     free_decay,
     heard,
 )
+from cart.core.weighing.rolling import Rolling
 
 SETTLING = 4
 """Conversions until the converter's output has settled (HX711 data sheet)."""
 STEP_MIN_G = 2.5
 STEP_MIN_SIGMAS = 4.5
-DRIFT_G_PER_S = 0.1
-"""The fastest the reference follows under load: 50 g in half an hour, with the slope of a sine."""
-DRIFT_GAP_G = 1.2
 DRIFT_SD_G_PER_S = 0.03
-CREEP_SHARE = 0.0006
-CREEP_S = 40.0
-"""OIML R 60 class C: 0.05 % of the load within 30 min; nearly all of it within the first minutes."""
 FIRST_SIGMA_G = 1.5
 SIGMA_MIN_G, SIGMA_MAX_G = 0.1, 12.0
 QUIET_S = 0.1
 """The shortest stretch that can be called quiet."""
 RINGING_QUIET_S = 0.35
 """A change smaller than the oscillation that hides it wants several cycles."""
-ROLLING_BLOCK_S = 0.2
-ROLLING_BLOCKS = 8
-ROLLING_STEP_G = 25.0
 DRIFT_AWAY_G_PER_S = 0.1
 """What drift may add to the smallest step for each second of disturbance, up to as much again."""
 UNKNOWN_DECAY_PER_S = 4.0
@@ -75,20 +67,17 @@ class StepDetector:
         self.state: State = "starting"
         self.sigma_g = FIRST_SIGMA_G
         """Noise of one sample at rest, learned."""
-        self.reference_g = 0.0 if reference_g is None else reference_g
-        self.local_g = self.reference_g
+        self.reference = Reference(0.0 if reference_g is None else reference_g, reference_sigma_g**2)
+        self.local_g = self.reference.g
         self.local_sd_g = 0.0
-        self.drift_g = 0.0
-        """What the reference has followed since the start, never priced."""
         self.rest_since_ns: int | None = None
         self.ring = RingModel()
         self.odds = Odds()
+        self._rolling = Rolling()
         self._has_reference = reference_g is not None
-        self._reference_var = reference_sigma_g**2
         self._xs: list[float] = []
         self._ts: list[int] = []
         self._n_rest = 0
-        self._refine_left = 0.0
         self._began_ns = 0
         self._left_ns = 0
         self._since = 0
@@ -98,15 +87,13 @@ class StepDetector:
         self._ringing_g = 0.0
         self._keep = 1.0
         self._noise_seen = 0
-        self._creep_allowed = 0.0
         self._last_ns = 0
         self._highest_g = 0.0
-        self._rolling_g = math.inf
 
     def restart(self, sigma_growth_g: float) -> None:
         """Samples were lost or not to be believed: look for rest anew and hold it against the old reference."""
         self._has_reference = self._has_reference or self.state != "starting"
-        self._reference_var += sigma_growth_g**2
+        self.reference.variance += sigma_growth_g**2
         self.state = "starting"
         self._xs.clear()
         self._ts.clear()
@@ -154,14 +141,14 @@ class StepDetector:
         self.sigma_g = max(SIGMA_MIN_G, 0.7 * sigma + 0.3 * min(sigma, FIRST_SIGMA_G))
         step = None
         if self._has_reference:
-            delta = seen.level_g - self.reference_g
-            sd = math.sqrt(seen.level_sd_g**2 + self._reference_var)
+            delta = seen.level_g - self.reference.g
+            sd = math.sqrt(seen.level_sd_g**2 + self.reference.variance)
             if abs(delta) > max(STEP_MIN_G, STEP_MIN_SIGMAS * sd):
                 start = self._ts[-n]
                 step = WeightStep(delta, sd, start, start, t_ns, seen.level_g)
         self._has_reference = True
-        self.reference_g = seen.level_g
-        self._reference_var = seen.level_sd_g**2
+        self.reference.g = seen.level_g
+        self.reference.variance = seen.level_sd_g**2
         self._settle(t_ns, seen.level_g, seen.level_sd_g, n, 0.0)
         return step
 
@@ -195,39 +182,23 @@ class StepDetector:
             self._noise_seen = min(256, self._noise_seen + 1)
             variance = sigma * sigma + (limited - sigma * sigma) / max(40, self._noise_seen)
             self.sigma_g = min(SIGMA_MAX_G, max(SIGMA_MIN_G, math.sqrt(variance)))
-        self._follow(period_s)
+        self.reference.follow(self.local_g, self.local_sd_g, self.sigma_g, period_s)
         if self._n_rest == round(0.4 / period_s):
             self._learn_ringing(period_s, self.local_g)
         return self._poured(t_ns, period_s)
 
-    def _follow(self, period_s: float) -> None:
-        """The reference follows the local level: freely while it is still being measured, then as drift can go."""
-        gap = self.local_g - self.reference_g
-        if self._refine_left > 0:
-            self._refine_left -= period_s
-            most = 0.5 * self.sigma_g
-        elif abs(gap) > DRIFT_GAP_G + 3.0 * self.local_sd_g:
-            # Drift never gets this far ahead of being followed: something is being added.
-            most = 0.0
-        else:
-            self._creep_allowed *= 1 - period_s / CREEP_S
-            most = (DRIFT_G_PER_S + self._creep_allowed / CREEP_S) * period_s
-            self.drift_g += max(-most, min(most, gap))
-        self.reference_g += max(-most, min(most, gap))
-        self._reference_var = self.local_sd_g**2
-
     def _poured(self, t_ns: int, period_s: float) -> WeightStep | None:
         """Something added too slowly to disturb the rest shows as a gap no drift can explain."""
-        delta = self.local_g - self.reference_g
+        delta = self.local_g - self.reference.g
         if abs(delta) < max(STEP_MIN_G + 0.5, STEP_MIN_SIGMAS * 1.4 * self.local_sd_g) or self._n_rest < 1.0 / period_s:
             return None
         half = max(4, round(0.4 / period_s))
         late = sum(self._xs[-half:]) / half
         if abs(late - self.local_g) > 3.0 * self.sigma_g / math.sqrt(half) + 0.1:
             return None
-        sd = math.sqrt(self.local_sd_g**2 + self._reference_var + 0.25)
+        sd = math.sqrt(self.local_sd_g**2 + self.reference.variance + 0.25)
         step = WeightStep(delta, sd, self._ts[-half], t_ns, t_ns, self.local_g)
-        self.reference_g = self.local_g
+        self.reference.g = self.local_g
         return step
 
     def _leave(self, t_ns: int, period_s: float) -> None:
@@ -298,7 +269,7 @@ class StepDetector:
             told = heard(samples, self.sigma_g, period_s)
             if told is not None:
                 turn, keep, level_g = told
-                if abs(level_g - self.reference_g) < STEP_MIN_G + LOUD_SHARE * (max(samples) - min(samples)):
+                if abs(level_g - self.reference.g) < STEP_MIN_G + LOUD_SHARE * (max(samples) - min(samples)):
                     # It rings about where it was: that can wait until it is still.
                     break
                 self._heard = turn, keep
@@ -317,26 +288,14 @@ class StepDetector:
         return None
 
     def _while_rolling(self, t_ns: int, period_s: float) -> WeightStep | None:
-        """A change of the mean under vibration: told where the vibration is fast and its mean stands still."""
-        size = round(ROLLING_BLOCK_S / period_s)
-        if self._since < size * ROLLING_BLOCKS or period_s * RATE_MIN > 1:
+        told = self._rolling.change(self._xs, self._since, self.reference.g, self.sigma_g, period_s)
+        if told is None:
             return None
-        level, drift_sd, shake, lasting = shaking(self._xs[-size * ROLLING_BLOCKS :], size)
-        before, self._rolling_g = self._rolling_g, level
-        delta = level - self.reference_g
-        # A hand's mean wanders by percents of its force; its tremor is slight beside that.
-        unlike_hand = shake > 0.12 * abs(delta) or drift_sd < 0.003 * abs(delta)
-        fast = shake > max(4.0 * drift_sd, 4.0 * self.sigma_g) and unlike_hand
-        steady = abs(level - before) < drift_sd and abs(delta) > max(ROLLING_STEP_G, 8.0 * drift_sd)
-        if not (lasting and fast and steady):
-            return None
-        # Blocks of rolling are not independent: about every second counts.
-        variance = 2 * drift_sd**2 / ROLLING_BLOCKS
-        began_ns = t_ns - round(1e9 * period_s * size * ROLLING_BLOCKS)
-        sigma = math.sqrt(variance + self._reference_var + 1.0)
-        self.reference_g = level
-        self._reference_var = 4.0 * variance + 4.0
-        return WeightStep(delta, sigma, min(self._began_ns, began_ns), began_ns, t_ns, level)
+        began_ns = t_ns - round(1e9 * period_s * told.samples)
+        sigma = math.sqrt(told.variance + self.reference.variance + 1.0)
+        self.reference.g = told.level_g
+        self.reference.variance = 4.0 * told.variance + 4.0
+        return WeightStep(told.delta_g, sigma, min(self._began_ns, began_ns), began_ns, t_ns, told.level_g)
 
     def _look(self, n: int, period_us: int, ringing: tuple[float, float] | None) -> Window:
         samples = self._xs[-n:]
@@ -350,17 +309,17 @@ class StepDetector:
         """The basket looks quiet: back where it was, or a step if a hand can be ruled out."""
         away_s = (t_ns - self._left_ns) * 1e-9
         drift = DRIFT_SD_G_PER_S * away_s
-        delta = seen.level_g - self.reference_g
-        variance = seen.level_sd_g**2 + self._reference_var + drift * drift
+        delta = seen.level_g - self.reference.g
+        variance = seen.level_sd_g**2 + self.reference.variance + drift * drift
         quiet_s = self._run * period_s
         smallest = STEP_MIN_G + min(STEP_MIN_G, DRIFT_AWAY_G_PER_S * away_s)
         if abs(delta) < max(smallest, STEP_MIN_SIGMAS * math.sqrt(variance)):
             if quiet_s >= 0.15:
                 self.odds.touched(t_ns)
                 # What was only estimated (while rolling) is measured now; what was measured may only drift.
-                unsure = self._reference_var / (self._reference_var + seen.level_sd_g**2 + drift * drift + 1e-9)
-                most = DRIFT_G_PER_S * away_s + 3.0 * unsure * math.sqrt(self._reference_var)
-                self.reference_g += max(-most, min(most, max(0.5, unsure) * delta))
+                unsure = self.reference.variance / (self.reference.variance + seen.level_sd_g**2 + drift * drift + 1e-9)
+                most = DRIFT_G_PER_S * away_s + 3.0 * unsure * math.sqrt(self.reference.variance)
+                self.reference.g += max(-most, min(most, max(0.5, unsure) * delta))
                 self._settle(t_ns, seen.level_g, seen.level_sd_g, n, 0.0)
                 self._ring_on(seen, n, period_s)
             return None
@@ -375,8 +334,8 @@ class StepDetector:
         sigma = math.sqrt(variance + 0.06 + (0.35 * self.sigma_g) ** 2 + (3e-4 * delta) ** 2)
         rest_ns = self._rest_began(seen, delta, period_s)
         step = WeightStep(delta, sigma, self._began_ns, max(self._began_ns, rest_ns), t_ns, seen.level_g)
-        self.reference_g = seen.level_g
-        self._creep_allowed = min(30.0, self._creep_allowed + CREEP_SHARE * abs(delta))
+        self.reference.g = seen.level_g
+        self.reference.loaded(delta)
         self._settle(t_ns, seen.level_g, seen.level_sd_g, n, REFINE_S)
         self._ring_on(seen, n, period_s)
         return step
@@ -417,7 +376,7 @@ class StepDetector:
         self.local_g = level_g
         self.local_sd_g = level_sd_g
         self._n_rest = n
-        self._refine_left = refine_s
+        self.reference.refine_left_s = refine_s
 
     def _learn_ringing(self, period_s: float, level_g: float) -> None:
         if period_s * RATE_MIN > 1:

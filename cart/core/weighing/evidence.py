@@ -15,16 +15,12 @@ from operator import mul
 
 import msgspec
 
+from cart.core.weighing.regressors import MODES_EXACT, MODES_MAX, Regressors, regressors
 from cart.core.weighing.ringing import TIMING_S
 
 HAND_WANDER = 0.02
 """Wander of a held force relative to it, rms, a low estimate."""
 HAND_WANDER_MIN_G = 0.6
-HAND_S = 0.3
-"""Correlation time of the wander."""
-FILTER = 4
-"""Conversions over which the converter averages."""
-MODES_MAX, MODES_EXACT = 10, 6
 RINGING_SAMPLES = 10
 """The fewest that tell a level from an oscillation, at 80/s about a cycle of a platform."""
 UNKNOWN_ERROR = 0.09
@@ -41,26 +37,6 @@ HOPELESS = 13.0
 """Sum of squares a sample beyond which no window can be quiet, whatever it is made of."""
 RING_BIAS = 0.004
 """Error of the level relative to the oscillation that was taken off it."""
-
-Vector = tuple[float, ...]
-
-
-class Regressors(msgspec.Struct, frozen=True):
-    """What n samples are taken apart into; all of unit norm and orthogonal to one another and to the constant."""
-
-    swings: tuple[Vector, ...]
-    """Oscillation (two), and if asked for its change with frequency and decay (two); none where nothing rings."""
-    shapes: tuple[Vector, ...]
-    """Cosines, slow ones first."""
-    variances: tuple[float, ...]
-    """What a hand's wander of unit variance has along each shape."""
-    rest: float
-    """The same for each dimension that is left."""
-    growth: float = 0.0
-    """How much larger the change with frequency and decay is than the oscillation, by norm."""
-    level: Vector = ()
-    """Least-squares weights of the constant beside the oscillation."""
-    level_norm: float = 0.0
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -111,106 +87,21 @@ class Window(msgspec.Struct, frozen=True):
         return 0.5 * total
 
 
-@lru_cache(maxsize=128)
-def _kernel(n: int, period_us: int) -> Vector:
-    """Covariance of a hand's unit wander at lags of 0…n−1 samples, behind the converter's average."""
-
-    def at(lag: int) -> float:
-        shared = range(1 - FILTER, FILTER)
-        waits = ((FILTER - abs(j), abs(lag + j) * period_us * 1e-6 / HAND_S) for j in shared)
-        return sum(weight * math.exp(-wait) for weight, wait in waits) / FILTER**2
-
-    return tuple(at(lag) for lag in range(n))
-
-
-@lru_cache(maxsize=512)
-def _regressors(
-    n: int, period_us: int, turn_milli: int, keep_milli: int, *, changing: bool, modes: int = MODES_MAX
-) -> Regressors:
-    """For an oscillation of `turn` rad that keeps `keep` of itself a sample, both in thousandths; turn 0: none."""
-    turn, keep = turn_milli / 1000, keep_milli / 1000
-    ones = [1.0] * n
-    wave: list[list[float]] = []
-    if turn_milli:
-        wave = [[keep**i * math.cos(turn * i) for i in range(n)], [keep**i * math.sin(turn * i) for i in range(n)]]
-        # To first order, a wrong frequency or decay adds the same oscillation growing in proportion to time.
-        wave += [[i * v for i, v in enumerate(column)] for column in wave]
-    used = wave if changing else wave[:2]
-    count = max(1, min(modes, n - 2 - len(used)))
-    cosines = [[math.cos(math.pi * k * (i + 0.5) / n) for i in range(n)] for k in range(1, n)]
-    basis: list[Vector] = [_unit(ones)]
-    norms: list[float] = []
-    for column in wave:
-        left = _without(column, basis)
-        norms.append(math.sqrt(sum(map(mul, left, left))))
-        basis.append(_unit(left))
-    taken = 1 + len(used)
-    del basis[taken:]
-    for column in cosines:
-        left = _without(column, basis)
-        # What an oscillation swallows whole leaves nothing but rounding.
-        if sum(map(mul, left, left)) > 0.04 * n:
-            basis.append(_unit(left))
-        if len(basis) - taken == count:
-            break
-    kernel = _kernel(n, period_us)
-    powers = [_power(shape, kernel) for shape in basis]
-    spare = n - len(basis)
-    # Beside a loud oscillation only what is slow tells a hand: no hand wanders faster than a platform rings.
-    rest = max(0.0, n * kernel[0] - sum(powers)) / spare if spare > 0 and modes == MODES_MAX else 0.0
-    shapes, variances = tuple(basis[taken:]), tuple(powers[taken:])
-    if not wave:
-        return Regressors((), shapes, variances, rest)
-    growth = math.hypot(norms[2], norms[3]) / math.hypot(norms[0], norms[1])
-    weights, norm = _constant(ones, used)
-    return Regressors(tuple(basis[1:taken]), shapes, variances, rest, growth, weights, norm)
-
-
-def _power(shape: Vector, kernel: Vector) -> float:
-    """Variance along `shape` of a stationary process."""
-    n = len(shape)
-    across = sum(kernel[lag] * sum(map(mul, shape, shape[lag:])) for lag in range(1, n))
-    return float(kernel[0] + 2 * across)
-
-
-def _constant(ones: list[float], wave: list[list[float]]) -> tuple[Vector, float]:
-    """Least-squares weights of the constant beside `wave`, and its standard deviation for noise of 1."""
-    swings: list[Vector] = []
-    for column in wave:
-        swings.append(_unit(_without(column, swings)))
-    own = _without(ones, swings)
-    norm2 = sum(map(mul, own, own))
-    return tuple(v / norm2 for v in own), math.sqrt(1 / norm2)
-
-
-def _unit(values: list[float]) -> Vector:
-    norm = math.sqrt(sum(map(mul, values, values)))
-    return tuple(v / norm for v in values)
-
-
-def _without(column: list[float], basis: list[Vector]) -> list[float]:
-    left = column
-    for unit in basis:
-        part = sum(map(mul, left, unit))
-        left = [v - part * u for v, u in zip(left, unit, strict=True)]
-    return left
-
-
 def look(samples: list[float], sigma_g: float, period_us: int) -> Window:
     """Judge `samples` (g, oldest first, at least 4) as a constant in white noise of `sigma_g`."""
     n = len(samples)
-    regressors = _regressors(n, period_us, 0, 0, changing=False)
+    basis = regressors(n, period_us, 0, 0, changing=False)
     mean = sum(samples) / n
     inverse = 1 / sigma_g
     left = [(v - mean) * inverse for v in samples]
     total = sum(map(mul, left, left))
     if total > HOPELESS * n:
-        return Window(mean, sigma_g, total, n, [ALONG_MAX], regressors, noise_g=sigma_g)
-    along = [sum(map(mul, left, s)) for s in regressors.shapes]
+        return Window(mean, sigma_g, total, n, [ALONG_MAX], basis, noise_g=sigma_g)
+    along = [sum(map(mul, left, s)) for s in basis.shapes]
     scatter = total - sum(map(mul, along, along))
     freedom = n - 1 - len(along)
     sd_g = sigma_g / math.sqrt(n)
-    return Window(mean, sd_g, max(0.0, scatter), freedom, along, regressors, noise_g=sigma_g)
+    return Window(mean, sd_g, max(0.0, scatter), freedom, along, basis, noise_g=sigma_g)
 
 
 def look_ringing(
@@ -226,33 +117,36 @@ def look_ringing(
     # Coarse steps keep the number of different regressors small; the fit forgives them.
     turn_step, keep_step, modes = (4, 4, MODES_EXACT) if exactly else (20, 10, MODES_MAX)
     turn_milli, keep_milli = round(turn * 1000 / turn_step) * turn_step, round(keep * 1000 / keep_step) * keep_step
-    regressors = _regressors(n, period_us, turn_milli, keep_milli, changing=exactly, modes=modes)
+    basis = regressors(n, period_us, turn_milli, keep_milli, changing=exactly, modes=modes)
     mean = sum(samples) / n
     left = [v - mean for v in samples]
-    swings = [sum(map(mul, left, s)) for s in regressors.swings[:2]]
+    swings = [sum(map(mul, left, s)) for s in basis.swings[:2]]
     swing_g = math.hypot(swings[0], swings[1])
     noise_g = math.sqrt(sigma_g * sigma_g + (swing_g * turn * TIMING_S * 1e6 / period_us) ** 2 / n)
     total = sum(map(mul, left, left)) - swing_g * swing_g
     strange = 0.0
-    may_change_g = rate_error * regressors.growth * swing_g
+    may_change_g = rate_error * basis.growth * swing_g
     # A faint oscillation cannot be wrong by more than noise: fewer unknowns, a better level.
     if exactly or may_change_g > FAINT_CHANGE * noise_g:
-        regressors = _regressors(n, period_us, turn_milli, keep_milli, changing=True, modes=modes)
-        swings += [sum(map(mul, left, s)) for s in regressors.swings[2:]]
+        basis = regressors(n, period_us, turn_milli, keep_milli, changing=True, modes=modes)
+        swings += [sum(map(mul, left, s)) for s in basis.swings[2:]]
         change_g = math.hypot(swings[2], swings[3])
         strange = (change_g - may_change_g) / noise_g
         total -= change_g * change_g
     total /= noise_g * noise_g
     if total > HOPELESS * n:
-        return Window(mean, noise_g, total, n, [ALONG_MAX], regressors, noise_g=noise_g)
+        return Window(mean, noise_g, total, n, [ALONG_MAX], basis, noise_g=noise_g)
     inverse = 1 / noise_g
-    along = [inverse * sum(map(mul, left, s)) for s in regressors.shapes]
+    along = [inverse * sum(map(mul, left, s)) for s in basis.shapes]
     scatter = total - sum(map(mul, along, along))
-    level = mean + sum(map(mul, left, regressors.level))
     ring_g = swing_g * math.sqrt(2 / n)
-    level_sd_g = math.hypot(noise_g * regressors.level_norm, RING_BIAS * ring_g)
     freedom = n - 1 - len(swings) - len(along)
-    return Window(level, level_sd_g, max(0.0, scatter), freedom, along, regressors, ring_g, noise_g, strange)
+    seen = Window(mean, noise_g, max(0.0, scatter), freedom, along, basis, ring_g, noise_g, strange)
+    if not seen.quiet:
+        return seen
+    weights, norm = basis.level
+    level_g = mean + sum(map(mul, left, weights))
+    return msgspec.structs.replace(seen, level_g=level_g, level_sd_g=math.hypot(noise_g * norm, RING_BIAS * ring_g))
 
 
 def find_ringing(samples: list[float], sigma_g: float, period_us: int) -> tuple[float, float] | None:
@@ -273,18 +167,3 @@ def _candidates(period_us: int) -> tuple[tuple[float, float], ...]:
     hz = [UNKNOWN_HZ[0] * 1.15**k for k in range(1 + int(math.log(UNKNOWN_HZ[1] / UNKNOWN_HZ[0]) / math.log(1.15)))]
     turns = [2 * math.pi * f * period_us * 1e-6 for f in hz]
     return tuple((turn, math.exp(-UNKNOWN_DAMPING * turn)) for turn in turns)
-
-
-def shaking(samples: list[float], size: int) -> tuple[float, float, float, bool]:
-    """Mean, standard deviation of the means of blocks of `size`, rms within them (all in g), and whether it goes on.
-
-    Ringing dies away over the blocks; rolling does not.
-    """
-    blocks = [samples[i : i + size] for i in range(0, len(samples), size)]
-    means = [sum(block) / len(block) for block in blocks]
-    mean = sum(means) / len(means)
-    between = sum((m - mean) ** 2 for m in means) / (len(means) - 1)
-    within = [sum((v - m) ** 2 for v in block) / len(block) for block, m in zip(blocks, means, strict=True)]
-    half = len(within) // 2
-    lasting = sum(within[half:]) > 0.4 * sum(within[:half])
-    return mean, math.sqrt(between), math.sqrt(sum(within) / len(within)), lasting

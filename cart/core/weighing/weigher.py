@@ -60,7 +60,7 @@ class Weigher:
     @property
     def drift_g(self) -> float:
         """How far the reference has followed drift and creep; for diagnosis, never priced."""
-        return self._detector.drift_g
+        return self._detector.reference.drift_g
 
     @property
     def noise_g(self) -> float:

@@ -28,6 +28,12 @@ class Strip:
     half_height: float
     weight: float
 
+    def resized(self, factor: float) -> Strip:
+        """The strip in the same picture, `factor` times as large."""
+        x, y = self.centre
+        half_width, half_height = self.half_width * factor, self.half_height * factor
+        return Strip((x * factor, y * factor), self.across, half_width, half_height, self.weight)
+
     def near(self, x: float, y: float) -> bool:
         """True where a point lies within the strip or a quarter of its size beside it."""
         dx, dy = x - self.centre[0], y - self.centre[1]
@@ -44,19 +50,13 @@ def strips(grey: Grey, count: int) -> list[Strip]:
         if found and scale == 1.0 and size > longest:
             break
         small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
-        found += [_scaled(strip, 1 / scale) for strip in _strips(np.asarray(small, np.uint8))]
+        found += [strip.resized(1 / scale) for strip in _strips(np.asarray(small, np.uint8))]
     found.sort(key=lambda strip: -strip.weight)
     kept: list[Strip] = []
     for strip in found:
         if not any(_same(strip, other) for other in kept):
             kept.append(strip)
     return kept[:count]
-
-
-def _scaled(strip: Strip, factor: float) -> Strip:
-    x, y = strip.centre
-    half_width, half_height = strip.half_width * factor, strip.half_height * factor
-    return Strip((x * factor, y * factor), strip.across, half_width, half_height, strip.weight)
 
 
 def _same(one: Strip, other: Strip) -> bool:

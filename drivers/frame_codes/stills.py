@@ -14,7 +14,8 @@ from drivers.frame_codes.scanning import RETAIL, FrameCode, Image, preparations,
 from drivers.frame_codes.trust import Candidate, believed, certain
 
 WORKING_MAX = 1600
-"""Longest side worked at: a code that fills a fifth of it has three pixels a module."""
+"""Longest side of the picture that zxing-cpp sees again and again: a code that fills a fifth of it has three pixels a
+module."""
 _STRIPS = 4
 _AIM = {"EAN-13": "]E0", "EAN-8": "]E4", "UPC-E": "]E0"}
 
@@ -22,51 +23,56 @@ _AIM = {"EAN-13": "]E0", "EAN-8": "]E4", "UPC-E": "]E0"}
 def read_still_codes(image: Image) -> list[FrameCode]:
     """The product codes that can be believed in a still picture, grey or BGR of any size; none rather than a doubtful
     one."""
-    scale = min(1.0, WORKING_MAX / max(image.shape[:2]))
-    small = (
-        np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-        if scale < 1
-        else image
-    )
-    search = _Search(small)
-    # As it comes, at its full size, the picture shows zxing-cpp what nothing done to it can add.
-    search.look([_resized(code, scale) for code in scan(image)])
-    if scale < 1:
-        search.look(scan(small))
-    return [_resized(code, 1 / scale) for code in search.run()]
+    return _Search(image).run()
 
 
 class _Search:
+    """Where codes are is sought in the picture at working size; what bars say is read at full size."""
+
     def __init__(self, image: Image) -> None:
-        self._grey, self._red = brightness(image), red_light(image)
+        self._image, self._grey, self._red = image, brightness(image), red_light(image)
+        self._finer = max(1.0, max(image.shape[:2]) / WORKING_MAX)
         self._candidates: list[Candidate] = []
         self._views = 0
 
     def run(self) -> list[FrameCode]:
         """What can be believed, after all looks that are needed."""
-        for one in list(self._candidates):
-            if one.code.symbology in RETAIL and not one.sure():
-                self._bars(around(one.code.quad))
-        places = strips(self._grey, _STRIPS)
+        # As it comes, at its full size, the picture shows zxing-cpp what nothing done to it can add.
+        self._look(scan(self._image))
+        small = self._grey
+        if self._finer > 1:
+            small = np.asarray(
+                cv2.resize(small, None, fx=1 / self._finer, fy=1 / self._finer, interpolation=cv2.INTER_AREA), np.uint8
+            )
+            self._look(scan(small), self._finer)
+        self._check()
+        places = [strip.resized(self._finer) for strip in strips(small, _STRIPS)]
         for strip in places:
             if not self._settled(strip):
                 self._bars(strip)
         if self._done():
             return believed(self._candidates)
-        for view, scale, binarizer in preparations(self._grey):
-            self.look([_resized(code, 1 / scale) for code in scan(view, binarizer=binarizer)])
+        for view, scale, binarizer in preparations(small):
+            self._look(scan(view, binarizer=binarizer), self._finer / scale)
         if self._red is not None:
-            self.look(scan(self._red))
+            self._look(scan(self._red))
+        self._check()
         for strip in places[:2]:
             if not self._settled(strip):
                 self._upright(strip)
         return believed(self._candidates)
 
-    def look(self, codes: list[FrameCode]) -> None:
-        """Count one more view, and the codes read in it."""
+    def _check(self) -> None:
+        """Templates where zxing-cpp read a code, and only there."""
+        for one in list(self._candidates):
+            if one.code.symbology in RETAIL and not (one.bars or one.sure()):
+                self._bars(around(one.code.quad))
+
+    def _look(self, codes: list[FrameCode], finer: float = 1.0) -> None:
+        """Count one more view, and the codes read in it, one pixel of which makes `finer` of the picture's."""
         self._views += 1
         for code in codes:
-            self._candidate(code).views.add(self._views)
+            self._candidate(code if finer == 1 else _resized(code, finer)).views.add(self._views)
 
     def _candidate(self, code: FrameCode) -> Candidate:
         for known in self._candidates:
@@ -97,13 +103,12 @@ class _Search:
 
     def _upright(self, strip: Strip) -> None:
         """The strip turned level, at two sizes, plain and sharpened: for what zxing-cpp loses by tilt."""
-        for stretch in (1.0, 2.0):
-            if strip.half_width * stretch > WORKING_MAX / 2:
-                continue
+        largest = WORKING_MAX / (2 * strip.half_width)
+        for stretch in sorted({min(1.0, largest), min(2.0, largest)}):
             patch = upright(self._grey, strip, margin=0.15, stretch=stretch)
-            sharp = cv2.addWeighted(patch, 2.6, cv2.GaussianBlur(patch, (0, 0), 2.2 * stretch), -1.6, 0)
+            sharp = cv2.addWeighted(patch, 2.6, cv2.GaussianBlur(patch, (0, 0), 2.2 * max(1.0, stretch)), -1.6, 0)
             for view in (patch, np.asarray(sharp, np.uint8)):
-                self.look([FrameCode(code.text, code.symbology, _quad(strip)) for code in scan(view)])
+                self._look([FrameCode(code.text, code.symbology, _quad(strip)) for code in scan(view)])
 
 
 def _code(found: BarReading, strip: Strip) -> FrameCode:

@@ -101,7 +101,7 @@ def test_votes_without_templates_must_be_several_and_unrivalled() -> None:
 
 def test_hard_pictures_are_read_or_passed_over_never_misread() -> None:
     right = 0
-    for number in range(4):
+    for number in range(3):
         one = picture(41, number, "EAN-13")
         texts = {found.text.zfill(14) for found in read_still_codes(one.image)}
         assert texts <= one.gtins

@@ -125,9 +125,9 @@ def test_sixteen_bits_grey_and_transparent(tmp_path: Path) -> None:
 
 def test_a_huge_picture(tmp_path: Path) -> None:
     file = tmp_path / "huge.jpg"
-    huge = np.full((4000, 6000, 3), 200, np.uint8)
+    huge = np.full((2400, 3600, 3), 200, np.uint8)
     code = cv2.resize(drawn(), None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST)
-    huge[1000 : 1000 + code.shape[0], 2000 : 2000 + code.shape[1]] = code
+    huge[600 : 600 + code.shape[0], 1000 : 1000 + code.shape[1]] = code
     cv2.imwrite(str(file), huge)
     assert [code.text for code in read_still_codes(read_picture(file))] == [CODE]
 
@@ -161,3 +161,26 @@ def test_a_code_is_read_with_its_place() -> None:
     [code] = read_still_codes(drawn())
     assert (code.text, code.symbology) == (CODE, "]E0")
     assert all(50 < x < 400 for x, _ in code.quad)
+
+
+def soft(image: Any, sigma: float) -> Any:
+    """Blurred beyond thresholds, with a little noise."""
+    noise = np.random.default_rng(3).normal(0, 3, image.shape)
+    return np.clip(cv2.GaussianBlur(image.astype(np.float32), (0, 0), sigma) + noise, 0, 255).astype(np.uint8)
+
+
+def test_light_bars_on_dark_and_inks_that_red_light_tells_apart() -> None:
+    assert [code.text for code in read_still_codes(soft(255 - drawn(), 2.4))] == [CODE]
+    share = drawn()[..., :1] / 255
+    # Brightness 63 on 93 (0.114 B + 0.587 G + 0.299 R), but 20 on 220 in red light.
+    green_on_red = share * np.array((30, 40, 220)) + (1 - share) * np.array((40, 90, 20))
+    assert [code.text for code in read_still_codes(soft(green_on_red, 2.4))] == [CODE]
+
+
+def test_a_small_blurred_code_in_a_large_photograph_is_read_at_full_size() -> None:
+    large = np.full((1200, 3600, 3), 190, np.uint8)
+    code = drawn()
+    large[500 : 500 + code.shape[0], 700 : 700 + code.shape[1]] = code
+    [found] = read_still_codes(soft(large, 2.0))
+    assert found.text == CODE
+    assert all(700 < x < 700 + code.shape[1] and 500 < y < 500 + code.shape[0] for x, y in found.quad)

@@ -8,7 +8,7 @@ from cart.core.basket import Line
 from cart.core.interventions import Open
 from cart.core.ledger import AgeChecked, ItemAdded, ItemRemoved, OwnThing, Proof, StaffActed, StepExplained
 from cart.core.observations import StaffCommand
-from cart.core.reconciliation.explanation import NOT_ALONE, SWAPPED
+from cart.core.reconciliation.explanation import SWAPPED
 from cart.core.session_desk import Desk
 from cart.core.session_learning import learn
 from cart.core.session_moves import confirm
@@ -16,7 +16,8 @@ from cart.core.session_phases import end_trip, go, needs_scale, start_trip
 from cart.core.session_scans import add, answer_removed, removable_units
 from cart.core.session_sights import is_other
 from cart.core.session_weight import reconcile, required_age, settle_by, tidy
-from cart.core.session_window import minimum_g, word_allowed
+from cart.core.session_window import minimum_g
+from cart.core.session_word import believe
 
 
 def answer(desk: Desk, open_: Open, choice: str) -> None:
@@ -77,13 +78,8 @@ def _stand_by(desk: Desk, open_: Open, choice: str) -> None:
 def _insist(desk: Desk, open_: Open) -> None:
     """The shopper stands by what was scanned: believed within the store's limits, else staff looks."""
     line = desk.state.basket.lines.get(open_.event.line_id or 0)
-    weight_g = sum(desk.state.open_steps[i].delta_g for i in open_.event.step_ids if i in desk.state.open_steps)
-    if line is None or not line.pending or not _believable(desk, line, open_, weight_g):
+    if line is None or not believe(desk, open_, line):
         desk.restage(open_, "staff", "insist")
-        return
-    delta_g, ids = settle_by(desk, open_, f"{line.name}, as the shopper says")
-    confirm(desk, line.line_id, 1, round(delta_g, 2), "shopper", ids, 1.0)
-    learn(desk, line.sku, 1, delta_g, "shopper")
 
 
 def _not_swapped(desk: Desk, open_: Open) -> None:
@@ -96,13 +92,6 @@ def _not_swapped(desk: Desk, open_: Open) -> None:
             "wrong_weight", stage="question", sku=line.sku, line_id=line.line_id, delta_g=event.delta_g,
             reason="weight_differs", step_ids=event.step_ids,
         )  # fmt: skip
-
-
-def _believable(desk: Desk, line: Line, open_: Open, weight_g: float) -> bool:
-    if line.unit == "kg":
-        # It went in alone, says the shopper, who pays for all of the weight.
-        return open_.event.reason == NOT_ALONE and weight_g >= minimum_g(desk)
-    return word_allowed(desk, line, weight_g)
 
 
 def _mine(desk: Desk, open_: Open) -> None:

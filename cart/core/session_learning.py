@@ -30,6 +30,8 @@ def learn(desk: Desk, sku: str, units: int, weight_g: float, proof: Proof) -> No
     item = desk.item(sku)
     if item is None or item.unit != "each" or units < 1 or weight_g <= 0.0 or proof == "scanned_only":
         return
+    if units > 1 and item.weight_g is None:
+        return  # how many it really were only their weight could tell, and nobody knows that
     unit_g = weight_g / units
     known = desk.state.learned.get(sku)
     off = item.weight_g is not None and abs(unit_g - item.weight_g) > _OFF_SIGMAS * _spread_g(desk, item, item.weight_g)

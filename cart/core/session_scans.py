@@ -20,6 +20,7 @@ from cart.core.session_showings import is_no_new_unit
 from cart.core.session_sights import tells_other
 from cart.core.session_weight import reconcile, required_age, settle_told, tidy
 from cart.core.session_window import decide, is_light, window
+from cart.core.session_word import is_scanned_again
 
 UNITS_MAX = 99
 LINES_MAX = 500
@@ -58,7 +59,7 @@ def scan(desk: Desk, seen: Scan) -> None:
         desk.raise_("sale_blocked", sku=item.sku, reason=blocked)
         desk.sound("attention")
         return
-    if tells_other(desk, item, code) or _tells_removal(desk, item):
+    if tells_other(desk, item, code) or _tells_removal(desk, item) or is_scanned_again(desk, item, code):
         desk.sound("ok")
         return
     add(desk, item, units=1, entry="scan", code=code)

@@ -12,6 +12,7 @@ from cart.core.session_looks import candidates as seen_candidates
 from cart.core.session_moves import make_moves
 from cart.core.session_revision import second_thoughts
 from cart.core.session_shares import left_out
+from cart.core.session_shown import shown_in_place
 from cart.core.session_stickers import prefer_stickers
 from cart.core.session_window import decide
 from cart.core.weighing.events import WeightStep
@@ -134,6 +135,7 @@ def _considered(decision: Decision, won: Explanation) -> tuple[Hypothesis, ...]:
 
 def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
     asks = won.open_kind is not None
+    steps = [desk.state.open_steps[i] for i in won.step_ids if i in desk.state.open_steps]
     desk.emit(
         StepExplained(
             step_ids=won.step_ids,
@@ -145,6 +147,8 @@ def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
         )
     )
     make_moves(desk, won)
+    if not won.moves and not asks:
+        shown_in_place(desk, steps)
 
 
 def settle_told(desk: Desk, told: Explanation, how: str) -> None:

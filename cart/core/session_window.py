@@ -43,6 +43,10 @@ _SHOWN_SD_G = 1.0
 _SHOWN_NS = 120_000_000_000
 """Who takes a thing out to see what is wrong puts it in again within this time."""
 _OTHERWISE_MAX = 2
+_DOUBLED_NS = 4_000_000_000
+"""A scanner that reads one thing twice does so while it is in the hand."""
+_READ_NS = 1_500_000_000
+"""A question is read before it is answered: a scan sooner than this is of the next thing."""
 _WORD_SIGMAS = 4.0
 _ASKED_ALONE_NS = 60_000_000_000
 _EXTRA_LINES_MAX = 3
@@ -148,7 +152,21 @@ def _waiting(desk: Desk, line: Line) -> Waiting:
         line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g, by_weight,
         asked_ns, unsure and mean_g is not None and line.expected_g is None, _otherwise(desk, line, mean_g),
         desk.state.last_placed_ns > since_ns, _believed_in(desk, line), awaited_ns(desk, line),
+        sum(p.units for p in line.pending if p.entry != "quantity") <= 1, _doubled(desk, line),
     )  # fmt: skip
+
+
+def _doubled(desk: Desk, line: Line) -> bool:
+    """Whether the line's only pending unit may be no further one: scanned right after one that has gone in, before it
+    went in, and something else was scanned since.
+    """
+    if line.pending_units != 1 or line.pending[0].entry != "scan":
+        return False
+    scanned_ns = line.pending[0].since_ns
+    first = next((g for g in line.placed if 0 <= scanned_ns - g.scanned_ns <= _DOUBLED_NS and g.scanned_ns), None)
+    if first is None or first.since_ns < scanned_ns:
+        return False
+    return any(other.opened_ns > first.since_ns for other in desk.state.basket.lines.values())
 
 
 def _believed_in(desk: Desk, line: Line) -> int | None:
@@ -204,13 +222,22 @@ def _otherwise(desk: Desk, line: Line, mean_g: float | None) -> tuple[Otherwise,
     scanned_ns = max((p.since_ns for p in line.pending), default=0)
     for open_ in desk.open_of("unscanned_item"):
         step = desk.state.open_steps.get(open_.event.step_ids[-1]) if open_.stage == "question" else None
-        if step is not None and scanned_ns >= open_.stage_ns and word_allowed(desk, line, step.delta_g):
+        answers = scanned_ns - open_.stage_ns >= _READ_NS and not _shops_on(desk, line, open_.stage_ns)
+        if step is not None and answers and word_allowed(desk, line, step.delta_g):
             found.append(Otherwise(step.delta_g, _SHOWN_SD_G, word=True))  # asked to scan it, the shopper scanned this
     for shown in reversed(desk.state.shown):
         recent = desk.t_ns - shown.t_ns < _SHOWN_NS
         if recent and shown.line_id in (None, line.line_id) and word_allowed(desk, line, shown.weight_g):
             found.append(Otherwise(shown.weight_g, _SHOWN_SD_G, word=True))
     return tuple(found[:_OTHERWISE_MAX])
+
+
+def _shops_on(desk: Desk, line: Line, asked_ns: int) -> bool:
+    """Whether something else was scanned or picked since a question: then no scan is plainly its answer."""
+    return any(
+        other is not line and any(p.since_ns >= asked_ns for p in other.pending)
+        for other in desk.state.basket.lines.values()
+    )
 
 
 def word_allowed(desk: Desk, line: Line, weight_g: float) -> bool:

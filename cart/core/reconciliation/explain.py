@@ -98,7 +98,9 @@ def _choose(
             if explanation.ranged is not None and len(explanation.step_ids) == 1:
                 asked[explanation.step_ids[-1]] = _not_alone(explanation, window)
             continue
-        close = [e for g, e in candidates if abs(gain - g) < priors.MARGIN_SHARED and e is not explanation]
+        ranged = explanation.ranged
+        margin_shared = priors.MARGIN_PRICED if ranged is not None and ranged.priced else priors.MARGIN_SHARED
+        close = [e for g, e in candidates if abs(gain - g) < margin_shared and e is not explanation]
         if _shared(explanation, close, window):
             doubtful.update(explanation.step_ids)
             asked[explanation.step_ids[-1]] = _not_alone(explanation, window)

@@ -114,7 +114,7 @@ def _turn(window: Window, waiting: Waiting, rank: int) -> float:
         return priors.PLACE_BELIEVED
     stale = window.now_ns - waiting.since_ns > priors.STALE_S * 1e9
     late = max(stale * -priors.PLACE_STALE, waiting.passed * -priors.PLACE_PASSED)
-    return rank * priors.PLACE_RANK - late
+    return rank * priors.PLACE_RANK - late + waiting.doubled * priors.PLACE_DOUBLED
 
 
 def _placements(window: Window) -> list[MoveSet]:
@@ -154,13 +154,14 @@ def _ranged(window: Window) -> list[MoveSet]:
             continue
         turn = waiting.log_prior if waiting.log_prior is not None else rank * priors.PLACE_RANK
         log_prior = priors.PLACE + turn + waiting.tentative * priors.PLACE_RELEARNED
+        log_prior += waiting.doubled * priors.PLACE_DOUBLED
         typical_g = priors.PICKED_TYPICAL_G if waiting.by_weight else None
-        for units in sorted({1, waiting.units}):
+        for units in sorted({1, waiting.units if waiting.at_once else 1}):
             move = Move(
                 "place", waiting.line_id, waiting.sku, waiting.name, units, 0.0, 0.0, True, waiting.by_weight,
                 since_ns=_since(waiting),
             )  # fmt: skip
-            fewer = 0.0 if units == waiting.units else math.log(0.5)
+            fewer = 0.0 if units == waiting.units or not waiting.at_once else math.log(0.5)
             range_g = (waiting.low_g * units, waiting.high_g * units)
             sets.append(
                 MoveSet(

@@ -41,6 +41,8 @@ MARGIN_TAKEN = 3.0
 """Natural log by which one removal must beat every other before its line goes unasked: 20 to 1."""
 MARGIN_SHARED = 3.0
 """The same for a thing of unknown weight having gone in alone, or with others: its price or theirs hangs on it."""
+MARGIN_PRICED = 5.0
+"""The same for what takes its price from the step: an error costs money, and a hint that solves itself costs little."""
 SHOWS_WITHIN_S = 10.0
 """Who scanned two things and put in one puts in the other within this time, and shows which was which."""
 BESIDE_MAX = 64
@@ -51,6 +53,10 @@ PLACE_RANK = -0.4
 """Each waiting line that was scanned later makes an earlier one less likely to come next."""
 PLACE_PASSED = -3.0
 """Something else has gone in since its scan: it was left on the shelf or scanned twice, where anything newer fits."""
+PLACE_DOUBLED = -3.0
+"""A unit whose scan was a repeat as likely as not: it goes in only where nothing else fits."""
+DOUBLED_LEFT = 0.3
+"""So much of the log odds of leaving a scanned thing out remains for such a unit."""
 PLACE_STALE = -2.0
 STALE_S = 15.0
 """A scanned thing that has waited this long may have been left on the shelf."""

@@ -215,7 +215,8 @@ def _with_left_out(whole: _Whole, window: Window) -> _Whole:
         left = waiting.units - whole.used.get(("place", waiting.line_id), 0)
         if left > 0:
             since_ns = max(waiting.since_ns, waiting.awaited_ns)
-            score += priors.log_left((window.now_ns - since_ns) / 1e9) + 0.5 * (left - 1) * priors.LEFT_OUT
+            odds = priors.log_left((window.now_ns - since_ns) / 1e9)
+            score += odds * (priors.DOUBLED_LEFT if waiting.doubled else 1.0) + 0.5 * (left - 1) * priors.LEFT_OUT
     return replace(whole, score=score)
 
 

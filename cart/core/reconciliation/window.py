@@ -57,6 +57,10 @@ class Waiting:
     """The open step that it is believed to be part of, and asked about."""
     awaited_ns: int = 0
     """Since when it may be put in, where that is later than its scan: when it was taken out to be looked at."""
+    at_once: bool = True
+    """The shopper said how many: of unknown weight, one rest may be all of them. A code read twice may be one unit."""
+    doubled: bool = False
+    """Its code was read twice, one unit has gone in, and the shopper has gone on to something else."""
     log_prior: float | None = None
     """How likely it goes in now (natural log), where that is known better than by the order of scans."""
 

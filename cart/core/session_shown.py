@@ -1,0 +1,102 @@
+"""A scanned thing that was never seen to go in, lifted out and put in again to show that it is there.
+
+Asked about a thing as `not_placed`, who has it in the basket takes it out and puts it in again. That alone changes no
+weight, so it reads as "put in and taken out again" for ever. While the plain question is open it is the answer: the
+unit is in, by the shopper's word, and the step in which it had been lost gives its weight back.
+"""
+
+from __future__ import annotations
+
+import math
+
+from cart.core.basket import Line, PlacedGroup
+from cart.core.ledger import ItemConfirmed, StepExplained
+from cart.core.session_desk import Desk
+from cart.core.session_moves import confirm
+from cart.core.session_shares import reopen
+from cart.core.session_state import OpenStep
+from cart.core.session_window import minimum_g, unit_weight, word_allowed
+
+_FITS_SIGMAS = 4.0
+_SPREAD_G = 1.0
+"""σ of a step and of the scale's span together."""
+_HID_NS = 20_000_000_000
+"""It went in with another thing at most this long before its scan."""
+
+
+def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
+    """Take an out-and-in-again for the answer to a plain `not_placed`, if what moved may weigh like its line."""
+    if len(steps) != 2 or steps[0].delta_g >= 0.0 or steps[1].delta_g <= 0.0:
+        return
+    weight_g = (steps[1].delta_g - steps[0].delta_g) / 2.0
+    for open_ in desk.open_of("not_placed"):
+        line = desk.state.basket.lines.get(open_.event.line_id or 0)
+        asked = open_.stage == "question" and open_.stage_ns <= steps[1].began_ns
+        if line is None or not line.pending or line.unit == "kg" or not asked or not _fits(desk, line, weight_g):
+            continue
+        host = _host(desk, line, weight_g)
+        _believe(desk, line, weight_g, host)
+        return
+
+
+def _fits(desk: Desk, line: Line, weight_g: float) -> bool:
+    mean_g, sd_g = unit_weight(desk, line)
+    if mean_g is None:
+        return True
+    near = abs(weight_g - mean_g) <= _FITS_SIGMAS * math.hypot(sd_g, _SPREAD_G)
+    return near or word_allowed(desk, line, weight_g)
+
+
+def _host(desk: Desk, line: Line, weight_g: float) -> tuple[Line, PlacedGroup] | None:
+    """The group that is better explained, or no worse, without what was shown; newest first."""
+    since_ns = line.pending[0].since_ns - _HID_NS
+    groups = [
+        (group.since_ns, other, group)
+        for other in desk.state.basket.lines.values()
+        for group in other.placed
+        if group.proof == "weighed"
+        and not group.returned
+        and group.since_ns >= since_ns
+        and group.weight_g is not None
+        and group.step_ids
+    ]
+    for _, other, group in sorted(groups, key=lambda found: -found[0]):
+        left_g = (group.weight_g or 0.0) - weight_g
+        mean_g, sd_g = unit_weight(desk, other)
+        if other.unit == "kg":
+            alone = sum(group.step_ids == g.step_ids for li in desk.state.basket.lines.values() for g in li.placed) == 1
+            if other.expected_g is None and alone and left_g >= minimum_g(desk):
+                return other, group
+        elif (mean_g is None or other is line) and left_g >= weight_g * 0.5 * group.units:
+            if other is line and mean_g is not None and left_g > 2.0 * weight_g * group.units:
+                continue
+            return other, group
+        elif mean_g is not None:
+            spread_g = math.sqrt(group.units * sd_g * sd_g + _SPREAD_G**2)
+            if abs(left_g - group.units * mean_g) <= min(_FITS_SIGMAS * spread_g, weight_g / 2.0):
+                return other, group
+    return None
+
+
+def _believe(desk: Desk, line: Line, weight_g: float, host: tuple[Line, PlacedGroup] | None) -> None:
+    name = f"with {host[0].name}" if host is not None else "unseen"
+    desk.emit(
+        StepExplained(
+            step_ids=host[1].step_ids if host is not None else (desk.state.last_step_id,),
+            won=f"revised: {line.name} had gone in {name}, as the shopper shows", margin=99.0, considered=(),
+        )
+    )  # fmt: skip
+    if host is None:
+        confirm(desk, line.line_id, 1, None, "shopper")
+        return
+    other, group = host
+    ids, units, sigma_g = group.step_ids, group.units, group.sigma_g
+    left_g = (group.weight_g or 0.0) - weight_g
+    reopen(desk, [(other, group)])
+    desk.emit(
+        ItemConfirmed(
+            line_id=other.line_id, sku=other.sku, units=units, weight_g=round(left_g, 2), proof="weighed",
+            step_ids=ids, sigma_g=sigma_g,
+        )
+    )  # fmt: skip
+    confirm(desk, line.line_id, 1, round(weight_g, 2), "shopper", ids, 1.0)

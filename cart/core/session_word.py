@@ -1,0 +1,65 @@
+"""The shopper's word about a thing that weighs other than its product should: said on the screen, or by scanning it.
+
+The screen's own words are "scan it again": whoever obeys means the unit that is asked about, and no further one. So a
+scan of a product that waits, while a plain question may be about it and nothing has come in since, adds nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cart.core.barcodes import ScannedCode
+from cart.core.basket import Line
+from cart.core.catalog import Item
+from cart.core.interventions import Open
+from cart.core.reconciliation.explanation import NOT_ALONE
+from cart.core.session_desk import Desk
+from cart.core.session_learning import learn
+from cart.core.session_moves import confirm
+from cart.core.session_weight import reconcile, settle_by, tidy
+from cart.core.session_window import minimum_g, word_allowed
+
+_IN_HAND_NS: Final = 30_000_000_000
+"""What was taken out at a question is scanned again, and put in again, within this time."""
+
+
+def believe(desk: Desk, open_: Open, line: Line) -> bool:
+    """Settle a question's steps as one unit of the line, if the store's limits allow it; whether it was."""
+    steps = desk.state.open_steps
+    weight_g = sum(steps[i].delta_g for i in open_.event.step_ids if i in steps)
+    if not line.pending or not _believable(desk, line, open_, weight_g):
+        return False
+    delta_g, ids = settle_by(desk, open_, f"{line.name}, as the shopper says")
+    confirm(desk, line.line_id, 1, round(delta_g, 2), "shopper", ids, 1.0)
+    learn(desk, line.sku, 1, delta_g, "shopper")
+    return True
+
+
+def _believable(desk: Desk, line: Line, open_: Open, weight_g: float) -> bool:
+    if line.unit == "kg":
+        # It went in alone, says the shopper, who pays for all of the weight.
+        return open_.event.reason == NOT_ALONE and weight_g >= minimum_g(desk)
+    return word_allowed(desk, line, weight_g)
+
+
+def is_scanned_again(desk: Desk, item: Item, code: ScannedCode) -> bool:
+    """Whether a scan shows once more what is asked about, and is no further unit. Does what follows from it."""
+    if item.unit == "kg" or code.weight_g is not None or code.price_minor is not None:
+        return False
+    line = next((li for li in desk.state.basket.lines.values() if li.sku == item.sku and li.pending), None)
+    if line is None or line.expected_g is not None:
+        return False
+    scanned_ns = max(p.since_ns for p in line.pending)
+    for open_ in desk.open_of("wrong_weight", "unscanned_item"):
+        if open_.stage == "question" and open_.event.line_id in (None, line.line_id) and scanned_ns < open_.stage_ns:
+            believe(desk, open_, line)
+            tidy(desk)
+            reconcile(desk)
+            return True
+    return any(
+        shown.line_id in (None, line.line_id)
+        and scanned_ns < shown.t_ns
+        and max(desk.state.last_item_ns, scanned_ns) <= shown.t_ns
+        and desk.t_ns - shown.t_ns < _IN_HAND_NS
+        for shown in desk.state.shown
+    )

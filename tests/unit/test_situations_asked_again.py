@@ -1,0 +1,92 @@
+"""One thing shown twice is one unit: scanned again as the screen asks, read twice, lifted out and put in again."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from cart.core.ledger import WeightLearned
+from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
+
+UNKNOWN = item(30, None, None)
+RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, UNKNOWN))
+
+
+@pytest.fixture
+def shopper() -> Shopper:
+    return Shopper(RANGE).started()
+
+
+def test_scanning_it_again_as_asked_is_no_second_unit(shopper: Shopper) -> None:
+    shopper.scan(3).put(620.0).wait(11.0)
+    assert shopper.open == [("wrong_weight", "question")]
+    shopper.scan(3)
+    assert shopper.lines == {"S3": (1, "confirmed")}
+    assert shopper.line(3).proof == "shopper"
+    assert shopper.open == []
+
+
+def test_taken_out_scanned_again_and_put_in_is_one_unit(shopper: Shopper) -> None:
+    shopper.scan(3).put(620.0).wait(11.0)
+    shopper.take(620.0).scan(3).put(620.0).wait(20.0)
+    assert shopper.lines == {"S3": (1, "confirmed")}
+    assert shopper.open == []
+
+
+def test_scanned_again_but_far_from_its_weight_stays_asked_about(shopper: Shopper) -> None:
+    shopper.scan(3).put(4100.0).wait(12.0).scan(3)
+    assert shopper.lines == {"S3": (1, "pending")}
+    assert [stage for _, stage in shopper.open] == ["question"]
+
+
+def test_a_second_unit_scanned_before_anything_is_asked_is_a_unit(shopper: Shopper) -> None:
+    shopper.scan(3).put(620.0).scan(3)
+    assert shopper.line(3).units == 2
+
+
+def test_the_next_things_scan_is_no_answer_to_a_question_just_raised(shopper: Shopper) -> None:
+    shopper.put(312.0).wait(9.3)
+    assert shopper.open == [("unscanned_item", "question")]
+    shopper.scan(3)
+    assert shopper.lines == {"S3": (1, "pending")}
+    shopper.put(500.0)
+    assert shopper.line(3).weight_g == pytest.approx(500.0, abs=1.0)
+
+
+def test_of_unknown_weight_scanned_thrice_the_first_rest_is_one_unit(shopper: Shopper) -> None:
+    shopper.scan(30).wait(1.0).scan(30).wait(1.0).scan(30).wait(1.0).put(27.6).wait(11.0)
+    assert (shopper.line(30).units, shopper.line(30).placed) == (3, 1)
+    shopper.put(27.4).put(27.7).wait(2.0)
+    assert (shopper.line(30).units, shopper.line(30).placed) == (3, 3)
+    assert shopper.open == []
+
+
+def test_of_unknown_weight_read_twice_is_not_charged_twice_unasked(shopper: Shopper) -> None:
+    shopper.scan(30).wait(1.0).scan(30).wait(1.0).put(194.0).wait(30.0)
+    assert ("not_placed", "question") in shopper.open
+    assert (shopper.line(30).units, shopper.line(30).placed) == (2, 1)
+
+
+def test_several_of_unknown_weight_at_once_teach_no_weight(shopper: Shopper) -> None:
+    shopper.scan(30)
+    shopper.touch("quantity", line=shopper.line(30).line, units=3)
+    shopper.put(90.0).wait(12.0)
+    assert shopper.line(30).placed == 3
+    assert shopper.events(WeightLearned) == []
+
+
+def test_read_twice_then_another_of_that_weight_is_the_other(shopper: Shopper) -> None:
+    shopper.scan(2).wait(0.8).scan(2).put(250.5).scan(5).put(250.9).wait(2.0)
+    assert shopper.lines == {"S2": (2, "pending"), "S5": (1, "confirmed")}
+
+
+def test_lifted_out_and_put_in_again_at_its_question_it_is_there(shopper: Shopper) -> None:
+    shopper.scan(4)
+    shopper.touch("produce", sku="S9")
+    shopper.put(700.0).wait(12.0)
+    shopper.touch("answer", intervention=shopper.question("wrong_weight").id, choice="insist")
+    shopper.wait(30.0)
+    assert shopper.open == [("not_placed", "question")]
+    shopper.take(139.0).put(139.0).wait(1.0)
+    assert shopper.lines == {"S4": (1, "confirmed"), "S9": (1, "confirmed")}
+    assert shopper.open == []

@@ -63,6 +63,8 @@ def _show(console: Console, report: Report, *, every_figure: bool) -> None:
         if every_figure:
             for name, value in check.figures.items():
                 lines.append(f"\n  {name:<24} {'–' if value is None else value}", style="dim")
+            for error in check.errors:
+                lines.append(f"\n  {error.line}", style="" if error.passed else "yellow")
         table.add_row(check.part, Text(check.verdict, style=STYLES[check.verdict]), lines)
     console.print(table)
     failed = [check.part for check in report.checks if check.verdict == "fail"]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from cart.config import CartTable, Config, ScaleTable, StoreTable
+from cart.diagnostics.certificate import WeightError
 
 Verdict = Literal["ok", "warn", "fail", "absent"]
 """`absent` is a part this cart is configured to do without; only `fail` makes the exit status 1."""
@@ -23,6 +24,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     todo: str = ""
     figures: dict[str, Figure] = {}
+    errors: list[WeightError] = []
+    """Of the scale: how far the last calibration was off at each check weight."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

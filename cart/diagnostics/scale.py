@@ -14,7 +14,8 @@ import msgspec
 from cart.control_client import ControlClient
 from cart.core.problem import Problem
 from cart.core.settings import ScaleSettings
-from cart.diagnostics.check import Bench, Check, Figure, from_status, two_halves
+from cart.diagnostics import certificate
+from cart.diagnostics.check import UNCONFIGURED, Bench, Check, Figure, from_status, two_halves
 from drivers.errors import DriverError, NotReady
 from drivers.scale import open_scale_reader
 
@@ -141,7 +142,17 @@ def judge(figures: ScaleFigures, settings: ScaleSettings, more: dict[str, Figure
 
 
 def check_scale(bench: Bench) -> Check:
-    """Read the converter, or listen to the daemon that does."""
+    """Read the converter, or listen to the daemon that does; and what the last calibration was found to be worth."""
+    check = _read(bench)
+    errors = certificate.errors(bench.config_path, bench.config) if bench.config is not UNCONFIGURED else []
+    beyond = [error for error in errors if not error.passed]
+    if beyond and check.verdict == "ok":
+        summary = f"calibrated beyond what is permitted: {beyond[0].line}"
+        check = msgspec.structs.replace(check, verdict="warn", summary=summary, todo="run 'cart calibrate'")
+    return msgspec.structs.replace(check, errors=errors)
+
+
+def _read(bench: Bench) -> Check:
     config = bench.config
     if bench.status is not None:
         return _listen(bench)

@@ -14,8 +14,11 @@ import pytest
 
 from cart.commands import diag as diag_command
 from cart.config import parse_config
+from cart.core.calibration import Calibration, CalibrationHistory, CheckResult
 from cart.core.problem import Problem
 from cart.core.settings import ScaleSettings
+from cart.diagnostics import certificate
+from cart.diagnostics.calibration_files import history_path
 from cart.diagnostics.check import Bench, two_halves
 from cart.diagnostics.run import PARTS, checks, prepare
 from cart.diagnostics.scale import ScaleFigures, check_scale, judge, measure
@@ -264,3 +267,49 @@ def test_the_ears_hear_a_running_cart(folder: Path) -> None:
 def test_the_live_view_needs_a_terminal(folder: Path) -> None:
     with pytest.raises(Problem, match="needs a terminal"):
         run_watch(bench_of(folder))
+
+
+def calibrated(folder: Path, error_g: float, *, position: str = "") -> Bench:
+    """A bench whose history says that 5 kg and a corner's 2 kg were checked; e is 5 g."""
+    config_file(folder)
+    bench = prepare(folder / "cart.toml")
+    scale = bench.config.scale
+    checks = (CheckResult(5000.0, 1.25, 5.0, 5.0), CheckResult(2000.0, error_g, 2.5, 5.0, position))
+    made = Calibration(
+        counts_per_gram=scale.counts_per_gram, tare_counts=scale.tare_counts, event=1,
+        span_g=10000.0, noise_g=0.5, checks=checks,
+    )  # fmt: skip
+    history = CalibrationHistory().with_new(made)
+    history_path(folder / "cart.toml").write_bytes(msgspec.json.encode(history))
+    return msgspec.structs.replace(bench, seconds=0.5)
+
+
+def test_the_scale_tells_its_errors_as_a_certificate_does(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bench = calibrated(folder, -2.5, position="front left")
+    heavy, corner = certificate.errors(bench.config_path, bench.config)
+    assert (heavy.load_e, heavy.error_e, heavy.permitted_e, heavy.passed) == (1000.0, 0.25, 1.0, True)
+    assert (corner.load_e, corner.error_e, corner.permitted_e, corner.passed) == (400.0, -0.5, 0.5, True)
+    with converter(folder):
+        diag_command.run("scale", config_path=bench.config_path, as_json=True)
+        (check,) = msgspec.json.decode(capsys.readouterr().out)["checks"]
+    assert [(e["load_g"], e["position"], e["error_g"]) for e in check["errors"]] == [
+        (5000.0, "", 1.25),
+        (2000.0, "front left", -2.5),
+    ]
+
+
+def test_an_error_beyond_what_e_permits_is_a_warning(folder: Path) -> None:
+    bench = calibrated(folder, 2.6)
+    with converter(folder):
+        check = check_scale(bench)
+    assert check.verdict == "warn"
+    assert "2000 g (400 e): +2.60 g = +0.52 e, permitted ±0.5 e  BEYOND" in check.summary
+    assert "cart calibrate" in check.todo
+
+
+def test_a_history_that_cannot_be_read_is_told(folder: Path) -> None:
+    bench = calibrated(folder, 0.0)
+    history_path(bench.config_path).write_text("{", encoding="utf-8")
+    (check,) = checks(bench, "scale")
+    assert check.verdict == "fail"
+    assert "calibrate again" in check.summary + check.todo

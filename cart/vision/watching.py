@@ -31,7 +31,12 @@ ARM_PIXELS: Final = 250
 ARM_WIDTH: Final = 10
 """Small pixels over which it crosses the picture's edge; a wrist is 12. A thing that lies at the edge touches it."""
 ARM_PATIENCE_NS: Final = 2_000_000_000
-"""What reaches in from the edge and does not stir for so long is no arm: a loaf that sticks out, a bag's handle."""
+"""What reaches in from the edge and does not stir for so long, after something drew back, is no arm: a loaf that sticks
+out, a bag's handle."""
+ARM_DWELLS_NS: Final = 6_000_000_000
+"""The same where nothing drew back: a hand that rests on a thing while its owner thinks is as still as a loaf."""
+DREW_BACK: Final = 1.25
+"""The arm that laid a thing down and left was seen with it: so much more reached in then than what stayed."""
 WHOLE_PICTURE: Final = 0.6
 """More of the picture changed than things can change: a new basket, a camera knocked askew. It is learned, not told."""
 KEPT_FRAMES: Final = 40
@@ -120,7 +125,7 @@ class BasketWatcher:
             # It has only just come about; stillness before it does not count.
             self._still, self._anchor = 0, frame
         self._differs = bool(found)
-        if self._still >= STILL_FRAMES and not self._arm_stays(t_ns):
+        if self._still >= STILL_FRAMES and not self._arm_stays(t_ns, arm):
             return self._compare(frame, image, found)
         return self._held_up(image, t_ns, found, arm)
 
@@ -163,8 +168,13 @@ class BasketWatcher:
             self._arm_since_ns = frame.t_ns
         self._seen.append(ArmSeen(frame, arm.mask))
 
-    def _arm_stays(self, t_ns: int) -> bool:
-        return self._arm_since_ns is not None and t_ns - self._arm_since_ns < ARM_PATIENCE_NS
+    def _arm_stays(self, t_ns: int, arm: Region | None) -> bool:
+        if self._arm_since_ns is None or arm is None:
+            return False
+        waited_ns = t_ns - self._arm_since_ns
+        if not ARM_PATIENCE_NS <= waited_ns < ARM_DWELLS_NS:
+            return waited_ns < ARM_PATIENCE_NS
+        return max(int(np.count_nonzero(one.arm)) for one in self._seen) < DREW_BACK * arm.area
 
     def _held_up(self, image: Image, t_ns: int, found: list[Region], arm: Region | None) -> list[Sighting]:
         """A thing held before the lens and kept there is worth a look, though nothing in the basket changed."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cart.bench.basket_scene import HEIGHT, WIDTH, BasketScene
+from cart.bench.basket_scene import HEIGHT, WIDTH, BasketScene, Placed
 from cart.bench.pictures import ProductPictures, Sprite, kind_of
 from cart.core.problem import Problem
 from cart.vision.changes import changed, only_light, regions, steadied
@@ -82,6 +82,23 @@ def test_lamps_shadows_arms_and_rolling_are_nothing(seed: int) -> None:
     assert watch.directions(5.0) == []
     watch.scene.shake(watch.t_s, 3.0, 3.0)
     assert watch.directions(5.0) == []
+
+
+@pytest.mark.parametrize("seed", [61, 62, 63])
+def test_a_hand_that_rests_on_a_thing_before_taking_it_brings_nothing_in(seed: int) -> None:
+    watch = Watch(seed)
+    watch.scene.take(watch.t_s, [1], 4.0)
+    assert watch.directions(8.0) == ["out"]
+
+
+def test_a_thing_that_sticks_out_over_the_edge_is_told_once_its_hand_drew_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watch = Watch(64)
+    monkeypatch.setattr(watch.scene, "_free_place", lambda key, sprite: Placed(key, sprite, 25.0, 240.0, 90.0))
+    watch.scene.put(watch.t_s, [(9, sprite("Cucumber"))], 0.8)
+    assert watch.directions(4.4) == ["in"]
+    assert watch.directions(4.0) == []
 
 
 def test_something_held_up_to_the_lens_is_looked_at_without_a_direction() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,15 @@ def test_votes_without_templates_must_be_several_and_unrivalled() -> None:
     assert believed([Candidate(one, {1, 2})]) == []
     assert believed([Candidate(one, {1, 2, 3})]) == [one]
     assert believed([Candidate(one, {1, 2, 3}), Candidate(other, {1})]) == []
+
+
+def test_the_left_half_of_a_long_code_is_no_upc_e() -> None:
+    whole, half = code("8738849827152"), code("17388498")
+    weak = BarReading("UPC-E", half.text, 31.0, 4, 5, 0.0, 0.91, 0.70, True, 0.3, 5.9)
+    assert believed([Candidate(whole, {1, 2, 3, 4}), Candidate(half, {3, 4}, [weak])]) == [whole]
+    assert believed([Candidate(half, {3, 4}, [weak])]) == []
+    strong = dataclasses.replace(weak, explained=0.97, worst=0.95)
+    assert believed([Candidate(half, {3, 4}, [strong])]) == [half]
 
 
 def test_hard_pictures_are_read_or_passed_over_never_misread() -> None:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from cart.core.effects import Effect, Indicate, Record
-from cart.core.ledger import CouponEntered, ItemAdded
+from cart.core.ledger import AttemptChanged, AttemptOpened, CouponEntered, ItemAdded
 from cart.core.observations import AnyObservation, PartChanged, ScaleSample, Tick, Touch
 from cart.core.session import Session
 from cart.core.view import TripView
@@ -64,6 +64,7 @@ class CoreLoop:
         self._leaving: asyncio.Queue[list[Effect]] = asyncio.Queue()
         self._uncommitted_lines: dict[int, int] = {}
         self._uncommitted = 0
+        self._uncommitted_attempts = 0
         self._last_ns = 0
         self._shown_ns = 0
         self._journal_ok = True
@@ -136,6 +137,7 @@ class CoreLoop:
         effects = self.session.handle(observation)
         for effect in effects:
             self._uncommitted += isinstance(effect, Record)
+            self._uncommitted_attempts += _of_an_attempt(effect)
             if isinstance(effect, Record) and isinstance(effect.event, ItemAdded):
                 line = effect.event.line_id
                 self._uncommitted_lines[line] = self._uncommitted_lines.get(line, 0) + 1
@@ -155,6 +157,9 @@ class CoreLoop:
                 for line in view.lines
             ]
             view = msgspec.structs.replace(view, lines=lines)
+        if self._uncommitted_attempts and view.payment is not None:
+            # Somebody may pay a code at once: an attempt that a power cut could undo has none yet.
+            view = msgspec.structs.replace(view, payment=msgspec.structs.replace(view.payment, code=None))
         if view != self.view:
             self.view = view
             self._on_view(view)
@@ -214,6 +219,11 @@ class CoreLoop:
                 if left:
                     self._uncommitted_lines[line] = left
         self._uncommitted -= len(records)
+        self._uncommitted_attempts -= sum(map(_of_an_attempt, records))
         self._show()
         # A total that runs ahead of the disk could outlive it at the broker: nothing is told while more is on its way.
         self._on_committed(None if self._uncommitted else self.view)
+
+
+def _of_an_attempt(effect: Effect) -> bool:
+    return isinstance(effect, Record) and isinstance(effect.event, AttemptOpened | AttemptChanged)

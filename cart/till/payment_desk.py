@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 TASKS_MAX: Final = 500
 """Attempts at the provider at once: one a cart, for the largest store. The cart's query ends what is beyond it."""
 
+GIVE_BACK_AGAIN_S: Final = 15.0
+"""A provider that could not be reached is asked again to give money back, at most four times a minute an attempt."""
+
 REFUNDED: Final = "refunded by staff: "
 """What the reason of a refund begins with."""
 
@@ -52,6 +55,8 @@ class PaymentDesk:
         self._say_to_cart = say
         self._currency = currency
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._again: dict[str, asyncio.TimerHandle] = {}
+        """Money that is still to be given back, and when that is tried next."""
 
     def recover(self) -> None:
         """After a start: take up what the last run left between asking and knowing."""
@@ -62,9 +67,12 @@ class PaymentDesk:
             log.exception("codes that were paid could not be booked; done at each cart's next request")
         for row in self._ledger.unsettled():
             self._work(row.attempt_id, self._resume(row.attempt_id))
+            self._give_back_later(row.attempt_id)
 
     async def close(self) -> None:
         """Stop asking; the rows stay as they are and are taken up at the next start."""
+        for timer in self._again.values():
+            timer.cancel()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -156,6 +164,7 @@ class PaymentDesk:
             self._say(after)
             return after
         self._ledger.withdraw(attempt_id, said)
+        self._give_back_later(attempt_id)
         self._work(f"{attempt_id}/withdraw", self._withdraw(attempt_id))
         return self._ledger.attempt(attempt_id) or row
 
@@ -306,6 +315,23 @@ class PaymentDesk:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks[key] = task
         task.add_done_callback(lambda done: self._finished(key, done))
+
+    def _give_back_later(self, attempt_id: str) -> None:
+        """The cart asks again after what it waits for; after money that it takes for paid nobody asks but this."""
+        if attempt_id not in self._again:
+            loop = asyncio.get_running_loop()
+            self._again[attempt_id] = loop.call_later(GIVE_BACK_AGAIN_S, self._give_back, attempt_id)
+
+    def _give_back(self, attempt_id: str) -> None:
+        self._again.pop(attempt_id, None)
+        try:
+            row = self._ledger.attempt(attempt_id)
+        except sqlite3.Error:
+            self._give_back_later(attempt_id)
+            return
+        if row is not None and row.withdrawn and row.status == "approved":
+            self._give_back_later(attempt_id)
+            self._work(f"{attempt_id}/withdraw", self._withdraw(attempt_id))
 
     def _finished(self, key: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(key, None)

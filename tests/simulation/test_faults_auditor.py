@@ -37,7 +37,7 @@ def findings(folder: Path, *, codes: list[tuple[str, int]], charged: list[str], 
     evidence = Evidence(
         cart_id="cart-1", journal=folder / "cart" / "journal.sqlite", till=folder / "till.sqlite",
         acquirer=folder / "acquirer.sqlite", prices={}, sent=[], retained={}, committed=[], paid_shown={}, doubled=[],
-        codes_paid={}, crashes=[], finished=True, restored=True,
+        codes_paid={}, refunds={}, refunded_shown={}, crashes=[], finished=True, restored=True,
     )  # fmt: skip
     return audit(evidence)[0]
 

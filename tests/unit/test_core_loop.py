@@ -10,7 +10,8 @@ import pytest
 
 from cart.core.catalog import Catalog, Item, Tax
 from cart.core.effects import Effect, Record, RequestPayment
-from cart.core.ledger import ItemAdded, StaffActed
+from cart.core.frozen_basket import till_code
+from cart.core.ledger import AttemptOpened, ItemAdded, StaffActed
 from cart.core.observations import PartChanged, ScaleSample, Scan, Touch, TripIdDrawn
 from cart.core.session import Session
 from cart.core.settings import Policy, ScaleSettings
@@ -96,6 +97,27 @@ async def until(condition: Callable[[], bool]) -> None:
         if condition():
             return
         await asyncio.sleep(0.005)
+
+
+def test_a_code_for_the_till_is_shown_only_once_its_attempt_is_on_the_disk() -> None:
+    async def script(shell: Shell) -> None:
+        shell.loop.submit(PartChanged(t_ns=shell.now(), part="scale", ok=False))
+        shell.scan()
+        await until(lambda: shell.loop.view.can_checkout)
+        shell.loop.touch(Touch(t_ns=shell.now(), action="checkout"))
+        await until(lambda: shell.loop.view.phase == "checkout")
+        shell.release.clear()
+        shell.loop.touch(Touch(t_ns=shell.now(), action="pay", method="till"))
+        await until(lambda: shell.loop.view.phase == "paying")
+        assert shell.loop.view.payment is not None
+        assert (shell.loop.view.payment.state, shell.loop.view.payment.code) == ("handed_to_till", None)
+        shell.release.set()
+        await until(lambda: shell.loop.view.payment is not None and shell.loop.view.payment.code is not None)
+
+    shell = run(script)
+    [opened] = [record.event for record in shell.records if isinstance(record.event, AttemptOpened)]
+    assert shell.views[-1].payment is not None
+    assert shell.views[-1].payment.code == till_code(opened.attempt_id, opened.amount_minor, "EUR")
 
 
 def test_a_line_is_shown_as_saving_before_the_disk_has_answered_and_not_after() -> None:

@@ -26,9 +26,11 @@ from cart.sync.messages import (
     StatusMessage,
     ledger_message,
 )
+from cart.till import payment_desk
 from cart.till.ledger import TillLedger, TillProblem
 from cart.till.ledger_desk import LedgerDesk
 from cart.till.payment_desk import PaymentDesk, tidy_code
+from cart.till.provider import Outcome
 from cart.till.service import Till
 from cart.till.simulated import Mode, SimulatedAcquirer
 from cart.till.web import create_app
@@ -153,6 +155,30 @@ def test_a_refund_that_the_power_interrupted_is_carried_on_with_its_reason(tmp_p
 
     at_counter(tmp_path, first)
     at_counter(tmp_path, second)
+
+
+def test_money_that_could_not_be_given_back_is_tried_again_though_no_cart_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payment_desk, "GIVE_BACK_AGAIN_S", 0.02)
+    withdraw = SimulatedAcquirer.withdraw
+    failures = iter([True, True, False])
+
+    async def unreachable(acquirer: SimulatedAcquirer, key: str) -> Outcome:
+        if next(failures):
+            raise TimeoutError(key)
+        return await withdraw(acquirer, key)
+
+    async def scene(counter: Counter) -> None:
+        counter.desk.request(request())
+        await settle()
+        monkeypatch.setattr(SimulatedAcquirer, "withdraw", unreachable)
+        counter.desk.refund("T.1", "milk was sour")
+        await asyncio.sleep(0.2)
+        assert counter.statuses() == ["pending", "approved", "voided"]
+        assert counter.acquirer.captures() == {}
+
+    at_counter(tmp_path, scene)
 
 
 def test_money_taken_by_hand_is_given_back_by_hand(tmp_path: Path) -> None:

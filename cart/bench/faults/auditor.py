@@ -26,6 +26,9 @@ LEFT_TO_STAFF: Final = "a payment was begun since the ledger was cut back"
 
 CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
+REFUNDED: Final = "status = 'voided' AND reason LIKE 'refunded by staff: %'"
+"""How the till's table tells what staff gave back."""
+
 FINDINGS_MAX: Final = 20
 """Findings told of one run; one bug makes many."""
 
@@ -45,6 +48,10 @@ class Evidence:
     paid_shown: dict[str, int]
     doubled: list[str]
     codes_paid: dict[str, int]
+    refunds: dict[str, int]
+    """Attempt → how often staff was told that its money goes back."""
+    refunded_shown: dict[str, int]
+    """Trip → what the receipt on the screen said was refunded."""
     crashes: list[str]
     finished: bool
     restored: bool = False
@@ -60,6 +67,7 @@ class Figures:
     trips_paid: int = 0
     attempts: int = 0
     captures: int = 0
+    refunds: int = 0
     totals: int = 0
     acknowledgements: int = 0
 
@@ -86,6 +94,8 @@ class _Attempt:
     opened_at: int
     """The row that opened it."""
     state: str = "opened"
+    refunded: bool = False
+    """Approved, then given back by staff: what was sold stays sold."""
 
 
 class _Fold:
@@ -118,10 +128,17 @@ class _Fold:
         elif kind == "attempt_opened":
             self._opened(seq, event)
         elif kind == "attempt_changed":
-            self.attempts[event["attempt_id"]].state = event["state"]
+            attempt = self.attempts[event["attempt_id"]]
+            attempt.refunded |= attempt.state == "approved" and event["state"] == "voided"
+            attempt.state = event["state"]
         elif kind == "receipt_issued":
             self._receipt(seq, event["receipt"])
         self.after[seq] = (self._trip, self._now.phase, self._now.total)
+
+    def sold(self, attempt_id: str) -> bool:
+        """True where the cart took this attempt for paid, whatever was given back since."""
+        attempt = self.attempts[attempt_id]
+        return attempt.refunded or attempt.state == "approved"
 
     def _phase(self, seq: int, event: dict[str, Any]) -> None:
         self._now.phase = event["phase"]
@@ -196,12 +213,16 @@ def _money(evidence: Evidence, fold: _Fold, figures: Figures) -> Iterator[str]:
     captured = dict(_rows(evidence.acquirer, "SELECT key, amount_minor FROM tender WHERE status = 'approved'"))
     yield from _by_hand(evidence, captured)
     figures.captures = len(captured)
-    yield from _captures(fold, captured)
+    given_back = dict(_rows(evidence.till, f"SELECT attempt_id, amount_minor FROM attempt WHERE {REFUNDED}"))  # noqa: S608
+    figures.refunds = len(given_back)
+    yield from _refunds(evidence, fold, given_back, captured)
+    yield from _captures(fold, captured, given_back)
     for trip_id, trip in fold.trips.items():
         taken = sum(amount for one, amount in captured.items() if one in trip.attempts)
+        back = sum(fold.attempts[one].amount for one in trip.attempts if one in given_back and fold.sold(one))
         billed = sum(receipt["total_minor"] for receipt in trip.receipts)
-        if taken != billed or len(trip.receipts) > 1:
-            yield f"trip {trip_id}: {taken} captured, {billed} on {len(trip.receipts)} receipts"
+        if taken + back != billed or len(trip.receipts) > 1:
+            yield f"trip {trip_id}: {taken} captured, {back} refunded, {billed} on {len(trip.receipts)} receipts"
     for trip_id, total in evidence.paid_shown.items():
         if trip_id not in fold.trips or [one["total_minor"] for one in fold.trips[trip_id].receipts] != [total]:
             yield f"trip {trip_id} was shown as paid with {total}, and no such receipt is in the ledger"
@@ -222,11 +243,32 @@ def _once_a_trip(evidence: Evidence) -> Iterator[str]:
             yield f"the trip of code {name} was paid {names.count(name)} times"
 
 
+def _refunds(evidence: Evidence, fold: _Fold, given_back: dict[str, int], captured: dict[str, int]) -> Iterator[str]:
+    """Money goes back once, all of it, and nobody holds it afterwards; no receipt says more, or other, than that."""
+    for attempt_id, times in evidence.refunds.items():
+        if times > 1:
+            yield f"staff was told {times} times that {attempt_id} is given back"
+        if attempt_id not in given_back:
+            yield f"staff was told that {attempt_id} is given back, and it is not"
+    yield from (f"{attempt_id} was given back, and is held" for attempt_id in given_back if attempt_id in captured)
+    for attempt_id, attempt in fold.attempts.items():
+        if attempt.refunded and given_back.get(attempt_id) != attempt.amount:
+            yield f"the cart holds {attempt_id} of {attempt.amount} for refunded, the till {given_back.get(attempt_id)}"
+    for trip_id, shown in evidence.refunded_shown.items():
+        trip = fold.trips.get(trip_id)
+        told = sum(fold.attempts[one].amount for one in trip.attempts if fold.attempts[one].refunded) if trip else 0
+        if shown != told:
+            yield f"the receipt of trip {trip_id} said {shown} refunded; the ledger says {told}"
+
+
 def _by_hand(evidence: Evidence, captured: dict[str, int]) -> Iterator[str]:
     """Adds what people paid by code to `captured`."""
     attempt_of = dict(_rows(evidence.till, "SELECT code, attempt_id FROM attempt WHERE status = 'approved'"))
     by_hand = dict(_rows(evidence.till, "SELECT code, amount_minor FROM paid_code"))
+    returned = {code for (code,) in _rows(evidence.till, f"SELECT code FROM attempt WHERE {REFUNDED}")}  # noqa: S608
     for code, amount in by_hand.items():
+        if code in returned:
+            continue
         attempt_id = attempt_of.get(code)
         if attempt_id is None:
             yield f"{amount} taken by hand for code {code}, and no approved attempt has it"
@@ -239,7 +281,7 @@ def _by_hand(evidence: Evidence, captured: dict[str, int]) -> Iterator[str]:
             yield f"a person paid {amount} for code {code}, and the till has forgotten it"
 
 
-def _captures(fold: _Fold, captured: dict[str, int]) -> Iterator[str]:
+def _captures(fold: _Fold, captured: dict[str, int], given_back: dict[str, int]) -> Iterator[str]:
     """Cart and provider agree about every attempt."""
     for attempt_id, amount in captured.items():
         attempt = fold.attempts.get(attempt_id)
@@ -250,7 +292,7 @@ def _captures(fold: _Fold, captured: dict[str, int]) -> Iterator[str]:
         elif attempt.amount != amount:
             yield f"{amount} captured for {attempt_id} of {attempt.amount}"
     for attempt_id, attempt in fold.attempts.items():
-        if attempt.state == "approved" and attempt_id not in captured:
+        if attempt.state == "approved" and attempt_id not in captured and attempt_id not in given_back:
             yield f"{attempt_id} is approved on the cart, and nothing was captured"
         if attempt.state not in ENDED:
             yield f"{attempt_id} is still {attempt.state}, long after the last fault"

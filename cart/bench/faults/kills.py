@@ -224,6 +224,8 @@ class Trip:
                 paid_shown=self._paid,
                 doubled=[],
                 codes_paid={},
+                refunds={},
+                refunded_shown={},
                 crashes=[],
                 finished=finished,
             )

@@ -122,6 +122,8 @@ class Witness:
         """Chain, number and hash of each head that the cart took for committed."""
         self.paid_shown: dict[str, int] = {}
         """Trip → total, of each trip that the screen showed as paid."""
+        self.refunded_shown: dict[str, int] = {}
+        """Trip → what its receipt on the screen said was refunded."""
 
     def rows_on_disk(self) -> int:
         """How far the ledger is known to be on disk."""
@@ -161,6 +163,8 @@ class SimulatedDaemon(Daemon):
         super()._viewed(view)
         if self._boot.alive and view.phase == "paid" and view.trip_id is not None:
             self._witness.paid_shown[view.trip_id] = view.total_minor
+            if view.receipt is not None and view.receipt.refunded_minor:
+                self._witness.refunded_shown[view.trip_id] = view.receipt.refunded_minor
 
     def _committed(self, view: TripView | None) -> None:
         if self._boot.alive:

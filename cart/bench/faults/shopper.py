@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import sqlite3
 from collections.abc import Callable
@@ -29,6 +30,8 @@ class Shopper:
         self.done = False
         self.codes_paid: dict[str, int] = {}
         """Code → minor units that a person handed over at the till."""
+        self.refunds: dict[str, int] = {}
+        """Attempt → how often the till has told staff that its money goes back."""
         self._refusals = 0
         self._cart = cart
         self._till = till
@@ -45,6 +48,8 @@ class Shopper:
                 continue
             act = self._finish if self.finishing else self._act
             boot.context.run(act, daemon, daemon.core.view)
+            if not self.finishing and self._rng.random() < 0.03:
+                self._give_back()
 
     def _act(self, daemon: SimulatedDaemon, view: TripView) -> None:
         dice = self._rng.random()
@@ -128,3 +133,15 @@ class Shopper:
             return  # the page shows an error; whether the money was taken is what the till's record says
         if boot.alive:
             self.codes_paid[payment.code] = payment.amount_minor
+
+    def _give_back(self) -> None:
+        """Staff gives a trip's money back; now and then the same again, whatever the page says."""
+        boot, service = self._till.boot, self._service()
+        if boot is None or service is None:
+            return
+        with contextlib.suppress(TillProblem, sqlite3.Error):  # the page shows an error, and staff looks at the record
+            paid = [row.attempt_id for row in service.ledger.recent() if row.reference]
+            if paid:
+                attempt_id = self._rng.choice(paid)
+                boot.context.run(service.payments.refund, attempt_id, "milk was sour")
+                self.refunds[attempt_id] = self.refunds.get(attempt_id, 0) + boot.alive

@@ -169,6 +169,8 @@ class World:
             paid_shown=self.witness.paid_shown,
             doubled=self.captures.doubled,
             codes_paid=self.shopper.codes_paid,
+            refunds=self.shopper.refunds,
+            refunded_shown=self.witness.refunded_shown,
             crashes=[*self.cart.crashes, *self.till.crashes],
             finished=finished,
             restored=self.cart.restorations > 0,

@@ -151,7 +151,9 @@ def revoke(
     """In the store: revoke certificates. The broker refuses them once it has the new crl.pem and was restarted."""
     serial = load_certificate(keep).serial_number if keep is not None else None
     count = Authority.open(folder).revoke(name, keep_serial=serial)
-    typer.echo(f"{count} revoked; copy {folder / 'crl.pem'} to the broker and restart it")
+    typer.echo(
+        f"{count} revoked; copy {folder / 'crl.pem'} to the broker and restart it; a reload leaves connected carts on"
+    )
 
 
 @app.command("signing-key")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -238,6 +239,31 @@ def test_a_revoked_certificate_is_refused_and_the_rotated_key_is_not(store: Stor
     assert before.up
     assert [client.up for client in after] == [False, True]
     for client in (before, *after):
+        client.close()
+
+
+def test_a_new_revocation_list_refuses_new_connections_at_sighup_and_ends_the_old_one_at_a_restart(
+    store: Store,
+) -> None:
+    """Why `cart provision revoke` asks for a restart."""
+    root = store.enrol("cart-S")
+    identity = Identity(root)
+    connected = store.client(identity.certificate, identity.key)
+    provision.revoke("cart-S", store.ca)
+    shutil.copy(store.ca / "crl.pem", store.broker_files / "crl.pem")
+    assert store.process is not None
+    store.process.send_signal(signal.SIGHUP)
+    ends = time.monotonic() + PATIENCE_S
+    while "Reloading config" not in (store.folder / "mosquitto.log").read_text() and time.monotonic() < ends:
+        time.sleep(0.02)
+    another = store.client(identity.certificate, identity.key, client_id="another")
+    connected.say("store/store-1/cart/cart-S/up/health")
+    assert (connected.up, connected.down, another.up) == (True, False, False)
+    store.stop()
+    store.start()
+    restarted = store.client(identity.certificate, identity.key)
+    assert (connected.down, restarted.up) == (True, False)
+    for client in (connected, another, restarted):
         client.close()
 
 

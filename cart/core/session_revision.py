@@ -12,6 +12,7 @@ from dataclasses import replace
 from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import Hypothesis, ItemRemoved, StepExplained
 from cart.core.reconciliation import Again, Explanation, Gone, Move, Settled, Window, rethink, used_by
+from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.reconciliation.rethink import STEPS, Used
 from cart.core.session_desk import Desk
 from cart.core.session_moves import confirm, make_moves
@@ -65,10 +66,17 @@ def second_thoughts(desk: Desk) -> bool:
     anew = window_anew(desk, groups, steps)
     settled = tuple(Settled(step_ids, _used(seen, groups)) for step_ids, seen in believed)
     found = rethink(anew, _scans(desk, groups), settled)
-    if found is None:
+    if found is None or _prices_what_is_asked(desk, found):
         return False
     _carry_out(desk, found, believed, settled, anew)
     return True
+
+
+def _prices_what_is_asked(desk: Desk, found: Again) -> bool:
+    """Whether loose goods would get a price from the very step of which is asked whether they were alone in it."""
+    asked = {i for o in desk.open_of("wrong_weight") if o.event.reason == NOT_ALONE for i in o.event.step_ids}
+    priced = [e for e in found.explanations if e.ranged is not None and e.ranged.priced]
+    return any(asked.intersection(e.step_ids) for e in priced)
 
 
 def _revisable(desk: Desk) -> list[tuple[tuple[int, ...], Seen]]:

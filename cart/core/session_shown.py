@@ -23,6 +23,9 @@ _SPREAD_G = 1.0
 _HID_NS = 20_000_000_000
 """It went in with another thing at most this long before its scan."""
 
+_TOGETHER_NS = 15_000_000_000
+"""Things scanned within this time before a movement may have gone in with it."""
+
 
 def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
     """Take an out-and-in-again for the answer to a plain `not_placed`, if what moved may weigh like its line."""
@@ -63,6 +66,8 @@ def _host(desk: Desk, line: Line, weight_g: float) -> tuple[Line, PlacedGroup] |
     for _, other, group in sorted(groups, key=lambda found: -found[0]):
         left_g = (group.weight_g or 0.0) - weight_g
         mean_g, sd_g = unit_weight(desk, other)
+        if other.unit == "kg" and line.pending[0].since_ns < group.since_ns - _TOGETHER_NS:
+            continue  # its price is not touched for a thing that was scanned long before
         if other.unit == "kg":
             alone = sum(group.step_ids == g.step_ids for li in desk.state.basket.lines.values() for g in li.placed) == 1
             if other.expected_g is None and alone and left_g >= minimum_g(desk):

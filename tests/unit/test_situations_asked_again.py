@@ -90,3 +90,22 @@ def test_lifted_out_and_put_in_again_at_its_question_it_is_there(shopper: Shoppe
     shopper.take(139.0).put(139.0).wait(1.0)
     assert shopper.lines == {"S4": (1, "confirmed"), "S9": (1, "confirmed")}
     assert shopper.open == []
+
+
+def test_two_movements_that_fit_nothing_are_not_two_things_by_their_sum(shopper: Shopper) -> None:
+    shopper.scan(4).wait(0.8).scan(4).put(139.2).wait(4.0)
+    shopper.scan(12).wait(0.5).put(235.4).put(233.6).wait(2.0)
+    assert shopper.line(4).placed == 1
+    assert shopper.line(12).placed == 0
+
+
+def test_produce_asked_about_is_not_priced_because_something_was_taken_out(shopper: Shopper) -> None:
+    shopper.scan(8).wait(0.5)
+    shopper.touch("produce", sku="S9")
+    shopper.put(700.0 + 610.0).wait(4.0)
+    shopper.scan(12).put(330.0).wait(9.0)
+    shopper.take(610.0).wait(1.0)
+    assert shopper.line(9).weight_g is None
+    shopper.put(610.0).wait(1.0)
+    assert shopper.line(9).weight_g == pytest.approx(610.0, abs=2.0)
+    assert shopper.line(8).state == "confirmed"

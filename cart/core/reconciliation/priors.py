@@ -53,7 +53,7 @@ PLACE_RANK = -0.4
 """Each waiting line that was scanned later makes an earlier one less likely to come next."""
 PLACE_PASSED = -3.0
 """Something else has gone in since its scan: it was left on the shelf or scanned twice, where anything newer fits."""
-PLACE_DOUBLED = -3.0
+PLACE_DOUBLED = -4.0
 """A unit whose scan was a repeat as likely as not: it goes in only where nothing else fits."""
 DOUBLED_LEFT = 0.3
 """So much of the log odds of leaving a scanned thing out remains for such a unit."""

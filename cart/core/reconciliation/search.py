@@ -112,12 +112,10 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
     # Each further movement has a weight of its own: any share of the whole, and that has a density too.
     share = math.log(max(10.0, *(abs(s.delta_g) for s in group.steps)))
     again = (len(group.steps) - 1) * (priors.ANOTHER_MOVEMENT - share)
-    movements = again + sum(map(_pause, group.steps, group.steps[1:]))
-    for known in search.near_in(target_g, variance_g2):
-        if known.moves:
-            group.fit(known, _NOTHING, known.log_prior + movements)
-        elif not alone:
-            group.fit(known, _NOTHING, priors.CANCEL + again)
+    movements = (
+        again if _taken_as_asked(search.window, group) else again + sum(map(_pause, group.steps, group.steps[1:]))
+    )
+    _known_in(search, group, movements, again)
     for unknown in search.ranged_in if alone or ranged else ():
         anothers = any(
             w.step_id in group.ids and w.line_id != unknown.moves[0].key for w in search.window.waiting if w.step_id
@@ -141,6 +139,25 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
         _swaps(search, group)
     for found in (*_nothing_moved(search.window, group.steps), *_part_back_out(group.steps)):
         group.keep(found)
+
+
+def _known_in(search: Search, group: Group, movements: float, again: float) -> None:
+    """What has gone in, of known weight. Several things put in with several movements go in one after the other, and
+    each movement then fits some of them: their sum alone tells nothing.
+    """
+    one_by_one = len(group.steps) > 1 and all(s.delta_g >= 0.0 for s in group.steps)
+    for known in search.near_in(group.target_g, group.variance_g2):
+        if known.moves and not (one_by_one and sum(m.units for m in known.moves) > 1):
+            group.fit(known, _NOTHING, known.log_prior + movements)
+        elif not known.moves and len(group.steps) > 1:
+            group.fit(known, _NOTHING, priors.CANCEL + again)
+
+
+def _taken_as_asked(window: Window, group: Group) -> bool:
+    """Whether the last movement takes out what the shopper was asked to put in alone: however long that took."""
+    last = group.steps[-1]
+    asked_ns = [w.asked_alone_ns for w in window.waiting if w.asked_alone_ns is not None]
+    return last.delta_g < 0.0 and len(group.steps) > 1 and any(at_ns <= last.began_ns for at_ns in asked_ns)
 
 
 def _pause(step: Step, after: Step) -> float:

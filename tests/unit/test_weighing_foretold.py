@@ -82,3 +82,32 @@ def test_a_scan_and_what_is_inside_foretell() -> None:
     # What was weighed going in is known going out.
     assert scanned.lines["S4"] == (1, "confirmed")
     assert seconds(scanned, -139.0) < seconds(unscanned, -130.0)
+
+
+def test_hands_that_stay_in_the_basket_gain_less_by_what_is_foretold() -> None:
+    odds = Odds()
+
+    def asked(delta_g: float) -> float:
+        return odds.asked(
+            10 * S, delta_g, 1.0, sigma_g=1.0, quiet_s=0.1, busy_s=0.0, released=False, slow=False
+        )  # fmt: skip
+
+    def gained() -> float:
+        odds.foretold = []
+        plain = asked(300.0)
+        odds.foretold = [Foretold(300.0, 6.0)]
+        return plain - asked(300.0)
+
+    calm = gained()
+    odds.touched(9 * S)
+    once = gained()
+    odds.touched(round(9.5 * S))
+    assert calm == pytest.approx(2 * once)
+    assert once == pytest.approx(2 * gained())
+
+
+def test_an_item_with_a_hand_still_on_it_is_not_the_item() -> None:
+    odds = Odds()
+    odds.foretold = [Foretold(1936.0, 38.0)]
+    assert odds.gain(1936.0 + 70.0, 1.0) > 1.0
+    assert odds.gain(1936.0 + 111.0, 1.0) == 0.0

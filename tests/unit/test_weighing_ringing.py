@@ -59,3 +59,19 @@ def test_a_heavy_item_is_known_while_it_still_rings() -> None:
         assert step.delta_g == pytest.approx(2500.0, abs=4 * step.sigma_g)
         # At 14 Hz and 4 % it takes a second to ring below a gram.
         assert step.decided_ns - rest_ns < 0.5 * S
+
+
+def test_rest_once_told_stays_while_a_heavy_item_still_rings() -> None:
+    settings = ScaleSettings(counts_per_gram=21.5, tare_counts=84_213)
+    physics = Physics(glitches_per_hour=0.0, gaps_per_hour=0.0, wander_g=2.0, damping=0.04)
+    for seed in range(6):
+        world = Platform(settings, seed, physics)
+        world.put(3 * S, 2000.0, press_g=900.0, style="press")
+        weigher = Weigher(settings)
+        told: list[bool] = []
+        for t_ns, counts in world.conversions(0, 7 * S):
+            stepped = any(isinstance(event, WeightStep) for event in weigher.feed(t_ns, counts))
+            if stepped or told:
+                told.append(weigher.live.stable)
+        assert len(told) > 100
+        assert all(told)

@@ -280,7 +280,7 @@ class StepDetector:
                     )
                     if seen.quiet:
                         self._run = n
-                        return self._weigh(t_ns, period_s, seen, n)
+                        return self._weigh(t_ns, period_s, seen, n, keep)
             if n == HEARD_SAMPLES:
                 break
             n = max(HEARD_SAMPLES, round(0.75 * n))
@@ -305,8 +305,8 @@ class StepDetector:
             return evidence.look_ringing(samples, self.sigma_g, period_us, *ringing, error)
         return seen
 
-    def _weigh(self, t_ns: int, period_s: float, seen: Window, n: int) -> WeightStep | None:
-        """The basket looks quiet: back where it was, or a step if a hand can be ruled out."""
+    def _weigh(self, t_ns: int, period_s: float, seen: Window, n: int, keep: float | None = None) -> WeightStep | None:
+        """The basket looks quiet: back where it was, or a step if a hand can be ruled out. `keep`: as it was heard."""
         away_s = (t_ns - self._left_ns) * 1e-9
         drift = DRIFT_SD_G_PER_S * away_s
         delta = seen.level_g - self.reference.g
@@ -321,7 +321,7 @@ class StepDetector:
                 most = DRIFT_G_PER_S * away_s + 3.0 * unsure * math.sqrt(self.reference.variance)
                 self.reference.g += max(-most, min(most, max(0.5, unsure) * delta))
                 self._settle(t_ns, seen.level_g, seen.level_sd_g, n, 0.0)
-                self._ring_on(seen, n, period_s)
+                self._ring_on(seen, n, period_s, keep)
             return None
         if seen.hides or seen.level_sd_g > max(1.0, 0.001 * abs(delta)):
             return None
@@ -337,16 +337,18 @@ class StepDetector:
         self.reference.g = seen.level_g
         self.reference.loaded(delta)
         self._settle(t_ns, seen.level_g, seen.level_sd_g, n, REFINE_S)
-        self._ring_on(seen, n, period_s)
+        self._ring_on(seen, n, period_s, keep)
         return step
 
-    def _ring_on(self, seen: Window, n: int, period_s: float) -> None:
+    def _ring_on(self, seen: Window, n: int, period_s: float, keep: float | None) -> None:
         """What still rings, and how fast that dies away: rest is not left for it."""
-        ringing = (self.ring.at(seen.level_g, period_s) or self._guess) if seen.rings else None
-        if ringing is not None:
-            self._keep = ringing[1]
+        if keep is None and seen.rings:
+            ringing = self.ring.at(seen.level_g, period_s) or self._guess
+            keep = ringing[1] if ringing is not None else None
+        if keep is not None:
+            self._keep = keep
             # `ring_g` is its size in the middle of the window.
-            self._ringing_g = seen.ring_g * self._keep ** (n / 2)
+            self._ringing_g = seen.ring_g * keep ** (n / 2)
 
     def _rest_began(self, seen: Window, delta_g: float, period_s: float) -> int:
         """When the last touch was: back to where the signal leaves the band that noise and free ringing explain."""

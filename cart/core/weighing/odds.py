@@ -19,13 +19,20 @@ LOOKS = 1.2
 AGITATED = 1.0
 """How much more is asked for each recent touch that changed nothing, up to two."""
 AGITATED_S = 8.0
-TOUCH_S = 0.26
-"""A light touch does not last: the odds that it is still there fall as exp(−(t/0.26 s)²); noise hides its ends."""
+TOUCH_S = 0.29
+"""A light touch does not last: the odds that it is still there fall as exp(−(t/0.29 s)²); noise hides its ends."""
 LIGHT_G = 200.0
 FORETOLD_IN, FORETOLD_OUT = 1.2, 0.5
 """How much likelier a change is one that was foretold than a touch where each would do. Who scanned puts in."""
 FORETOLD_MAX = 5.5
 FORETOLD_MANY = 32
+FORETOLD_AGITATED = 0.5
+"""What remains of that for each recent touch: hands that stay in the basket hold many weights, sooner or later one of
+those foretold."""
+FORETOLD_BUSY_S = 3.0
+"""The same where it went on for long: letting a thing down takes a second or two, rummaging goes on."""
+FORETOLD_SDS = 2.5
+"""Further off than this it may as well be the item with a hand still on it."""
 HAND_DECADES = math.log(1000.0)
 """A hand's force may be anything from 5 g to 5 kg, each factor as likely as another."""
 
@@ -63,9 +70,11 @@ class Odds:
         asked += LOOKS * math.log1p(max(0.0, busy_s))
         if released:
             asked -= RELEASED
-        asked += AGITATED * sum(t_ns - t < AGITATED_S * 1e9 for t in self._touches_ns)
+        touches = sum(t_ns - t < AGITATED_S * 1e9 for t in self._touches_ns)
+        asked += AGITATED * touches
         if self.foretold:
-            asked -= self.gain(delta_g, sd_g)
+            share: float = FORETOLD_AGITATED**touches / (1.0 + (busy_s / FORETOLD_BUSY_S) ** 2)
+            asked -= share * self.gain(delta_g, sd_g)
         return max(EVIDENCE_MIN, asked)
 
     def gain(self, delta_g: float, sd_g: float) -> float:
@@ -80,6 +89,8 @@ class Odds:
         for one in alike:
             variance = one.sd_g * one.sd_g + sd_g * sd_g
             off = delta_g - one.delta_g
+            if off * off > FORETOLD_SDS**2 * variance:
+                continue
             density += math.exp(-0.5 * off * off / variance) / math.sqrt(2 * math.pi * variance)
         odds = (FORETOLD_IN if delta_g > 0 else FORETOLD_OUT) * density / len(alike) * abs(delta_g) * HAND_DECADES
         return min(FORETOLD_MAX, math.log(odds)) if odds > 1.0 else 0.0

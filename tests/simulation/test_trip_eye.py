@@ -19,7 +19,7 @@ STRANGE = [p for p in GOODS.products if p.item.vision_class is None]
 
 def looks_at(eye: Eye, count: int) -> list[tuple[str, dict[str, float]]]:
     rng = random.Random(2)
-    seen = []
+    seen: list[tuple[str, dict[str, float]]] = []
     for number in range(count):
         product = rng.choice(KNOWN)
         looks = eye.looks(0, (Thing(number, product, 1.0),), "in")

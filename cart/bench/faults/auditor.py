@@ -18,8 +18,10 @@ from typing import Any, Final
 ENDED: Final = frozenset({"approved", "declined", "cancelled", "voided"})
 """States of an attempt from which no money can come any more, or has come."""
 
-ACCUSATIONS: Final = frozenset({"ledger_hash_wrong", "ledger_forked", "ledger_rewritten", "chain_cut_back"})
-"""Notes that the store makes only of a cart that was tampered with, and here none was."""
+ACCUSATIONS: Final = frozenset(
+    {"ledger_hash_wrong", "ledger_forked", "ledger_rewritten", "chain_cut_back", "trip_paid_before"}
+)
+"""Notes that the store makes only of a cart that was tampered with or has forgotten an attempt; here none has."""
 
 LEFT_TO_STAFF: Final = "a payment was begun since the ledger was cut back"
 """Why a cart locks that was given an older journal, and had offered a code before the store could tell it."""
@@ -338,7 +340,7 @@ def _store(evidence: Evidence, rows: list[tuple[Any, ...]], figures: Figures) ->
     if held != rows:
         yield f"the store holds {len(held)} rows of the cart's {len(rows)}, or others"
     for cart_id, what, detail in _rows(evidence.till, "SELECT cart_id, what, detail FROM security_note"):
-        if what in ACCUSATIONS and not (evidence.restored and what == "chain_cut_back"):
+        if what in ACCUSATIONS and not (evidence.restored and what in ("chain_cut_back", "trip_paid_before")):
             yield f"the store accuses {cart_id} of {what}: {detail}"
 
 

@@ -64,10 +64,11 @@ def read_catalog_json(data: bytes | str, source: str) -> Catalog:
         raise CatalogError(f"{source}: over {BYTES_MAX // 2**20} MB; is this a catalogue? give the right file")
     report = Report(source)
     try:
-        catalog = msgspec.json.decode(raw, type=Catalog)
+        try:
+            catalog = msgspec.json.decode(raw, type=Catalog)
+        except msgspec.ValidationError:
+            return checked(_decode_by_rows(raw, report), report)  # what follows the wrong field may be no JSON at all
         return checked(ReadCatalog(catalog, "items", range(1, len(catalog.items) + 1)), report)
-    except msgspec.ValidationError:
-        return checked(_decode_by_rows(raw, report), report)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CatalogError(_not_json(raw, source, str(error))) from None
 

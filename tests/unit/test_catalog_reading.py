@@ -230,3 +230,8 @@ def test_warnings_do_not_refuse() -> None:
         ("p", "skus"),
         ("p", "departments"),
     ]
+
+
+def test_a_wrong_field_before_broken_json_is_one_clear_line_too() -> None:
+    with pytest.raises(CatalogError, match="not JSON"):
+        read_catalog_json(b'{"version": "one", "items": [ } }', "catalog.json")

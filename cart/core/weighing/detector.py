@@ -41,6 +41,9 @@ STEP_MIN_SIGMAS = 4.5
 DRIFT_SD_G_PER_S = 0.03
 FIRST_SIGMA_G = 1.5
 SIGMA_MIN_G, SIGMA_MAX_G = 0.1, 12.0
+NOISE_S, NOISE_SLOW_S, NOISIER = 1.5, 12.0, 1.4
+"""For how long noise must be white, and how much louder than learned, to be believed while nothing is at rest. Below
+RATE_MIN the vibration of rolling looks white, too, but it does not last."""
 QUIET_S = 0.1
 """The shortest stretch that can be called quiet."""
 RINGING_QUIET_S = 0.35
@@ -214,6 +217,8 @@ class StepDetector:
 
     def _moving(self, t_ns: int, period_s: float) -> WeightStep | None:
         self._since += 1
+        if self._since % 32 == 0:
+            self._hear_noise(period_s)
         self._highest_g = max(self._highest_g, self._xs[-1])
         least = max(4, round(QUIET_S / period_s))
         xs = self._xs
@@ -286,6 +291,15 @@ class StepDetector:
             n = max(HEARD_SAMPLES, round(0.75 * n))
         self._run = 0
         return None
+
+    def _hear_noise(self, period_s: float) -> None:
+        """A cable or a supply may get noisier within a trip: learned only at rest, that would never be rest again."""
+        n = max(32, round((NOISE_SLOW_S if period_s * RATE_MIN > 1 else NOISE_S) / period_s))
+        if self._since >= n and len(self._xs) >= n:
+            sigma = evidence.white_noise(self._xs[-n:])
+            if sigma is not None and NOISIER * self.sigma_g < sigma < SIGMA_MAX_G:
+                self.sigma_g = sigma
+                self._noise_seen = 0
 
     def _while_rolling(self, t_ns: int, period_s: float) -> WeightStep | None:
         told = self._rolling.change(self._xs, self._since, self.reference.g, self.sigma_g, period_s)

@@ -234,4 +234,4 @@ def test_warnings_do_not_refuse() -> None:
 
 def test_a_wrong_field_before_broken_json_is_one_clear_line_too() -> None:
     with pytest.raises(CatalogError, match="not JSON"):
-        read_catalog_json(b'{"version": "one", "items": [ } }', "catalog.json")
+        read_catalog_json(b'{"version": 1, "currency": "EUR", "items": [{"sku": 1}], x}', "catalog.json")

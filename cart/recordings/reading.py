@@ -45,7 +45,7 @@ RECORD_BYTES_MAX = 256 << 20  # A catalogue of 100,000 items is 30 MB; a chunk w
 RECORD_HEAD = struct.Struct("<BQ")
 CHUNK_HEAD = struct.Struct("<QQQ")
 
-DAMAGE = (McapError, ValueError, struct.error, zstandard.ZstdError, RuntimeError)
+DAMAGE = (McapError, ValueError, OverflowError, struct.error, zstandard.ZstdError, RuntimeError)
 """What the library and the decompressors raise on damaged bytes (lz4 raises plain RuntimeError)."""
 
 

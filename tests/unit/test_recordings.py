@@ -347,3 +347,19 @@ def test_a_full_disk_gets_one_line() -> None:
 def test_truth_is_signed_by_its_event(event: str, weight_g: float | None, change_g: float | None) -> None:
     read = msgspec.convert({"event": event, "rest_ns": 1, "weight_g": weight_g}, TruthEvent)
     assert read.change_g == change_g
+
+
+def test_an_attachment_longer_than_any_file_is_damage(tmp_path: Path) -> None:
+    """Its length field may say anything up to 2**64 - 1: found by fuzzing."""
+    path = tmp_path / "a.mcap"
+    with path.open("wb") as stream:
+        writer = Writer(stream, compression=CompressionType.NONE)
+        writer.start()
+        writer.add_attachment(create_time=0, log_time=0, name="cart.toml", media_type="t", data=b"DATA")
+        writer.finish()  # type: ignore[no-untyped-call]
+    data = path.read_bytes()
+    length = (4).to_bytes(8, "little") + b"DATA"
+    assert data.count(length) == 1
+    path.write_bytes(data.replace(length, b"\xff" * 8 + b"DATA"))
+    with pytest.raises(RecordingError, match=r"attachment cart\.toml is cut short"):
+        open_recording(path)

@@ -34,7 +34,7 @@ from cart.daemon import composition, store_part
 from cart.daemon.composition import Daemon
 from cart.journal import Journal, Opened, ledger_file
 from cart.journal import journal as journal_module
-from cart.sync import link
+from cart.sync import link, outbox
 from cart.sync.connection import Broker
 from cart.sync.outbox import OutboxSender
 from cart.till import ledger as till_ledger
@@ -45,7 +45,7 @@ from cart.till.service import Till
 STORE: Final = "store-1"
 CART: Final = "cart-1"
 
-CLOCKED: Final[list[ModuleType]] = [composition, daemon_clock, journal_module, till_ledger, service]
+CLOCKED: Final[list[ModuleType]] = [composition, daemon_clock, journal_module, outbox, till_ledger, service]
 """Modules whose `time` and `secrets` are replaced."""
 
 T = TypeVar("T")

@@ -59,8 +59,10 @@ def test_a_scenario_that_fails_on_the_embedded_broker_says_where_and_both_report
 
 
 def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
+    # A shell's background jobs ignore Ctrl-C, and with them a test run that was started so.
+    heeding = ("env", "--default-signal=INT")
     with subprocess.Popen(
-        [*CART, "demo", "--no-open", "--folder", str(tmp_path / "demo")], stdout=subprocess.PIPE, text=True
+        [*heeding, *CART, "demo", "--no-open", "--folder", str(tmp_path / "demo")], stdout=subprocess.PIPE, text=True
     ) as demo:
         assert demo.stdout is not None
         said = ""

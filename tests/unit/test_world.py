@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,14 +89,15 @@ class Rig:
         return (self.wire.conversion().counts - SETTINGS.tare_counts) / SETTINGS.counts_per_gram
 
     def received(self) -> bytes:
-        """What the cart reads from its scanner's port."""
+        """What the cart reads from its scanner's port; the kernel passes bytes on in its own time."""
         fd = os.open(self.port.link, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        read = b""
         try:
-            return os.read(fd, 65536)
-        except BlockingIOError:
-            return b""
+            while select.select([fd], [], [], 0.1)[0]:
+                read += os.read(fd, 65536)
         finally:
             os.close(fd)
+        return read
 
     def close(self) -> None:
         self.port.close()

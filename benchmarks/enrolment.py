@@ -27,13 +27,14 @@ from benchmarks.run_all import machine
 from benchmarks.vision import MODELS, progress
 from benchmarks.vision_baselines import Backbone
 from benchmarks.vision_data import DataError, Photo, read_picture, read_split
-from benchmarks.vision_figures import auroc, share
+from benchmarks.vision_figures import share
 from cart.core.enrolled import EnrolledTable
 from cart.core.problem import Problem
 from cart.vision.enrolment import EnrolmentProblem, Prototypes, check_new, check_pictures, direction, enrol
 from drivers.classifier import NONE, Classification, Classifier, classification, prepare
 from drivers.errors import DriverError
 from drivers.model_folder import Manifest
+from models.measures import auroc
 
 Floats = npt.NDArray[np.float64]
 

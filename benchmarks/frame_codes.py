@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import math
 import re
 import sys
 import time
@@ -27,6 +26,7 @@ import numpy as np
 import zxingcpp
 
 from benchmarks.frame_code_pictures import FAMILIES, RETAIL, Image, Picture, picture
+from cart.bench.wilson import wilson
 from cart.core.barcodes import BarcodeError, read_barcode
 from drivers.frame_codes import read_picture, read_still_codes
 
@@ -79,15 +79,6 @@ def photographs(folder: Path) -> Iterator[Picture]:
         yield Picture("photo" if label else "no code", read_picture(path), frozenset(gtins))
 
 
-def wilson_upper(wrong: int, total: int, z: float = 1.96) -> float:
-    """The upper end of Wilson's 95 % interval of a share (Wilson, JASA 22, 1927)."""
-    if not total:
-        return 1.0
-    share = wrong / total
-    middle = share + z * z / (2 * total)
-    return (middle + z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))) / (1 + z * z / total)
-
-
 def measure(pictures: Iterator[Picture]) -> dict[str, Any]:
     """Counts by reader and kind, ms a picture, and how many pictures the cart lost that zxing-cpp had."""
     counts: dict[str, dict[str, dict[str, int]]] = {
@@ -114,7 +105,7 @@ def _summary(kinds: dict[str, dict[str, int]], taken: list[float]) -> dict[str, 
     return {
         "all": total,
         "retail": retail,
-        "wrong_share_upper_95": wilson_upper(total["wrong"], total["pictures"]),
+        "wrong_share_upper_95": wilson(total["wrong"], total["pictures"])[1],
         "ms_median": float(np.median(taken)) if taken else None,
         "ms_p95": float(np.percentile(taken, 95)) if taken else None,
         "ms_max": max(taken, default=None),

@@ -22,10 +22,11 @@ import numpy.typing as npt
 from benchmarks.run_all import machine
 from benchmarks.vision_baselines import Backbone, regressed
 from benchmarks.vision_data import DataError, Photo, read_picture, read_split
-from benchmarks.vision_figures import auroc, calibration_error, per_class, share, top_five, worst_pairs
+from benchmarks.vision_figures import per_class, share, top_five, worst_pairs
 from cart.core.problem import Problem
 from drivers.classifier import NONE, Classifier, available_runtimes
 from drivers.errors import DriverError
+from models.measures import auroc, confidence_error
 
 MODELS = Path(__file__).parents[1] / "models"
 TIMED_PHOTOS = 40
@@ -81,8 +82,8 @@ def measure(classifier: Classifier, photos: Sequence[Photo]) -> dict[str, Any]:
         "fine": float(right.mean()),
         "coarse": float(np.mean(right_coarse)),
         "top5": float(five.mean()),
-        "ece": round(calibration_error(confidence, right), 6),
-        "ece_if_of_a_known_class": round(calibration_error(confidence / np.maximum(1 - none, 1e-12), right), 6),
+        "ece": round(confidence_error(confidence, right), 6),
+        "ece_if_of_a_known_class": round(confidence_error(confidence / np.maximum(1 - none, 1e-12), right), 6),
         "n": len(known),
         "bounds": {
             "fine": share(int(right.sum()), len(known)),
@@ -151,7 +152,7 @@ def baseline(backbone: Path, train: Sequence[Photo], test: Sequence[Photo]) -> d
         "fine": float(right.mean()),
         "coarse": float(coarse.mean()),
         "top5": float(top_five(scores, truth).mean()),
-        "ece": calibration_error(scores.max(axis=1), right),
+        "ece": confidence_error(scores.max(axis=1), right),
         "n": len(test),
         "bounds": {"fine": share(int(right.sum()), len(test)), "coarse": share(int(coarse.sum()), len(test))},
     }

@@ -14,8 +14,6 @@ from cart.bench.wilson import wilson
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
-BINS = 15
-"""Of the calibration error, as in Guo et al. 2017, "On calibration of modern neural networks"."""
 PAIRS = 10
 
 
@@ -30,24 +28,6 @@ def top_five(scores: Floats, truth: Ints) -> npt.NDArray[np.bool_]:
     own = scores[np.arange(len(truth)), truth]
     found: npt.NDArray[np.bool_] = (scores >= own[:, np.newaxis]).sum(axis=1) <= 5
     return found
-
-
-def calibration_error(confidence: Floats, right: npt.NDArray[np.bool_]) -> float:
-    """Expected calibration error of the first guess: mean |confidence − accuracy| over BINS bins of equal width."""
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    error = 0.0
-    for which in range(BINS):
-        inside = bins == which
-        if inside.any():
-            error += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
-    return float(error)
-
-
-def auroc(positive: Floats, negative: Floats) -> float:
-    """Probability that a positive scores above a negative (ties half): Mann–Whitney's U over its largest value."""
-    below = np.sort(negative)
-    wins = np.searchsorted(below, positive, "left") + np.searchsorted(below, positive, "right")
-    return float(wins.mean() / (2 * len(below)))
 
 
 def per_class(labels: Sequence[str], guessed: Ints, truth: Ints, confidence: Floats) -> dict[str, dict[str, Any]]:

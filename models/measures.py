@@ -32,12 +32,15 @@ def accuracy(logits: Floats, fine: Labels, coarse_of: Sequence[int]) -> dict[str
     }
 
 
-def calibration_error(probabilities: Floats, fine: Labels, bins: int = 15) -> float:
+def calibration_error(probabilities: Floats, fine: Labels) -> float:
+    """Expected calibration error of the likeliest class: see `confidence_error`."""
+    return confidence_error(probabilities.max(1), probabilities.argmax(1) == fine)
+
+
+def confidence_error(confidence: Floats, right: NDArray[np.bool_], bins: int = 15) -> float:
     """Expected calibration error: the mean gap between confidence and accuracy over bins of equal width, weighted by
     their photos (Guo et al. 2017).
     """
-    confidence = probabilities.max(1)
-    right = probabilities.argmax(1) == fine
     place = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = [
         abs(float(right[place == b].mean() - confidence[place == b].mean())) * float((place == b).mean())

@@ -15,8 +15,9 @@ import pytest
 from benchmarks.vision import measure
 from benchmarks.vision_baselines import regressed
 from benchmarks.vision_data import DataError, read_split
-from benchmarks.vision_figures import auroc, calibration_error, per_class, top_five, worst_pairs
+from benchmarks.vision_figures import per_class, top_five, worst_pairs
 from drivers.classifier import Classifier, available_runtimes
+from models.measures import auroc, confidence_error
 from tests.stand_in_model import COLOURS_RGB, GROUPS, picture_of, write_stand_in
 
 PHOTOS = 5
@@ -161,8 +162,8 @@ def test_the_command_ends_in_one_line_and_status_2(tmp_path: Path, model: Path) 
 def test_calibration_error_by_hand() -> None:
     confidence = np.array([0.95, 0.95, 0.95, 0.95, 0.55, 0.55])
     right = np.array([True, True, True, False, True, False])
-    assert calibration_error(confidence, right) == pytest.approx(4 / 6 * 0.2 + 2 / 6 * 0.05)
-    assert calibration_error(np.ones(3), np.ones(3, bool)) == 0.0
+    assert confidence_error(confidence, right) == pytest.approx(4 / 6 * 0.2 + 2 / 6 * 0.05)
+    assert confidence_error(np.ones(3), np.ones(3, bool)) == 0.0
 
 
 def test_auroc_by_hand() -> None:

@@ -9,10 +9,9 @@ conversion, and DOUT is high after each of these; a clock high for 60 µs powers
 from __future__ import annotations
 
 import abc
-import dataclasses
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
+from drivers.bounded_reader import BoundedReader
 from drivers.clock import Clock
 from drivers.errors import (
     DriverError,
@@ -25,7 +24,7 @@ from drivers.errors import (
     StuckLow,
 )
 from drivers.gpio import clock_of
-from drivers.protocols import ConverterStatistics, GpioApi, Reading
+from drivers.protocols import GpioApi, Reading
 
 Gain = Literal[32, 64, 128]
 WORD_BITS = 24
@@ -35,8 +34,6 @@ OVERLONG_NS = 60_000
 POWER_DOWN_S = 0.01
 """Far beyond 60 µs: after shorter resets the first words are unsteady (so says the kernel's hx711.c)."""
 SETTLING_CONVERSIONS = 4
-READ_TIMEOUT_S = 0.8
-"""Longer than the 0.3–0.7 s gaps that sound rigs show at 10 samples/s, short enough to name a fault within a second."""
 BAD_WORDS_MAX = 3
 """One word can be a disturbance on the wires; three in a row are a fault."""
 TRAILING_ONES = 0xFFFF
@@ -58,7 +55,7 @@ def to_counts(word: int) -> int:
     return word - 0x1000000 if word & 0x800000 else word
 
 
-class PinReader(abc.ABC):
+class PinReader(BoundedReader):
     """A reader of the HX711 over two pins; backends say how one word is clocked.
 
     A reading's `t_ns` is when DOUT was first seen low. It is polled, so that is up to a 25th of a conversion after it
@@ -77,14 +74,12 @@ class PinReader(abc.ABC):
         clock: Clock | None = None,
     ) -> None:
         """`samples_per_second` is how the chip's RATE pin is tied: 10 or 80. Pins are BCM numbers."""
+        super().__init__(clock_of(gpio) if clock is None else clock)
         self.gain = gain
         self._gpio = gpio
-        self._clock = clock_of(gpio) if clock is None else clock
         self._dout, self._sck = dout_pin, sck_pin
         self._nominal_ns = round(1e9 / samples_per_second)
         self._period_ns = float(self._nominal_ns)
-        self._statistics = ConverterStatistics()
-        self._busy_since_ns: int | None = None
         self._ready_ns = 0
         self._seen_ns: int | None = None
         self._settled_ns = 0
@@ -93,27 +88,9 @@ class PinReader(abc.ABC):
         self._powered = False
         self._closed = False
 
-    @property
-    def statistics(self) -> ConverterStatistics:
-        """A copy."""
-        return dataclasses.replace(self._statistics)
-
-    @property
-    def busy_since_ns(self) -> int | None:
-        """When the read now under way began; None between reads."""
-        return self._busy_since_ns
-
     def figures(self) -> dict[str, float]:
         """Statistics, and the measured rate in samples/s."""
-        return {**self._statistics.figures(), "samples_per_second": 1e9 / self._period_ns}
-
-    def read(self, timeout_s: float = READ_TIMEOUT_S) -> Reading:
-        """See `ScaleReader.read`."""
-        self._busy_since_ns = self._clock.now_ns()
-        try:
-            return self._read(self._busy_since_ns + round(timeout_s * 1e9))
-        finally:
-            self._busy_since_ns = None
+        return {**super().figures(), "samples_per_second": 1e9 / self._period_ns}
 
     def _read(self, deadline_ns: int) -> Reading:
         if not self._powered:
@@ -239,14 +216,6 @@ class PinReader(abc.ABC):
             self._closed = True
             self._powered = False
             self._gpio.cleanup([self._dout, self._sck])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @abc.abstractmethod
     def _shift(self) -> int:

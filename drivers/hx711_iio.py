@@ -9,40 +9,38 @@ Its words are offset binary: 0x800000 is 0.
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from drivers.bounded_reader import BoundedReader
 from drivers.clock import WALL, Clock
 from drivers.errors import DeviceMissing, Garbled, NotReady, Saturated, StuckLow
 from drivers.hx711 import (
     BAD_WORDS_MAX,
-    READ_TIMEOUT_S,
     SATURATED_HIGH,
     SATURATED_LOW,
     SETTLING_CONVERSIONS,
     Gain,
 )
-from drivers.protocols import ConverterStatistics, Reading
+from drivers.protocols import Reading
 
 OFFSET = 0x800000
 ZEROS_MAX = 3
 """As many exact zeros in a row are taken for a line stuck low: noise of 10 counts makes that one in 10⁵."""
 
 
-class Hx711Iio:
-    """A reading's `t_ns` is when the kernel returned the word: up to 20 ms after the conversion was ready."""
+class Hx711Iio(BoundedReader):
+    """A reading's `t_ns` is when the kernel returned the word: up to 20 ms after the conversion was ready.
+
+    The rate is not measured: the kernel's polling, not the chip, sets it.
+    """
 
     def __init__(
         self, device: Path | str, *, gain: Gain = 128, samples_per_second: float = 80.0, clock: Clock = WALL
     ) -> None:
         """`device` is the folder /sys/bus/iio/devices/iio:deviceN. Raises DeviceMissing when it is no HX711."""
+        super().__init__(clock)
         self._folder = Path(device)
-        self._clock = clock
         self._nominal_ns = round(1e9 / samples_per_second)
-        self._statistics = ConverterStatistics()
-        self._busy_since_ns: int | None = None
         self._read_ns = 0
         self._settled_ns = 0
         self._bad_words = 0
@@ -79,29 +77,8 @@ class Hx711Iio:
             ) from None
         self.reset()
 
-    @property
-    def statistics(self) -> ConverterStatistics:
-        """A copy."""
-        return dataclasses.replace(self._statistics)
-
-    @property
-    def busy_since_ns(self) -> int | None:
-        """When the read now under way began; the kernel itself may take two seconds to give up on a silent chip."""
-        return self._busy_since_ns
-
-    def figures(self) -> dict[str, float]:
-        """Statistics by name. The rate is not measured: the kernel's polling, not the chip, sets it."""
-        return self._statistics.figures()
-
-    def read(self, timeout_s: float = READ_TIMEOUT_S) -> Reading:
-        """See `ScaleReader.read`. A true 0 is held back until its successor shows that the line is not stuck low."""
-        self._busy_since_ns = self._clock.now_ns()
-        try:
-            return self._read(self._busy_since_ns + round(timeout_s * 1e9))
-        finally:
-            self._busy_since_ns = None
-
     def _read(self, deadline_ns: int) -> Reading:
+        """A true 0 is held back until its successor shows that the line is not stuck low."""
         held: Reading | None = None
         while True:
             # the kernel paces a real chip; a folder of files would be read a thousand times over
@@ -169,11 +146,3 @@ class Hx711Iio:
 
     def close(self) -> None:
         """Nothing is held open."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

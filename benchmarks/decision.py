@@ -9,6 +9,7 @@ blur it, and by the wall's clock beside it. Target: p99 ≤ 20 ms with 200 lines
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import math
 import random
@@ -205,6 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = []
     for size in sizes:
         catalog = catalog_of(size)
+        gc.collect()
+        gc.freeze()  # as the daemon does once it stands
         for count in lines:
             rows.append(measure(catalog, count, rounds))
             row = rows[-1]

@@ -7,7 +7,8 @@ in together with something so heavy that they were lost in its spread, or may be
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import Hypothesis, ItemRemoved, StepExplained
@@ -65,11 +66,21 @@ def second_thoughts(desk: Desk) -> bool:
         return False
     anew = window_anew(desk, groups, steps)
     settled = tuple(Settled(step_ids, _used(seen, groups)) for step_ids, seen in believed)
-    found = rethink(anew, _scans(desk, groups), settled)
+    found = _rethought(desk, anew, _scans(desk, groups), settled)
     if found is None or _prices_what_is_asked(desk, found):
         return False
     _carry_out(desk, found, believed, settled, anew)
     return True
+
+
+def _rethought(
+    desk: Desk, anew: Window, scans_ns: dict[int, tuple[int, ...]], settled: tuple[Settled, ...]
+) -> Again | None:
+    """`rethink`, kept until something of it changes: of many lines that are asked about at once each asks for it."""
+    asked = (anew, scans_ns, settled)
+    if desk.rethought is None or desk.rethought[0] != asked:
+        desk.rethought = (asked, rethink(*asked))
+    return desk.rethought[1]
 
 
 def _prices_what_is_asked(desk: Desk, found: Again) -> bool:

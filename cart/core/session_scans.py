@@ -11,7 +11,7 @@ from cart.core.interventions import Open
 from cart.core.ledger import ItemAdded, ItemRemoved, SecurityNoted, StepExplained
 from cart.core.observations import Scan, ScanRefused
 from cart.core.reconciliation import Explanation
-from cart.core.reconciliation.moves import Move, out_sets
+from cart.core.reconciliation.moves import Move, takes
 from cart.core.session_desk import Desk
 from cart.core.session_moves import confirm
 from cart.core.session_phases import back_to_shopping, start_trip
@@ -19,7 +19,7 @@ from cart.core.session_revision import instead_of_return
 from cart.core.session_showings import is_no_new_unit
 from cart.core.session_sights import tells_other
 from cart.core.session_weight import reconcile, required_age, settle_told, tidy
-from cart.core.session_window import decide, is_light, window
+from cart.core.session_window import decide, inside_of, is_light
 from cart.core.session_word import is_scanned_again
 
 UNITS_MAX = 99
@@ -221,11 +221,12 @@ def _take_like(desk: Desk, sku: str, delta_g: float) -> Move | None:
     may be further off than the scale alone would believe.
     """
     best: tuple[float, Move] | None = None
-    for taken in out_sets(window(desk))[0]:
-        move = taken.moves[0]
+    lines = [line for line in desk.state.basket.lines.values() if line.sku == sku]
+    seen = [inside for line in lines for inside in inside_of(desk, line) if not inside.unseen]
+    for move in sorted((move for inside in seen for move in takes(inside)), key=lambda m: m.mean_g):
         off_g = abs(delta_g - move.mean_g)
         allowed_g = TOLD_G + TOLD_FRACTION * abs(move.mean_g) + TOLD_SIGMAS * math.sqrt(move.variance_g2)
-        if move.kind == "take" and move.sku == sku and off_g <= allowed_g and (best is None or off_g < best[0]):
+        if off_g <= allowed_g and (best is None or off_g < best[0]):
             best = (off_g, move)
     return None if best is None else best[1]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from heapq import nlargest
+
+from msgspec.structs import replace
 
 from cart.core.basket import Line, PlacedGroup
 from cart.core.catalog import Item
@@ -102,25 +104,33 @@ def decide(desk: Desk) -> Decision:
 
 def window(desk: Desk) -> Window:
     """The window at this moment. Linear in the basket's lines."""
-    basket = desk.state.basket
     steps = tuple(as_step(desk, s) for s in desk.state.open_steps.values())
-    waiting = [_waiting(desk, line) for line in basket.lines.values() if line.pending]
+    waiting = [_waiting(desk, line) for line in desk.state.basket.lines.values() if line.pending]
     waiting.sort(key=lambda w: -w.since_ns)
-    inside: list[Inside] = []
-    for line in basket.lines.values():
-        if line.placed:
-            mean_g, sd_g = unit_weight(desk, line)
-            inside += [seen for group in line.placed if (seen := _inside(desk, line, group, mean_g, sd_g)) is not None]
+    inside = tuple(seen for line in desk.state.basket.lines.values() for seen in inside_of(desk, line))
+    own = tuple(
+        Own(t.thing_id, t.weight_g, t.sigma_g**2, t.in_basket, t.waiting, desk.policy.own_bag_max_g)
+        for t in desk.state.basket.things.values()
+    )
+    return _window(desk, steps, tuple(waiting), inside, _gone(desk), own)
+
+
+def _window(
+    desk: Desk,
+    steps: tuple[Step, ...],
+    waiting: tuple[Waiting, ...],
+    inside: tuple[Inside, ...],
+    gone: tuple[Gone, ...],
+    own: tuple[Own, ...],
+) -> Window:
+    """These, with what a window tells of the cart and the store besides."""
     means, names = _extra_lines(desk)
     return Window(
         steps=steps,
-        waiting=tuple(waiting),
-        inside=tuple(inside),
-        gone=_gone(desk),
-        own=tuple(
-            Own(t.thing_id, t.weight_g, t.sigma_g**2, t.in_basket, t.waiting, desk.policy.own_bag_max_g)
-            for t in basket.things.values()
-        ),
+        waiting=waiting,
+        inside=inside,
+        gone=gone,
+        own=own,
         gross_g=desk.state.gross_g or 0.0,
         slope_g=desk.state.slope_g,
         light_g=desk.policy.light_item_g,
@@ -128,7 +138,7 @@ def window(desk: Desk) -> Window:
         gain_min=priors.gain_min(desk.policy.accuse_cost, desk.policy.miss_cost),
         unit_means_g=means,
         names=names,
-        scanned_ns={line_id: basket.lines[line_id].opened_ns for line_id in means},
+        scanned_ns={line_id: desk.state.basket.lines[line_id].opened_ns for line_id in means},
     )
 
 
@@ -201,8 +211,7 @@ def window_anew(desk: Desk, groups: list[tuple[Line, PlacedGroup]], steps: tuple
         for index, (line, group) in enumerate(groups)
         if group.returned
     ]  # fmt: skip
-    whole = window(desk)
-    return replace(whole, steps=steps, waiting=tuple(waiting), inside=(), gone=(*whole.gone, *back), own=())
+    return _window(desk, steps, tuple(waiting), (), (*_gone(desk), *back), ())
 
 
 def awaited_ns(desk: Desk, line: Line) -> int:
@@ -262,6 +271,14 @@ def _at_word_minor(desk: Desk) -> int:
     return total_minor
 
 
+def inside_of(desk: Desk, line: Line) -> list[Inside]:
+    """A line's units in the basket, as they went in together."""
+    if not line.placed:
+        return []
+    mean_g, sd_g = unit_weight(desk, line)
+    return [seen for group in line.placed if (seen := _inside(desk, line, group, mean_g, sd_g)) is not None]
+
+
 def _inside(desk: Desk, line: Line, group: PlacedGroup, mean_g: float | None, sd_g: float) -> Inside | None:
     if group.weight_g is None:
         if mean_g is None:
@@ -292,8 +309,8 @@ def _extra_lines(desk: Desk) -> tuple[dict[int, tuple[float, float]], dict[int, 
 
     means: dict[int, tuple[float, float]] = {}
     names: dict[int, tuple[str, str]] = {}
-    recent = sorted((li for li in desk.state.basket.lines.values() if li.unit == "each"), key=latest_ns, reverse=True)
-    for line in recent[:_EXTRA_LINES_MAX]:
+    each = (line for line in desk.state.basket.lines.values() if line.unit == "each")
+    for line in nlargest(_EXTRA_LINES_MAX, each, key=latest_ns):
         mean_g, sd_g = unit_weight(desk, line)
         if mean_g is not None and math.isfinite(mean_g):
             means[line.line_id] = (mean_g, sd_g)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.moves import Move
@@ -18,8 +19,7 @@ SWAPPED = "swapped"
 """Why a `which_removed` is raised although the basket got heavier, or a scanned thing waits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True, gc=False):
     """One explanation of `step_ids`. With `open_kind` something is left to ask about: `open_g`, over `line_id`."""
 
     step_ids: tuple[int, ...]
@@ -61,8 +61,7 @@ class Explanation:
         return gain_min + (priors.SWAPPED if any(m.kind == "place" for m in self.moves) else priors.TAKEN)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """`best` explains its steps and may be acted on; None: every step stays open, as `asked` says of each."""
 
     best: Explanation | None

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Literal
 
+import msgspec
+
 from cart.core.reconciliation import priors
-from cart.core.reconciliation.window import Inside, Waiting, Window
+from cart.core.reconciliation.window import Inside, Own, Waiting, Window
 
 MoveKind = Literal["place", "return", "own_in", "own_declared", "light", "take", "own_out"]
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(msgspec.Struct, frozen=True, gc=False):
     """`key` is a line's id, a thing's id, or for a return the index in `Basket.removed`. What goes out is negative."""
 
     kind: MoveKind
@@ -48,8 +50,7 @@ class Move:
         return f"{words}: {count}{self.name}" if self.name else words
 
 
-@dataclass(frozen=True, slots=True)
-class MoveSet:
+class MoveSet(msgspec.Struct, frozen=True, gc=False):
     """Moves made at once. With `range_g` one of them, the last, weighs anything within it, evenly in the logarithm."""
 
     moves: tuple[Move, ...]
@@ -210,34 +211,80 @@ def in_sets(window: Window) -> tuple[list[MoveSet], list[MoveSet]]:
     return known, _ranged(window)
 
 
+def takes(inside: Inside) -> list[Move]:
+    """What one movement may take of units that went in together: one, two, three, or all of them."""
+    return [_take(inside, units) for units in _taken_units(inside)]
+
+
+def _taken_units(inside: Inside) -> Sequence[int]:
+    if inside.units == 1:
+        return (1,)
+    return sorted({*range(1, min(inside.units, priors.TAKEN_UNITS_MAX) + 1), inside.units})
+
+
 def _take(inside: Inside, units: int) -> Move:
+    mean_g, variance_g2 = _taken_weight(inside, units)
+    return Move("take", inside.line_id, inside.sku, inside.name, units, mean_g, variance_g2)
+
+
+def _taken_weight(inside: Inside, units: int) -> tuple[float, float]:
+    """Mean, negative, and variance in g² of what is taken."""
     share = units / inside.units
-    variance_g2 = (
-        units_variance(units, 1.0) * inside.unit_variance_g2 * (1.0 - share) + share * share * inside.total_variance_g2
-    )
-    return Move("take", inside.line_id, inside.sku, inside.name, units, -share * inside.total_g, variance_g2)
+    own_g2 = units_variance(units, 1.0) * inside.unit_variance_g2 * (1.0 - share)
+    return -share * inside.total_g, own_g2 + share * share * inside.total_variance_g2
 
 
-def out_sets(window: Window) -> tuple[list[MoveSet], list[MoveSet]]:
-    """What one movement may have taken out, heaviest first; and apart from these, all of the basket."""
-    units_inside = max(1, sum(i.units for i in window.inside))
-    sets = []
-    for inside in window.inside:
-        if inside.unseen:
-            continue
-        for units in sorted({*range(1, min(inside.units, priors.TAKEN_UNITS_MAX) + 1), inside.units}):
-            move = _take(inside, units)
-            # Any of the units may be the one; after it the others of its line come along easily.
-            log_prior = priors.TAKE + math.log(inside.units / units_inside) + (units > 1) * priors.TAKE_MORE
-            sets.append(MoveSet((move,), move.mean_g, move.variance_g2, log_prior))
-    for own in window.own:
-        if own.in_basket:
-            move = Move("own_out", own.thing_id, "", "", 1, -own.weight_g, own.variance_g2)
-            sets.append(MoveSet((move,), move.mean_g, move.variance_g2, priors.OWN_OUT))
-    sets.sort(key=lambda s: s.mean_g)
-    return sets, [_everything(window)] if len(window.inside) > 2 else []
+class OutSets:
+    """What one movement may have taken out, heaviest first. Of each only its weight is reckoned beforehand; the set
+    itself is made when something near that weight is looked for, so a large basket costs little.
+    """
 
+    def __init__(self, window: Window) -> None:
+        self._inside = window.inside
+        self._all_g = sum(-inside.total_g for inside in window.inside)
+        self._all_g2 = sum(inside.total_variance_g2 for inside in window.inside)
+        self._units = max(1, sum(inside.units for inside in window.inside))
+        found: list[tuple[float, float, Inside | Own, int]] = []
+        for inside in window.inside:
+            if inside.units == 1 and not inside.unseen:
+                found.append((-inside.total_g, inside.total_variance_g2, inside, 1))
+            elif not inside.unseen:
+                found += [(*_taken_weight(inside, units), inside, units) for units in _taken_units(inside)]
+        found += [(-own.weight_g, own.variance_g2, own, 1) for own in window.own if own.in_basket]
+        found.sort(key=itemgetter(0))
+        self._found = found
+        self._made: dict[int, MoveSet] = {}
+        self.means_g = [mean_g for mean_g, *_ in found]
+        self.sd_max_g = math.sqrt(max((variance_g2 for _, variance_g2, *_ in found), default=0.0))
 
-def _everything(window: Window) -> MoveSet:
-    moves = tuple(_take(i, i.units) for i in window.inside)
-    return MoveSet(moves, sum(m.mean_g for m in moves), sum(m.variance_g2 for m in moves), priors.EVERYTHING)
+    def __getitem__(self, index: int) -> MoveSet:
+        made = self._made.get(index)
+        if made is None:
+            made = self._made[index] = self._make(*self._found[index])
+        return made
+
+    def near(self, mean_g: float, variance_g2: float) -> range:
+        """Indices of those that may weigh `mean_g` (negative) ± its spread."""
+        reach_g = priors.Z_MAX * math.sqrt(variance_g2 + self.sd_max_g**2 + (priors.SPAN_SD * mean_g) ** 2)
+        return range(bisect_left(self.means_g, mean_g - reach_g), bisect_right(self.means_g, mean_g + reach_g))
+
+    def between(self, low_g: float, high_g: float) -> range:
+        """Indices of those of at least `low_g` and at most `high_g`, both negative."""
+        return range(bisect_left(self.means_g, low_g), bisect_right(self.means_g, high_g))
+
+    def _make(self, mean_g: float, variance_g2: float, what: Inside | Own, units: int) -> MoveSet:
+        if isinstance(what, Own):
+            move = Move("own_out", what.thing_id, "", "", 1, mean_g, variance_g2)
+            return MoveSet((move,), mean_g, variance_g2, priors.OWN_OUT)
+        move = Move("take", what.line_id, what.sku, what.name, units, mean_g, variance_g2)
+        # Any of the units may be the one; after it the others of its line come along easily.
+        log_prior = priors.TAKE + math.log(what.units / self._units) + (units > 1) * priors.TAKE_MORE
+        return MoveSet((move,), mean_g, variance_g2, log_prior)
+
+    def everything(self, target_g: float, variance_g2: float) -> MoveSet | None:
+        """All of the basket taken out at once, where it is more than two things and may weigh so much."""
+        inside, mean_g, all_g2 = self._inside, self._all_g, self._all_g2
+        reach_g = priors.Z_MAX * math.sqrt(variance_g2 + all_g2 + (priors.SPAN_SD * mean_g) ** 2)
+        if len(inside) < 3 or abs(target_g - mean_g) > reach_g:
+            return None
+        return MoveSet(tuple(_take(i, i.units) for i in inside), mean_g, all_g2, priors.EVERYTHING)

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.explain import extra_units
@@ -218,7 +220,7 @@ def _with_left_out(whole: _Whole, window: Window) -> _Whole:
             since_ns = max(waiting.since_ns, waiting.awaited_ns)
             odds = priors.log_left((window.now_ns - since_ns) / 1e9)
             score += odds * (priors.DOUBLED_LEFT if waiting.doubled else 1.0) + 0.5 * (left - 1) * priors.LEFT_OUT
-    return replace(whole, score=score)
+    return _Whole(score, whole.explanations, whole.used, whole.steps)
 
 
 def _trouble(whole: _Whole, window: Window) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import Explanation
-from cart.core.reconciliation.moves import Move, MoveSet, in_sets, out_sets
+from cart.core.reconciliation.moves import Move, MoveSet, OutSets, in_sets
 from cart.core.reconciliation.window import Step, Window
 
 TOUCHED_LATE_NS = 1_000_000_000
@@ -26,15 +28,13 @@ class Search:
     def __init__(self, window: Window) -> None:
         self.window = window
         self.known_in, self.ranged_in = in_sets(window)
-        self.out, self.everything = out_sets(window)
+        self.out = OutSets(window)
         likely = sorted(
             (s for s in self.known_in if s.moves and s.moves[0].kind == "place"), key=lambda s: -s.log_prior
         )
         self.beside = likely[: priors.BESIDE_MAX] if self.ranged_in else []
         self._in_means = [s.mean_g for s in self.known_in]
-        self._out_means = [s.mean_g for s in self.out]
         self._in_sd = math.sqrt(max((s.variance_g2 for s in self.known_in), default=0.0))
-        self._out_sd = math.sqrt(max((s.variance_g2 for s in self.out), default=0.0))
 
     def near_in(self, mean_g: float, variance_g2: float) -> Sequence[MoveSet]:
         reach_g = priors.Z_MAX * math.sqrt(variance_g2 + self._in_sd**2 + (priors.SPAN_SD * mean_g) ** 2)
@@ -42,11 +42,8 @@ class Search:
             bisect_left(self._in_means, mean_g - reach_g) : bisect_right(self._in_means, mean_g + reach_g)
         ]
 
-    def near_out(self, mean_g: float, variance_g2: float) -> Sequence[MoveSet]:
-        reach_g = priors.Z_MAX * math.sqrt(variance_g2 + self._out_sd**2 + (priors.SPAN_SD * mean_g) ** 2)
-        return self.out[
-            bisect_left(self._out_means, mean_g - reach_g) : bisect_right(self._out_means, mean_g + reach_g)
-        ]
+    def near_out(self, mean_g: float, variance_g2: float) -> Iterator[MoveSet]:
+        return map(self.out.__getitem__, self.out.near(mean_g, variance_g2))
 
 
 @dataclass(slots=True)
@@ -79,11 +76,19 @@ class Group:
     def scanned_late(self, moves: tuple[Move, ...]) -> float:
         """Log prior of things that were put in first and scanned later."""
         began_ns = self.steps[0].began_ns
-        return sum(priors.log_timing((began_ns - m.since_ns) / 1e9) for m in moves if m.since_ns > began_ns)
+        late = 0.0
+        for move in moves:
+            if move.since_ns > began_ns:
+                late += priors.log_timing((began_ns - move.since_ns) / 1e9)
+        return late
 
     def seen(self, moves: tuple[Move, ...]) -> float:
         """What the camera adds: one look is of one of the things."""
-        return max((step.seen.get(m.sku, 0.0) for step in self.steps if step.seen for m in moves), default=0.0)
+        most = 0.0
+        for step in self.steps:
+            for move in moves if step.seen else ():
+                most = max(most, step.seen.get(move.sku, 0.0))
+        return most
 
     def fitted(self, first: MoveSet, second: MoveSet, log_prior: float) -> Explanation | None:
         """The same, not kept; None also where it is too unlikely to matter."""
@@ -131,7 +136,8 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
                 _fit_ranged(group, unknown, known, odds)
     for out in search.near_out(target_g, variance_g2):
         group.fit(out, _NOTHING, out.log_prior + movements)
-    for everything in search.everything:
+    everything = search.out.everything(target_g, variance_g2)
+    if everything is not None:
         group.fit(everything, _NOTHING, everything.log_prior + movements)
     if alone:
         # Two movements are two steps, each with its own explanation; within one they can only be told by the net.
@@ -210,14 +216,12 @@ def _pairs_out(search: Search, group: Group) -> None:
     if target_g >= 0.0:
         return
     seen = 0
-    for first in search.out:
-        if first.mean_g < target_g:
-            continue
-        if first.mean_g > target_g / 2.0:
-            break  # the lighter of a pair is met as the partner of the heavier
-        for second in search.near_out(target_g - first.mean_g, group.variance_g2):
+    out = search.out
+    for index in out.between(target_g, target_g / 2.0):  # the lighter is met as the partner of the heavier
+        for partner in out.near(target_g - out.means_g[index], group.variance_g2):
             if seen >= priors.PAIRS_MAX:
                 return
+            first, second = out[index], out[partner]
             if second.moves[0].key == first.moves[0].key:
                 continue
             if (second.mean_g, second.moves[0].key) < (first.mean_g, first.moves[0].key):

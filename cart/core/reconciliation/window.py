@@ -1,16 +1,15 @@
 """What a reconciliation looks at: frozen values, made from the trip by `cart.core.session_window`.
 
-Weights in grams, variances in g², times in ns of the session's clock.
+Weights in grams, variances in g², times in ns of the session's clock. Structs, because a decision makes thousands of
+them: without cycles, so that the collector need not look at them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, gc=False):
     """An open weight step, or what is left of it."""
 
     step_id: int
@@ -18,12 +17,11 @@ class Step:
     variance_g2: float
     began_ns: int
     rest_ns: int
-    seen: Mapping[str, float] = field(default_factory=dict)
+    seen: dict[str, float] = {}
     """Product → what the camera adds to its having moved (`sight.bonus`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Otherwise:
+class Otherwise(msgspec.Struct, frozen=True, gc=False):
     """What one unit may weigh instead of its mean: by the shopper's `word`, or as units of it did before."""
 
     mean_g: float
@@ -31,8 +29,7 @@ class Otherwise:
     word: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True, gc=False):
     """Pending units of a line. `mean_g` None: nothing is known of its weight, which then lies in `low_g`…`high_g`."""
 
     line_id: int
@@ -65,8 +62,7 @@ class Waiting:
     """How likely it goes in now (natural log), where that is known better than by the order of scans."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
+class Inside(msgspec.Struct, frozen=True, gc=False):
     """Units of a line that went in together: their sum as weighed, and what one of them is believed to weigh."""
 
     line_id: int
@@ -81,8 +77,7 @@ class Inside:
     """Accepted by scan alone: the scale has not seen it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(msgspec.Struct, frozen=True, gc=False):
     """Units taken out a while ago that may come back; `index` counts in `Basket.removed`."""
 
     index: int
@@ -96,8 +91,7 @@ class Gone:
     told: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
+class Own(msgspec.Struct, frozen=True, gc=False):
     """A thing of the shopper's own. `awaited`: declared and not weighed yet."""
 
     thing_id: int
@@ -108,8 +102,7 @@ class Own:
     high_g: float = 1500.0
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True, gc=False):
     steps: tuple[Step, ...]
     waiting: tuple[Waiting, ...] = ()
     """Newest scan first."""
@@ -122,9 +115,9 @@ class Window:
     now_ns: int = 0
     gain_min: float = -1.0
     """What an explanation must gain over asking (natural log); see `priors.gain_min`."""
-    unit_means_g: dict[int, tuple[float, float]] = field(default_factory=dict)
+    unit_means_g: dict[int, tuple[float, float]] = {}
     """Line id → mean and sd of one unit, for lines a further unit of which may come unscanned; newest first."""
-    names: dict[int, tuple[str, str]] = field(default_factory=dict)
+    names: dict[int, tuple[str, str]] = {}
     """Line id → sku and name, of the same lines."""
-    scanned_ns: dict[int, int] = field(default_factory=dict)
+    scanned_ns: dict[int, int] = {}
     """Line id → when its first unit was scanned, of the same lines."""

@@ -27,7 +27,11 @@ def trips(
     seed: Annotated[int, typer.Option(help="The same seed makes the same trips.")] = 1,
     kind: Annotated[str, typer.Option(help="Catalogue: ordinary, twins, mixed, unknown, or all in turn.")] = ALL,
     camera: Annotated[
-        str, typer.Option(help="on, off, or blind (it names things that are not there); simulated looks, no pixels.")
+        str,
+        typer.Option(
+            help="on, off, or blind (it names things that are not there); simulated looks, no pixels. "
+            "Several, as in on,off: the same trips with each, side by side."
+        ),
     ] = "on",
     jobs: Annotated[int, typer.Option(min=1, max=2, help="Processes.")] = 2,
     acts: Annotated[
@@ -41,19 +45,21 @@ def trips(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object last.")] = False,
 ) -> int:
     """Simulated shoppers in virtual time, beside a scan-only cart and a fixed tolerance on the same trips."""
-    from cart.bench.trips.eye import CAMERAS
     from cart.bench.trips.ranges import KINDS
 
-    eye = next((known for known in CAMERAS if known == camera), None)
-    if eye is None:
-        raise Problem(f"--camera {camera!r}: take one of {', '.join(CAMERAS)}")
+    eyes = _cameras(camera)
     kinds = [k for k in KINDS if kind in (ALL, k)]
     if not kinds:
         raise Problem(f"there is no catalogue kind {kind!r}; take one of {', '.join(KINDS)} or {ALL}")
-    run = _Run(trips, seed, kinds, jobs, _script(acts), eye)
+    run = _Run(trips, seed, kinds, jobs, _script(acts), eyes[0])
+    if len(eyes) > 1 and (curve or only is not None):
+        raise Problem("--curve and --only take one --camera")
     if only is not None:
         return _tell(only, run, as_json=as_json)
-    result = _curve(run, _costs(curve), plot) if curve else _table(run, plot)
+    if len(eyes) > 1:
+        result = _side_by_side(run, eyes)
+    else:
+        result = _curve(run, _costs(curve), plot) if curve else _table(run, plot)
     if as_json:
         typer.echo(json.dumps(result))
     return 0
@@ -102,15 +108,35 @@ def _table(run: _Run, plot: Path | None) -> dict[str, Any]:
     return result
 
 
+def _cameras(named: str) -> list[Camera]:
+    from cart.bench.trips.eye import CAMERAS
+
+    eyes = [known for name in named.split(",") for known in CAMERAS if known == name.strip()]
+    if len(eyes) != len(named.split(",")) or len(set(eyes)) != len(eyes):
+        raise Problem(f"--camera {named!r}: take one of {', '.join(CAMERAS)}, or several of them with commas between")
+    return eyes
+
+
+def _side_by_side(run: _Run, eyes: list[Camera]) -> dict[str, Any]:
+    """What a camera brings: the same people, carts and goods with each."""
+    from cart.bench.trips.figures import summary
+    from cart.bench.trips.table import cameras
+
+    results: dict[str, dict[str, Any]] = {eye: summary(run._replace(camera=eye).go()) for eye in eyes}
+    for line in cameras(results):
+        typer.echo(line)
+    return {"seed": run.seed, "kinds": list(run.kinds), "cameras": results}
+
+
 def _curve(run: _Run, costs: list[float], plot: Path | None) -> dict[str, Any]:
     """The operating curve: the same trips with each cost of accusing an honest shopper."""
     from cart.bench.trips.figures import operating_point
+    from cart.bench.trips.table import curve
     from cart.core.settings import Policy
 
-    points = []
-    for cost in costs:
-        points.append(operating_point(cost, run.go(Policy(accuse_cost=cost))))
-        typer.echo(", ".join(f"{key} {value:g}" for key, value in points[-1].items()))
+    points = [operating_point(cost, run.go(Policy(accuse_cost=cost))) for cost in costs]
+    for line in curve(points):
+        typer.echo(line)
     if plot is not None:
         from cart.bench.trips.pictures import draw_curve
 

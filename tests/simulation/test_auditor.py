@@ -47,18 +47,21 @@ def test_an_overcharge_that_the_shopper_confirmed_is_told_apart() -> None:
 def test_a_unit_that_nobody_paid_for_is_lost() -> None:
     verdict = audited(Billed("crate", 1, 1409, 310), captured=1409, there=MILK_AND_CRATE)
     assert verdict.problems == ["milk: 1 in the cart, 0 paid"]
+    assert verdict.wrong == {"milk": "unit missing"}
     assert verdict.lost_minor == 149
 
 
 def test_loss_and_overcharge_do_not_hide_each_other() -> None:
     verdict = audited(Billed("milk", 1, 149), Billed("milk", 1, 149), captured=298, there=(("crate", 9000.0),))
     assert (verdict.lost_minor, verdict.overcharged_minor) == (1409, 298)
+    assert verdict.wrong == {"milk": "unit too many", "crate": "unit missing"}
 
 
 @pytest.mark.parametrize(("captured", "problem"), [(148, "captured 148"), (0, "captured 0")])
 def test_other_money_than_the_receipt_says(captured: int, problem: str) -> None:
     verdict = audited(Billed("milk", 1, 149), captured=captured, there=(("milk", 1034.0),))
     assert verdict.problems[0].startswith(problem)
+    assert verdict.wrong == {"": "money"}
 
 
 def test_money_taken_twice() -> None:

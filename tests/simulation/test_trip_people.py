@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from cart.bench.trips import answers
+from cart.bench.trips import acts, answers, cheats
 from cart.bench.trips.auditor import Auditor, Billed, Tag
 from cart.bench.trips.eye import Eye
 from cart.bench.trips.people import HABITS
@@ -102,3 +103,53 @@ def test_puzzled_people_lift_what_had_gone_in_when_the_question_came_up() -> Non
     s._newest[77] = meant
     s.inside(EACH, 201.0)
     assert answers._meant(s, asked("unscanned_item", None)) is meant
+
+
+@pytest.mark.parametrize(("delta_g", "says"), [(300.0, True), (40.0, False)])
+def test_my_own_is_said_only_of_what_weighs_so_or_has_just_gone_in(delta_g: float, says: bool) -> None:
+    s = Recorded()
+    bag = s.world.thing(None, 310.0)
+    s.put(bag)
+    s.inside(EACH, 200.0)
+    question = msgspec.structs.replace(asked("unscanned_item", None, "mine"), delta_g=delta_g)
+    s._newest[77] = s.world.inside[-1]
+    assert (answers._meant_own(s, question, s.world.undeclared, []) is bag) is says
+    s._newest[77] = bag
+    assert answers._meant_own(s, question, s.world.undeclared, []) is bag
+
+
+@pytest.mark.parametrize(("waited_s", "choice"), [(10.0, EACH.item.sku), (90.0, "none_of_these")])
+def test_what_was_taken_out_is_remembered_for_a_minute(
+    monkeypatch: pytest.MonkeyPatch, waited_s: float, choice: str
+) -> None:
+    monkeypatch.setattr(answers, "TAPS", 1.0)
+    s = Recorded()
+    thing = s.inside(EACH, 200.0)
+    s.take(thing, why="for good", for_good=True)
+    s.rig.wait(waited_s)
+    question = asked("which_removed", None, "none_of_these")
+    question.candidates.append(
+        CandidateView(choice=EACH.item.sku, sku=EACH.item.sku, name="x", names={}, price_minor=1)
+    )
+    assert answers._which_removed(s, question, 0)
+    assert s.says[-1][1]["choice"] == choice
+
+
+def test_nobody_forgets_to_scan_what_no_scale_can_see() -> None:
+    for number in range(40):
+        s = Recorded()
+        s.rng.seed(number)
+        acts.forgotten_scan(s)
+        assert s.world.inside[-1].weight_g >= acts.VISIBLE_G
+
+
+def test_the_same_weight_is_put_in_for_a_cheaper_thing() -> None:
+    s = Recorded()
+    act = cheats.Cheating("same_weight")
+    cheats.cheat(s, act)
+    assert act.done
+    assert act.thing is not None
+    assert act.thing.product is not None
+    cheap = next(p for p in GOODS.products if p.item.sku == act.sku)
+    assert cheap.item.price_minor < act.thing.product.item.price_minor
+    assert act.sigmas < 6.0

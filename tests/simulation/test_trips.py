@@ -107,6 +107,32 @@ def test_the_command_prints_one_object_last(
     assert (printed["trips"], printed["kinds"]) == (2, ["twins"])
 
 
+def test_cameras_are_put_side_by_side_on_the_same_trips(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared = ("--trips", "2", "--kind", "twins", "--jobs", "1", "--acts", "scan_and_put", "--json")
+    assert command(monkeypatch, *shared, "--camera", "on,off") == 0
+    lines = capsys.readouterr().out.splitlines()
+    printed = json.loads(lines[-1])["cameras"]
+    assert [figures["items"] for figures in printed.values()] == [printed["on"]["items"]] * 2
+    assert any(line.startswith("| whole baskets exact") and line.count("|") == 4 for line in lines)
+
+
+def test_the_curve_is_a_row_a_cost(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(monkeypatch, "--trips", "1", "--jobs", "1", "--acts", "scan_and_put", "--curve", "2,20") == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert [row.split("|")[1].strip() for row in rows[2:]] == ["2", "20"]
+
+
+def test_what_the_auditor_finds_is_told_by_whose_doing_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def smuggle(s: Shopper) -> None:
+        s.put_under(s.pick())
+
+    monkeypatch.setitem(HONEST, "smuggle", smuggle)
+    figures = run_trip(0, SEED, "ordinary", script=(*PLAIN, "smuggle")).figures
+    assert figures.wrong == {"unit missing (shopper)": 1}
+
+
 def test_one_trip_can_be_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(monkeypatch, "--only", "3", "--acts", "scan_and_put", "--json") == 0
     lines = capsys.readouterr().out.splitlines()
@@ -116,7 +142,11 @@ def test_one_trip_can_be_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 @pytest.mark.parametrize(
     ("option", "value", "told"),
-    [("--kind", "odd", "ordinary, twins, mixed, unknown"), ("--acts", "fly", "scan_and_put")],
+    [
+        ("--kind", "odd", "ordinary, twins, mixed, unknown"),
+        ("--acts", "fly", "scan_and_put"),
+        ("--camera", "on,odd", "on, off, blind"),
+    ],
 )
 def test_the_command_names_what_there_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, value: str, told: str

@@ -167,12 +167,12 @@ def late_put(s: Shopper) -> None:
 
 
 def forgotten_scan(s: Shopper) -> None:
-    s.put(s.pick(), why="and forgets to scan it")
+    s.put(_visible(s), why="and forgets to scan it")
 
 
 def one_scan_two_units(s: Shopper) -> None:
     """Two of a kind, one scan: thought that once was enough."""
-    first = s.pick()
+    first = _visible(s)
     second = s.another(_of(first))
     s.scan(first)
     s.hold(s.habits.scan_to_put_s)

@@ -6,8 +6,10 @@ A cheat who is asked complies or lies, as drawn for each; both are here, because
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
+from cart.bench.trips.rig import SECOND_NS
 from cart.bench.trips.shopper import Shopper
 from cart.bench.trips.things import Thing
 from cart.bench.trips.watch import LAW
@@ -21,6 +23,10 @@ ASKS_FOR_A_SCAN = frozenset({"unscanned_item", "wrong_weight", "wrong_item"})
 """The screen's own words are "scan the item you put in" and "scan it again"."""
 OBEYS = 0.5
 """How often people who have scanned it scan it again because the screen says so."""
+REMEMBERS_S = 60.0
+"""Asked what was taken out, a person thinks of what left the basket in the last minute."""
+NEAR = 0.15
+"""A shopper recognises the weight on the screen as that of their own thing if it is so near."""
 TAPS = 0.65
 """How often a removal is told on the screen rather than by scanning."""
 
@@ -42,9 +48,10 @@ def _unscanned(s: Shopper, asked: InterventionView, _attempt: int) -> bool:
         s.tap(asked, "mine")
         unscanned[0].scanned = True
         return True
-    if owns and "mine" in asked.choices and _nearer(asked, owns, unscanned):
+    own = _meant_own(s, asked, owns, unscanned)
+    if own is not None and "mine" in asked.choices:
         s.tap(asked, "mine")
-        owns[0].scanned = True
+        own.scanned = True
         return True
     if unscanned:
         offered = {candidate.choice for candidate in asked.candidates}
@@ -71,11 +78,16 @@ def _pick(s: Shopper, asked: InterventionView, thing: Thing) -> None:
     s.hold((0.6, 1.2))
 
 
-def _nearer(asked: InterventionView, owns: list[Thing], unscanned: list[Thing]) -> bool:
-    if not unscanned or asked.delta_g is None:
-        return True
-    delta_g = asked.delta_g
-    return abs(owns[0].weight_g - delta_g) < min(abs(t.weight_g - delta_g) for t in unscanned)
+def _meant_own(s: Shopper, asked: InterventionView, owns: list[Thing], unscanned: list[Thing]) -> Thing | None:
+    """The shopper's own thing that the question is about: it had gone in when the question came up, or weighs so."""
+    for own in owns:
+        newest = s.newest_at(asked.id) is own
+        off_g = math.inf if asked.delta_g is None else abs(own.weight_g - asked.delta_g)
+        if all(off_g < abs(t.weight_g - (asked.delta_g or 0.0)) for t in unscanned) and (
+            newest or off_g <= NEAR * own.weight_g
+        ):
+            return own
+    return None
 
 
 def show(s: Shopper, thing: Thing) -> None:
@@ -182,7 +194,8 @@ def _not_placed(s: Shopper, asked: InterventionView, _attempt: int) -> bool:
 
 def _which_removed(s: Shopper, asked: InterventionView, attempt: int) -> bool:
     offered = {candidate.choice for candidate in asked.candidates}
-    for thing in reversed(s.world.away):
+    since_ns = s.rig.now_ns - round(REMEMBERS_S * SECOND_NS)
+    for thing in [t for t in reversed(s.world.away) if t.gone_ns >= since_ns]:
         if thing.sku in offered and s.chance(TAPS):
             s.tap(asked, thing.sku or "")
         elif attempt == 0 or thing.sku in offered:
@@ -192,7 +205,7 @@ def _which_removed(s: Shopper, asked: InterventionView, attempt: int) -> bool:
             _stand_by(s, asked, "none_of_these")
         s.world.away.remove(thing)
         return True
-    return attempt > 0 and _stand_by(s, asked, "none_of_these")
+    return asked.stage != "hint" and _stand_by(s, asked, "none_of_these")
 
 
 def _put_back(s: Shopper, asked: InterventionView, _attempt: int) -> bool:

@@ -62,6 +62,8 @@ class Verdict:
     unconfirmed: list[str] = field(default_factory=list)
     """Overcharged products of which the shopper never said anything."""
     problems: list[str] = field(default_factory=list)
+    wrong: dict[str, str] = field(default_factory=dict)
+    """Product → in which way: `unit missing`, `unit too many`, `price` or `arithmetic`; "" for the whole: `money`."""
 
 
 class Auditor:
@@ -99,6 +101,8 @@ class Auditor:
     def judge(self, billed: Iterable[Billed], total_minor: int) -> Verdict:
         """Compare the receipt with what is there and what was taken."""
         verdict = Verdict(captured_minor=sum(self._captures.values()))
+        if verdict.captured_minor != total_minor or len([a for a in self._captures.values() if a]) > 1:
+            verdict.wrong[""] = "money"
         if len([a for a in self._captures.values() if a]) > 1:
             verdict.problems.append(f"charged {len(self._captures)} times")
         if verdict.captured_minor != total_minor:
@@ -110,6 +114,7 @@ class Auditor:
             units[line.sku] = units.get(line.sku, 0) + line.units
             money[line.sku] = money.get(line.sku, 0) + line.price_minor
         if sum(money.values()) != total_minor:
+            verdict.wrong[""] = "money"
             verdict.problems.append(f"the receipt's lines sum to {sum(money.values())}, its total is {total_minor}")
         there: dict[str, list[float]] = {}
         for sku, weight_g in self._there.values():
@@ -121,6 +126,12 @@ class Auditor:
 
     def _line(self, verdict: Verdict, line: Billed) -> None:
         """What a line says must add up by itself: list price less savings plus deposit."""
+        before = len(verdict.problems)
+        self._adds_up(verdict, line)
+        if len(verdict.problems) > before:
+            verdict.wrong[line.sku] = "arithmetic"
+
+    def _adds_up(self, verdict: Verdict, line: Billed) -> None:
         deposit_minor = self._tags[line.sku].deposit_minor * line.units
         if line.deposit_minor != deposit_minor:
             verdict.problems.append(f"{line.sku}: deposit {line.deposit_minor}, {deposit_minor} on the tags")
@@ -139,8 +150,10 @@ class Auditor:
         verdict.value_minor += worth
         if len(weights_g) != units:
             verdict.problems.append(f"{sku}: {len(weights_g)} in the cart, {units} paid")
+            verdict.wrong[sku] = "unit missing" if units < len(weights_g) else "unit too many"
         elif not low <= paid_minor <= high:
             verdict.problems.append(f"{sku}: paid {paid_minor}, worth {low}…{high}")
+            verdict.wrong.setdefault(sku, "price")
         if paid_minor > high:
             verdict.overcharged_minor += paid_minor - worth
             verdict.overcharged.append(sku)

@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from cart.bench.trips.acts import pick_produce
-from cart.bench.trips.shopper import Shopper
+from cart.bench.trips.shopper import LOAD_MAX_G, Shopper
 from cart.bench.trips.things import Thing
 from cart.core.settings import Policy
 
-CheatKind = Literal["unscanned", "swapped", "extra_unit", "hidden_with", "switched", "wrong_removal", "renamed_produce"]
+CheatKind = Literal[
+    "unscanned", "swapped", "extra_unit", "hidden_with", "switched", "wrong_removal", "renamed_produce", "same_weight"
+]
 CHEATS: tuple[CheatKind, ...] = get_args(CheatKind)
 SCALE_SIGMA_G = 1.0
+PAIRS_TRIED = 50
+CHEAPER = 0.7
+"""Nobody cheats for a few cents: what is scanned costs at most so much of what is put in."""
 VISIBLE_G = 5.0
 """Below this nothing is claimed to be weighed at all (`Policy.light_item_g`)."""
 
@@ -36,6 +41,8 @@ class Cheating:
     thing: Thing | None = None
     """What is in the basket unpaid for."""
     noticed: bool = False
+    denied: bool = False
+    """The cart named it, and the shopper said that it was theirs."""
 
 
 def cheat(s: Shopper, act: Cheating) -> None:
@@ -180,6 +187,26 @@ def _renamed_produce(s: Shopper, act: Cheating) -> None:
     act.sku, act.done = cheap.sku or "", True
 
 
+def _same_weight(s: Shopper, act: Cheating) -> None:
+    """Scan the cheap one, put in a dear one that weighs as much: only its looks tell."""
+    pieces = [p for p in s.goods.products if p.item.unit == "each" and p.mean_g >= VISIBLE_G and p.item.weight_g]
+    for _ in range(PAIRS_TRIED):
+        dear = s.rng.choice(pieces)
+        alike = [p for p in pieces if abs(p.mean_g - dear.mean_g) <= max(SCALE_SIGMA_G, p.sd_g)]
+        cheap = min(alike, key=lambda p: p.item.price_minor)
+        if cheap.item.price_minor <= CHEAPER * dear.item.price_minor and dear.mean_g + s.load_g < LOAD_MAX_G:
+            break
+    else:
+        return
+    scanned, thing = s.another(cheap), s.another(dear)
+    mean_g, sd_g = _sd_g(scanned)
+    s.scan(scanned)
+    s.hold(s.habits.scan_to_put_s)
+    thing.cheat, act.thing = act.kind, thing
+    s.put(thing)
+    act.sku, act.done, act.sigmas = scanned.sku or "", True, _apart(thing.weight_g, mean_g, sd_g)
+
+
 def _price(thing: Thing) -> int:
     return thing.product.item.price_minor if thing.product is not None else 0
 
@@ -192,4 +219,5 @@ _ACTS = {
     "switched": _switched,
     "wrong_removal": _wrong_removal,
     "renamed_produce": _renamed_produce,
+    "same_weight": _same_weight,
 }

@@ -10,13 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cart.bench.trips.cheats import CHEATS
+from cart.bench.trips.cheats import CHEATS, CheatKind
 from cart.bench.trips.people import GROUPS
 from cart.bench.trips.running import CARTS, TripFigures
 from cart.bench.wilson import Z95, wilson
 
 TELLABLE_SIGMAS = 3.0
 FAILURES_MAX = 40
+LOOKS_ONLY: tuple[CheatKind, ...] = ("same_weight", "renamed_produce", "swapped")
+"""Acts that only a camera can notice where the weights do not differ."""
 
 
 def _poisson(hits: float, tries: float) -> tuple[float, float]:
@@ -54,7 +56,10 @@ def summary(trips: Sequence[TripFigures]) -> dict[str, Any]:
         "staff_by_kind": _counted(honest, lambda t: t.staff_kinds),
         "staff_by_law_per_1000_trips": rate(sum(t.law > 0 for t in honest), len(honest), 1000),
         "answered_per_100_items": round(_per(100, sum(t.answered for t in honest), sum(t.items for t in honest)), 3),
+        "auditor_found": _counted(honest, lambda t: t.wrong),
         "overcharged_unconfirmed": sum(bool(t.unconfirmed) for t in honest),
+        "overcharged_unconfirmed_per_1000_trips": rate(sum(bool(t.unconfirmed) for t in honest), len(honest), 1000),
+        "cheats_denied": sum(c.denied for t in trips for c in t.cheats),
         "never_paid": sum(not t.paid for t in trips),
         "not_idle_again": sum(t.paid and not t.idle_again for t in trips),
         "failures": [
@@ -85,6 +90,7 @@ def operating_point(accuse_cost: float, trips: Sequence[TripFigures]) -> dict[st
         "cheats_noticed_percent": whole["cheats_noticed_percent"]["all over 3 sigma"]["rate"],
         "below_3_sigma_noticed_percent": whole["cheats_noticed_percent"]["below 3 sigma"]["rate"],
         "lost_per_10000_with_cheats": whole["lost_per_10000_with_cheats"],
+        "overcharged_per_10000": whole["overcharged_per_10000"],
     }
 
 
@@ -113,6 +119,10 @@ def _noticed(name: str, trips: Sequence[TripFigures]) -> dict[str, Any]:
         if of_kind:
             found[kind] = rate(sum(c.noticed[name] for c in of_kind), len(of_kind), 100)
     found["below 3 sigma"] = rate(sum(c.noticed[name] for c in below), len(below), 100)
+    for kind in LOOKS_ONLY:
+        of_kind = [c for c in below if c.kind == kind]
+        if of_kind:
+            found[f"{kind}, below 3 sigma"] = rate(sum(c.noticed[name] for c in of_kind), len(of_kind), 100)
     return found
 
 

@@ -53,18 +53,32 @@ def draw(result: dict[str, Any], folder: Path) -> Path:
 
 
 def draw_curve(points: list[dict[str, float]], folder: Path) -> Path:
-    """False accusations of honest shoppers against value lost, a point a cost of accusing."""
+    """Left: false accusations of honest shoppers against value lost, a point a cost of accusing. Right: what each cost
+    brings besides.
+    """
     plt = _pyplot()
-    figure, axis = plt.subplots(figsize=(8, 6))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.5))
     across = [point["false_accusations_per_1000_trips"] for point in points]
     up = [point["lost_per_10000_with_cheats"] for point in points]
-    axis.plot(across, up, "o-")
+    left.plot(across, up, "o-")
     for point, x, y in zip(points, across, up, strict=True):
-        axis.annotate(f"{point['accuse_cost']:g}", (x, y), textcoords="offset points", xytext=(6, 6))
-    axis.set_xlabel("trips with a false accusation, per 1,000")
-    axis.set_ylabel("value lost per 10,000, with cheats")
-    axis.set_title("accuse_cost against a miss_cost of 1")
-    axis.grid(visible=True, alpha=0.3)
+        left.annotate(f"{point['accuse_cost']:g}", (x, y), textcoords="offset points", xytext=(6, 6))
+    left.set_xlabel("trips with a false accusation, per 1,000")
+    left.set_ylabel("value lost per 10,000, with cheats")
+    left.set_title("accuse_cost against a miss_cost of 1")
+    costs = [point["accuse_cost"] for point in points]
+    for key, label in (
+        ("exact_percent", "whole baskets exact, %"),
+        ("cheats_noticed_percent", "cheats over 3 σ noticed, %"),
+        ("questions_per_100_items", "questions per 100 items"),
+    ):
+        right.plot(costs, [point[key] for point in points], "o-", label=label)
+    right.set_xscale("log")
+    right.set_xlabel("accuse_cost")
+    right.legend(fontsize=8)
+    for axis in (left, right):
+        axis.grid(visible=True, alpha=0.3)
+    figure.tight_layout()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "trips-operating-curve.png"
     figure.savefig(path, dpi=110)

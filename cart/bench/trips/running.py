@@ -46,6 +46,8 @@ class CheatFigures(msgspec.Struct, frozen=True, kw_only=True):
     sigmas: float
     noticed: dict[str, bool]
     """By cart."""
+    denied: bool
+    """This cart named it, and the shopper said that it was theirs."""
 
 
 class CartFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +86,8 @@ class TripFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Staff calls that the law requires."""
     unconfirmed: list[str]
     problems: list[str]
+    wrong: dict[str, int]
+    """What the auditor found, by kind and cause."""
     samples: int
     virtual_s: float
     cpu_s: float
@@ -158,13 +162,14 @@ def _tags(goods: Range) -> dict[str, Tag]:
 
 
 def _noticed(act: Cheating, watch: Watch) -> bool:
-    """The cart asked about this act, or its hint alone made the shopper put it right."""
+    """The cart asked about this act, or its hint alone made the shopper put it right, or deny it."""
     for asked in watch.asked.values():
         steps = [watch.began_ns.get(step_id, 0) for step_id in asked.step_ids]
         meant = any(act.began_ns - BEFORE_NS <= began_ns <= act.ended_ns + AFTER_NS for began_ns in steps)
         named = asked.sku == act.sku and 0 <= asked.raised_ns - act.began_ns <= NAMED_WITHIN_NS
         righted = act.thing is not None and act.thing.scanned and act.kind not in ("renamed_produce", "wrong_removal")
-        if (meant or named) and (asked.question or righted):
+        act.denied = act.denied or ((meant or named) and asked.answer == "mine")
+        if (meant or named) and (asked.question or righted or act.denied):
             return True
     return False
 
@@ -218,7 +223,10 @@ class _Told:
             },
             cheats=[
                 CheatFigures(
-                    kind=act.kind, sigmas=round(act.sigmas, 2), noticed={name: noticed[name][n] for name in CARTS}
+                    kind=act.kind,
+                    sigmas=round(act.sigmas, 2),
+                    noticed={name: noticed[name][n] for name in CARTS},
+                    denied=act.denied,
                 )
                 for n, act in enumerate(self.cheats)
             ],
@@ -232,6 +240,7 @@ class _Told:
             law=law,
             unconfirmed=[] if verdict is None else verdict.unconfirmed,
             problems=["never paid"] if verdict is None else verdict.problems,
+            wrong=self._wrong(verdict, products),
             samples=shopper.rig.samples,
             virtual_s=round(shopper.rig.now_s, 1),
             cpu_s=0.0,
@@ -246,6 +255,17 @@ class _Told:
             lost_minor=0 if verdict is None else verdict.lost_minor,
             overcharged_minor=0 if verdict is None else verdict.overcharged_minor,
         )
+
+    def _wrong(self, verdict: Verdict | None, products: dict[str, Product]) -> dict[str, int]:
+        """Kinds of errors with whose doing they are: the shopper's, who never told the cart, the catalogue's, or the
+        cart's own.
+        """
+        world, found = self.shopper.world, Counter[str]()
+        for sku, way in ({} if verdict is None else verdict.wrong).items():
+            told = not sku or world.told[sku] == self.ending.goods[sku]
+            badly = told and bool(sku) and products[sku].badly_catalogued
+            found[f"{way} ({'shopper' if not told else 'catalogue' if badly else 'cart'})"] += 1
+        return dict(found)
 
     def _other(self, outcome: Outcome, products: dict[str, Product]) -> CartFigures:
         """Goods sold by weight cost here what they are worth: only units differ."""

@@ -182,6 +182,7 @@ class Shopper:
         rest_ns = self.rig.platform.take(self.rig.now_ns, sum(thing.weight_g for thing in things))
         self.note("take_for_good" if for_good else "take", things, why)
         for thing in things:
+            thing.gone_ns = self.rig.now_ns
             self.world.inside.remove(thing)
             self.auditor.went(thing.number)
             if for_good and thing.scanned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 _ROWS = (
@@ -47,6 +48,35 @@ def table(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def cameras(results: dict[str, dict[str, Any]]) -> list[str]:
+    """Markdown: this cart on the same trips, a column a camera."""
+    carts = {name: result["carts"]["cart"] for name, result in results.items()}
+    one = next(iter(results.values()))
+    lines = [f"{one['trips']} trips, {one['honest']} of them honest, the same for each camera", ""]
+    lines += ["| this cart, with a camera that is | " + " | ".join(carts) + " |", "|---|" + "---|" * len(carts)]
+    lines += [
+        f"| {label} | " + " | ".join(_bounded(cart[key], bound) for cart in carts.values()) + " |"
+        for label, key, bound in _ROWS
+    ]
+    lines += [
+        f"| {label} | " + " | ".join(f"{cart[key]:.1f}" for cart in carts.values()) + " |" for label, key in _MONEY
+    ]
+    first = next(iter(carts.values()))
+    for kind, figure in first["cheats_noticed_percent"].items():
+        cells = [_bounded(cart["cheats_noticed_percent"][kind], "low") for cart in carts.values()]
+        lines.append(f"| {kind.replace('_', ' ')}, noticed %, of {figure['of']} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def curve(points: Sequence[dict[str, float]]) -> list[str]:
+    """Markdown: a row a cost of accusing an honest shopper."""
+    head = [key for key in points[0] if key != "accuse_cost"]
+    lines = ["| accuse cost | " + " | ".join(key.replace("_", " ") for key in head) + " |"]
+    lines.append("|---|" + "---|" * len(head))
+    lines += [f"| {p['accuse_cost']:g} | " + " | ".join(f"{p[key]:g}" for key in head) + " |" for p in points]
+    return lines
+
+
 def _parts(head: str, parts: dict[str, Any]) -> list[str]:
     """This cart's honest trips, part by part."""
     labels = [*(label for label, _, _ in _ROWS), "lost per 10,000", "overcharged per 10,000"]
@@ -69,8 +99,12 @@ def _notes(result: dict[str, Any]) -> list[str]:
     def listed(counts: dict[str, int]) -> str:
         return ", ".join(f"{kind} {count}" for kind, count in counts.items()) or "none"
 
+    unconfirmed = _bounded(result["overcharged_unconfirmed_per_1000_trips"], "high")
     return [
         f"overcharged baskets paid without the shopper having confirmed the line: {result['overcharged_unconfirmed']}",
+        f"such baskets per 1,000 trips: {unconfirmed}",
+        f"what the auditor found, by kind and whose doing: {listed(result['auditor_found'])}",
+        f"cheats that the cart named and the shopper denied, counted as noticed: {result['cheats_denied']}",
         f"questions by kind: {listed(result['questions_by_kind'])}",
         f"questions by cause: {listed(result['questions_by_cause'])}",
         f"accusing ones without cause: {listed(result['questions_without_cause'])}",

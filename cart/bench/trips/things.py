@@ -20,6 +20,8 @@ class Thing:
     number: int
     product: Product | None
     weight_g: float
+    gone_ns: int = 0
+    """When it was last taken out."""
     scanned: bool = False
     """It has been scanned, picked or declared, and the shopper knows so."""
     cheat: str = ""

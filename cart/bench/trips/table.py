@@ -16,26 +16,34 @@ _MONEY = (
     ("value overcharged per 10,000", "overcharged_per_10000"),
     ("value lost per 10,000, with cheats", "lost_per_10000_with_cheats"),
 )
+_TARGETS = {
+    "exact_percent": "≥ 99.5",
+    "questions_per_100_items": "< 5",
+    "staff_per_1000_trips": "< 5",
+}
 _NAMES = {"cart": "this cart", "scan_only": "scan only", "fixed_tolerance": "fixed tolerance"}
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """Markdown: this cart beside the two others, then by group of shoppers."""
+    """Markdown: this cart beside the two others and what is aimed at, then by kind of cheat and group of shoppers."""
     carts = result["carts"]
     size = f"{result['trips']} trips, {result['honest']} of them honest, {result['items']} items"
     lines = [
         f"{size}, {result['virtual_hours']} h of shopping; in brackets the 95 % Wilson bound that may be claimed",
         "",
-        "| honest shoppers | " + " | ".join(_NAMES[name] for name in carts) + " |",
-        "|---|" + "---|" * len(carts),
+        "| honest shoppers | " + " | ".join(_NAMES[name] for name in carts) + " | target |",
+        "|---|" + "---|" * (len(carts) + 1),
     ]
-    lines += [
-        f"| {label} | " + " | ".join(_bounded(cart[key], bound) for cart in carts.values()) + " |"
+    rows = [
+        (label, [_bounded(cart[key], bound) for cart in carts.values()], _TARGETS.get(key, "–"))
         for label, key, bound in _ROWS
     ]
-    lines += [
-        f"| {label} | " + " | ".join(f"{cart[key]:.1f}" for cart in carts.values()) + " |" for label, key in _MONEY
-    ]
+    unconfirmed = _bounded(result["overcharged_unconfirmed_per_1000_trips"], "high")
+    rows.append(("overcharged unconfirmed, per 1,000 trips", [unconfirmed, *["–"] * (len(carts) - 1)], "0"))
+    rows += [(label, [f"{cart[key]:.1f}" for cart in carts.values()], "–") for label, key in _MONEY]
+    noticed = [_bounded(cart["cheats_noticed_percent"]["all over 3 sigma"], "low") for cart in carts.values()]
+    rows.append(("cheats over 3 σ noticed, %", noticed, "≥ 99"))
+    lines += [f"| {label} | " + " | ".join(cells) + f" | {target} |" for label, cells, target in rows]
     lines += ["", "| cheats noticed, % | " + " | ".join(_NAMES[name] for name in carts) + " | acts |"]
     lines += ["|---|" + "---|" * (len(carts) + 1)]
     for kind, mine in carts["cart"]["cheats_noticed_percent"].items():
@@ -99,10 +107,8 @@ def _notes(result: dict[str, Any]) -> list[str]:
     def listed(counts: dict[str, int]) -> str:
         return ", ".join(f"{kind} {count}" for kind, count in counts.items()) or "none"
 
-    unconfirmed = _bounded(result["overcharged_unconfirmed_per_1000_trips"], "high")
     return [
         f"overcharged baskets paid without the shopper having confirmed the line: {result['overcharged_unconfirmed']}",
-        f"such baskets per 1,000 trips: {unconfirmed}",
         f"what the auditor found, by kind and whose doing: {listed(result['auditor_found'])}",
         f"cheats that the cart named and the shopper denied, counted as noticed: {result['cheats_denied']}",
         f"questions by kind: {listed(result['questions_by_kind'])}",

@@ -20,6 +20,8 @@ CheatKind = Literal[
 ]
 CHEATS: tuple[CheatKind, ...] = get_args(CheatKind)
 SCALE_SIGMA_G = 1.0
+RESTS_S = 3.0
+"""From one movement to the next, the basket comes to rest."""
 PAIRS_TRIED = 50
 CHEAPER = 0.7
 """Nobody cheats for a few cents: what is scanned costs at most so much of what is put in."""
@@ -151,9 +153,10 @@ def _switched(s: Shopper, act: Cheating) -> None:
     s.hold((gap_s, gap_s + 0.1))
     s.put(new)
     old.scanned = False
-    act.done, act.sigmas = True, abs(new.weight_g - old.weight_g) / (math.sqrt(2.0) * SCALE_SIGMA_G)
-    if new.weight_g < VISIBLE_G:
-        act.sigmas = 0.0
+    # In one go only the difference shows; after a rest the new thing shows by itself, however much the old one weighed.
+    in_one_go = abs(new.weight_g - old.weight_g) / (math.sqrt(2.0) * SCALE_SIGMA_G)
+    alone = _hidden_sigmas(new.weight_g)
+    act.done, act.sigmas = True, alone if gap_s >= RESTS_S else min(in_one_go, alone)
 
 
 def _wrong_removal(s: Shopper, act: Cheating) -> None:

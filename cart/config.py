@@ -46,6 +46,16 @@ class ScaleTable(ScaleSettings, frozen=True, kw_only=True, forbid_unknown_fields
     sck_pin: int = 6
     gain: Literal[32, 64, 128] = 128
     iio_device: str = "/sys/bus/iio/devices/iio:device0"
+    cell_dout_pins: tuple[int, ...] = ()
+    cell_sck_pins: tuple[int, ...] = ()
+    """Four each: front left, front right, rear left, rear right, a converter a cell. Empty: one channel."""
+    thermometer: str = ""
+    """`soc`, or a file that holds thousandths of a degree (hwmon, 1-Wire); empty: the scale knows no temperature."""
+
+    @property
+    def cell_pins(self) -> tuple[tuple[int, int], ...]:
+        """(DOUT, SCK) of each cell; empty with one channel."""
+        return tuple(zip(self.cell_dout_pins, self.cell_sck_pins, strict=True))
 
 
 class GpioTable(Strict, frozen=True, kw_only=True):
@@ -130,11 +140,36 @@ def parse_config(text: str, *, source: str) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: not valid TOML ({error}); correct that line") from None
     try:
-        return msgspec.convert(raw, Config)
+        config = msgspec.convert(raw, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(
             f"{source}: {error}; correct or remove that key (docs/configuration.md lists them all)"
         ) from None
+    if wrong := _wrong_scale(config.scale, config.gpio):
+        raise ConfigError(f"{source}: {wrong}")
+    return config
+
+
+def _wrong_scale(scale: ScaleTable, gpio: GpioTable) -> str:
+    """What of [scale] fits neither one channel nor four cells; empty where all is well."""
+    if scale.counts_per_gram == 0:
+        return "scale.counts_per_gram is 0; run 'cart calibrate', or take the value from calibration.json"
+    lists = {name: getattr(scale, name) for name in ("cell_dout_pins", "cell_sck_pins")}
+    cells = any(lists.values())
+    lists |= {name: getattr(scale, name) for name in ("cell_trims", "cell_tare_counts") if getattr(scale, name)}
+    for name, values in lists.items():
+        if cells and len(values) != 4:
+            return (
+                f"scale.{name} has {len(values)} values; four cells need 4, front left, front right, rear left, right"
+            )
+        if values and not cells:
+            return f"scale.{name} is of four cells; name their pins in cell_dout_pins and cell_sck_pins, or remove it"
+    pins = [pin for pair in scale.cell_pins for pin in pair]
+    pins += [gpio.light_red_pin, gpio.light_green_pin, gpio.buzzer_pin, gpio.staff_button_pin, gpio.reader_enable_pin]
+    twice = sorted({pin for pin in pins if pins.count(pin) > 1}) if cells else []
+    if twice:
+        return f"pin {twice[0]} is used twice; give each cell's DOUT and SCK, and each part of [gpio], its own"
+    return ""
 
 
 def load_config(path: Path) -> Config:

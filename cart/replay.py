@@ -37,6 +37,7 @@ from cart.core.observations import (
     ScaleSample,
     Scan,
     ScanRefused,
+    Temperature,
     Tick,
     Touch,
     TripIdDrawn,
@@ -56,6 +57,7 @@ from cart.recordings.format import (
     ScanMessage,
     ScannerMessage,
     StaffMessage,
+    TemperatureMessage,
     TouchMessage,
 )
 from cart.recordings.reading import RecordedMessage, Recording
@@ -256,7 +258,9 @@ class _Run:
         t_ns, body = message.t_ns, message.body
         if isinstance(body, ScaleMessage):
             self.samples += 1
-            yield ScaleSample(t_ns=t_ns, counts=body.counts)
+            yield ScaleSample(t_ns=t_ns, counts=body.counts, cells=body.cells)
+        elif isinstance(body, TemperatureMessage):
+            yield Temperature(t_ns=t_ns, celsius=body.celsius)
         elif isinstance(body, ScannerMessage):
             self._scanned(self.framer.feed(body.data, t_ns))
         elif isinstance(body, CameraMessage):
@@ -306,6 +310,8 @@ class _Run:
             shown["rest_t_s"] = self._seconds(event.rest_ns)
             shown["began_t_s"] = self._seconds(event.began_ns)
             del shown["rest_ns"], shown["began_ns"]
+            if event.place is None:
+                del shown["place"]
             self.steps.append(
                 Step(
                     delta_g=event.delta_g,

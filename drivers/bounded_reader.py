@@ -1,4 +1,4 @@
-"""What all readers of the load-cell converter share: reads with a deadline that a watchdog can see, and their counts."""
+"""What all readers of the load-cell converter share: reads with a deadline, visible to a watchdog, and figures."""
 
 from __future__ import annotations
 

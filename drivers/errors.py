@@ -69,3 +69,21 @@ class Saturated(DriverError):
     """The converter's input is out of its range: overload, or a load cell's wire is off."""
 
     fault = "saturated"
+
+
+class CellSilent(NotReady):
+    """One of four cells: its converter does not answer."""
+
+    fault = "cell_dead"
+
+
+class CellStuckLow(StuckLow):
+    """One of four cells: its converter's data line is stuck."""
+
+    fault = "cell_dead"
+
+
+class CellSaturated(Saturated):
+    """One of four cells: a wire of it is off, or all the load is on it."""
+
+    fault = "cell_dead"

@@ -33,10 +33,13 @@ def clock_of(gpio: GpioApi) -> Clock:
 
 
 def _load_simulated(path: str) -> GpioApi:
+    from drivers.sim.cells import attach_others
     from drivers.sim.gpio import SimGpio
+    from drivers.sim.hx711_chip import WireSource
     from drivers.sim.wire import Wire
 
-    return cast("GpioApi", SimGpio(Wire.attach(path)))
+    others = [(wire, WireSource(wire)) for wire in attach_others(path)]
+    return cast("GpioApi", SimGpio(Wire.attach(path), others=others))
 
 
 def _load_library(module: str) -> GpioApi:

@@ -88,6 +88,21 @@ class PinReader(BoundedReader):
         self._powered = False
         self._closed = False
 
+    @property
+    def clock(self) -> Clock:
+        """What its times are on."""
+        return self._clock
+
+    @property
+    def period_ns(self) -> float:
+        """From one conversion to the next, as measured."""
+        return self._period_ns
+
+    @property
+    def ready(self) -> bool:
+        """Whether a conversion waits to be fetched now; `read(0.0)` then fetches one word and waits for nothing."""
+        return not self._gpio.input(self._dout)
+
     def figures(self) -> dict[str, float]:
         """Statistics, and the measured rate in samples/s."""
         return {**super().figures(), "samples_per_second": 1e9 / self._period_ns}

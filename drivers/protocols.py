@@ -27,10 +27,14 @@ class GpioApi(Protocol):
 
 
 class Reading(NamedTuple):
-    """One conversion of the load-cell converter: `t_ns` when it was seen ready, `counts` −8388607…8388606."""
+    """One conversion of the load-cell converter: `t_ns` when it was seen ready, `counts` −8388607…8388606.
+
+    `cells` are the four corners' own counts at `t_ns` where each has its converter; `counts` is their mean then.
+    """
 
     t_ns: int
     counts: int
+    cells: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass

@@ -12,6 +12,7 @@ import msgspec
 
 from cart.core.observations import Part
 from cart.core.receipt import Receipt
+from cart.core.weighing.cells import Place
 
 Phase = Literal["idle", "shopping", "checkout", "paying", "paid", "maintenance"]
 Stage = Literal["hint", "question", "staff"]
@@ -158,6 +159,8 @@ class WeightStepSeen(LedgerEventBase, frozen=True, kw_only=True, tag="weight_ste
     began_ns: int
     rest_ns: int
     gross_g: float
+    place: Place | None = None
+    """Where on the platform, where four cells could say: x to the right, y to the front, ±1 at the cells."""
 
 
 class StepExplained(LedgerEventBase, frozen=True, kw_only=True, tag="step_explained"):

@@ -38,9 +38,19 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, tag_field="observed
 
 
 class ScaleSample(Observation, frozen=True, kw_only=True, tag="scale_sample"):
-    """One conversion of the load-cell converter, `t_ns` the moment it was ready; counts are −8388608…8388607."""
+    """One conversion of the load-cell converter, `t_ns` the moment it was ready; counts are −8388608…8388607.
+
+    `cells`: on a platform of four cells with a converter each, their own counts, of which `counts` is the trimmed mean.
+    """
 
     counts: int
+    cells: tuple[int, ...] = ()
+
+
+class Temperature(Observation, frozen=True, kw_only=True, tag="temperature"):
+    """How warm the scale is, by the thermometer that its compensation was fitted with."""
+
+    celsius: float
 
 
 class PartChanged(Observation, frozen=True, kw_only=True, tag="part_changed"):
@@ -161,6 +171,7 @@ class Tick(Observation, frozen=True, kw_only=True, tag="tick"):
 
 AnyObservation = (
     ScaleSample
+    | Temperature
     | PartChanged
     | Scan
     | ScanRefused

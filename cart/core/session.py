@@ -36,6 +36,7 @@ from cart.core.observations import (
     ScanRefused,
     SecuritySeen,
     StaffCommand,
+    Temperature,
     Touch,
     TripIdDrawn,
 )
@@ -56,6 +57,10 @@ _BOOT_LOAD_G = 50.0
 """The weigher's range of setting zero by itself (`weighing.zero.INITIAL_G`): what temperature and creep leave."""
 _BOOT_SIGMA_G = 12.0
 """1 σ of zero at a start without history: 50 g is the worst seen."""
+
+
+_LATCHED = frozenset({"cell_dead"})
+"""What a driver reports and a technician must look at, also where it mends itself."""
 
 
 class Session:
@@ -83,6 +88,9 @@ class Session:
         )
         self._scale = scale
         self._weigher: Weigher | None = None
+        self._celsius: float | None = None
+        self._bad_parts: dict[str, str] = {}
+        """Parts that are not well, and their faults, as their drivers said last."""
         self._revision = 0
         self._next_catalog: Catalog | None = None
         self._due: tuple[tuple[int, bool], int | None] | None = None
@@ -117,7 +125,11 @@ class Session:
         if due_ns is not None and due_ns <= obs.t_ns:
             session_timers.run_due(desk)
         if isinstance(obs, ScaleSample):
-            self._weigh(self._weighing.feed(obs.t_ns, obs.counts))
+            self._weigh(self._weighing.feed(obs.t_ns, obs.counts, obs.cells))
+        elif isinstance(obs, Temperature):
+            self._celsius = obs.celsius
+            if self._weigher is not None:
+                self._weigher.warm(obs.t_ns, obs.celsius)
         else:
             weigher_due = self._weigher.next_deadline_ns if self._weigher is not None else None
             if weigher_due is not None and weigher_due <= obs.t_ns:
@@ -185,6 +197,8 @@ class Session:
         sigma_g = (state.gross_sigma_g**2 + wander_g**2) ** 0.5
         self._weigher = Weigher(self._scale, reference_g=state.gross_g, reference_sigma_g=sigma_g)
         self._foretold_at = -1
+        if self._celsius is not None:
+            self._weigher.warm(self._desk.t_ns, self._celsius)
         return self._weigher
 
     def _power_returned(self, obs: PowerReturned) -> None:
@@ -238,6 +252,7 @@ class Session:
                 session_touches.touch(desk, obs)
             case StaffCommand():
                 session_answers.staff(desk, obs)
+                self._technician_looks(obs)
             case PaymentAnswer():
                 session_payment.answered(desk, obs)
             case PartChanged():
@@ -257,8 +272,20 @@ class Session:
 
     def _part_changed(self, obs: PartChanged) -> None:
         if not obs.ok:
-            self._fault(obs.part, True, obs.fault, obs.detail)
+            self._bad_parts[obs.part] = obs.fault
+            self._fault(obs.part, True, obs.fault, obs.detail, latched=obs.fault in _LATCHED)
             return
+        self._bad_parts.pop(obs.part, None)
         for part, fault in [key for key, raised in self._desk.state.faults.items() if not raised.latched]:
             if part == obs.part:
+                self._fault(part, False, fault, "")
+
+    def _technician_looks(self, command: StaffCommand) -> None:
+        """Where maintenance has begun, latched faults that no longer stand are cleared."""
+        if command.action != "maintenance" or self._desk.state.phase != "maintenance":
+            return
+        self._weigh(self._weighing.acknowledge(self._desk.t_ns))
+        standing = self._weighing.faults
+        for (part, fault), raised in list(self._desk.state.faults.items()):
+            if raised.latched and self._bad_parts.get(part) != fault and fault not in standing:
                 self._fault(part, False, fault, "")

@@ -35,6 +35,7 @@ def see_step(desk: Desk, step: WeightStep) -> int:
             began_ns=step.began_ns,
             rest_ns=step.rest_ns,
             gross_g=step.gross_g,
+            place=step.place,
         )
     )
     return step_id

@@ -6,12 +6,24 @@ import msgspec
 
 
 class ScaleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table [scale] of cart.toml."""
+    """The table [scale] of cart.toml. With four cells `counts_per_gram` and `tare_counts` are of their trimmed mean."""
 
     counts_per_gram: float
     tare_counts: int
     capacity_g: float = 30000.0
     samples_per_second: float = 80.0
+    cell_trims: tuple[float, ...] = ()
+    """What each of four cells' counts are multiplied with, so that a weight weighs the same on each corner; mean 1."""
+    cell_tare_counts: tuple[int, ...] = ()
+    """Each cell's own counts of the empty basket."""
+    zero_g_per_kelvin: float = 0.0
+    """What the empty basket gains for each kelvin above `reference_celsius`."""
+    span_per_kelvin: float = 0.0
+    """What a load gains then, relative to itself."""
+    reference_celsius: float = 20.0
+    """The temperature at which the calibration was made."""
+    compensated_celsius: tuple[float, ...] = ()
+    """From where to where the temperature's influence was measured; no further is it reckoned."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,9 +14,10 @@ class ChildMessage(msgspec.Struct, frozen=True, tag_field="type"):
 
 
 class Conversion(ChildMessage, frozen=True, tag="conversion"):
-    """One converter reading; `t_ns` is when the driver saw it ready."""
+    """One converter reading; `t_ns` is when the driver saw it ready. `cells`: the four cells' own behind it."""
 
     counts: int
+    cells: tuple[int, ...] = ()
 
 
 class DeviceState(ChildMessage, frozen=True, tag="device"):

@@ -20,7 +20,16 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from cart.core.catalog import Catalog
-from cart.core.observations import AnyObservation, Look, PartChanged, ScaleSample, Scan, StaffCommand, Touch
+from cart.core.observations import (
+    AnyObservation,
+    Look,
+    PartChanged,
+    ScaleSample,
+    Scan,
+    StaffCommand,
+    Temperature,
+    Touch,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +44,7 @@ REQUEST_TIMEOUT_S = 5.0
 
 RECORDED: Final[dict[type, str]] = {
     ScaleSample: "/scale",
+    Temperature: "/temperature",
     Touch: "/touch",
     Look: "/look",
     Scan: "/scan",
@@ -53,7 +63,7 @@ def recorded(observation: AnyObservation) -> tuple[str, dict[str, Any]] | None:
     # The time is the envelope's; an address typed for a receipt is used once and never written down.
     for left_out in ("observed", "t_ns", "to"):
         body.pop(left_out, None)
-    return topic, {key: value for key, value in body.items() if value is not None}
+    return topic, {key: value for key, value in body.items() if value not in (None, ())}
 
 
 class Pictures(Protocol):

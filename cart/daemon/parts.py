@@ -57,7 +57,8 @@ class DevicePart:
 
     def _said(self, message: AnyChildMessage) -> None:
         if isinstance(message, Conversion):
-            self._submit(ScaleSample(t_ns=self._clock.from_monotonic(message.t_ns), counts=message.counts))
+            t_ns = self._clock.from_monotonic(message.t_ns)
+            self._submit(ScaleSample(t_ns=t_ns, counts=message.counts, cells=message.cells))
         elif isinstance(message, DeviceState):
             self._change(
                 self._clock.from_monotonic(message.t_ns), ok=message.ok, fault=message.fault, why=message.detail

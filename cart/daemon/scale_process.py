@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from cart.config import Config, load_config
+from cart.core.weighing.cells import scale_counts
 from cart.daemon.child_messages import Conversion, DeviceState
 from cart.daemon.line_writer import LineWriter, ignore_stop_signals
 from drivers.errors import DeviceLost, DeviceMissing, DriverError
@@ -51,7 +52,7 @@ def read_until_lost(config: Config, writer: LineWriter, real_time: bool) -> None
                 if said != "":
                     said = ""
                     writer.say(DeviceState(time.monotonic_ns(), ok=True))
-                writer.say(Conversion(reading.t_ns, reading.counts))
+                writer.say(Conversion(reading.t_ns, scale_counts(reading, config.scale), reading.cells))
             writer.alive({**reader.figures(), "real_time": float(real_time)})
 
 

@@ -21,6 +21,7 @@ from cart.core.ledger import (
     WeightStepSeen,
 )
 from cart.core.problem import Problem
+from cart.core.weighing.cells import Place
 from cart.journal.ledger_file import NAME, LedgerFile
 from cart.journal.problems import JournalProblem
 from cart.journal.quarantine import snapshot
@@ -229,12 +230,22 @@ def _kind(event: LedgerEvent) -> str:
     return str(event.__struct_config__.tag)
 
 
+def _where(place: Place | None) -> str:
+    """A place on the platform in words and figures; empty on a cart with one summed channel."""
+    if place is None:
+        return ""
+    side = "middle" if abs(place.x) < 1 / 3 else "right" if place.x > 0 else "left"
+    depth = "middle" if abs(place.y) < 1 / 3 else "front" if place.y > 0 else "rear"
+    words = depth if depth == side else f"{depth} {side}"
+    return f", {words} of the basket ({place.x:+.2f}, {place.y:+.2f} ± {place.sd:.2f})"
+
+
 def _said(event: LedgerEvent) -> str:
     """The event's own fields, short: what is empty is left out."""
     if isinstance(event, WeightStepSeen):
         return (
             f"step {event.step_id}: {event.delta_g:+.1f} g ± {event.sigma_g:.1f} g, "
-            f"at rest {event.rest_ns / 1e9:.2f} s, gross {event.gross_g:.1f} g"
+            f"at rest {event.rest_ns / 1e9:.2f} s, gross {event.gross_g:.1f} g{_where(event.place)}"
         )
     if isinstance(event, StepExplained):
         return f"steps {', '.join(map(str, event.step_ids))}: {event.won} (margin {event.margin:.2f})"

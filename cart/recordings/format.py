@@ -16,6 +16,7 @@ from cart.core.problem import Problem
 from cart.core.settings import Policy, ScaleSettings
 
 SCALE = "/scale"
+TEMPERATURE = "/temperature"
 SCANNER = "/scanner"
 CAMERA = "/camera"
 TOUCH = "/touch"
@@ -39,10 +40,18 @@ class RecordingError(Problem):
     """One line: which file, what is wrong with it, what to do next."""
 
 
-class ScaleMessage(msgspec.Struct, frozen=True):
-    """One conversion; counts exactly as the 24-bit converter gave them."""
+class ScaleMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One conversion; counts exactly as the 24-bit converter gave them. With four cells, `cells` are so, and `counts`
+    is their trimmed mean."""
 
     counts: Annotated[int, msgspec.Meta(ge=COUNTS_MIN, le=COUNTS_MAX)]
+    cells: tuple[Annotated[int, msgspec.Meta(ge=COUNTS_MIN, le=COUNTS_MAX)], ...] = ()
+
+
+class TemperatureMessage(msgspec.Struct, frozen=True):
+    """How warm the scale is, where its weights are compensated for that."""
+
+    celsius: float
 
 
 class ScannerMessage(msgspec.Struct, frozen=True):
@@ -176,6 +185,7 @@ class Truth(msgspec.Struct, frozen=True):
 
 Body = (
     ScaleMessage
+    | TemperatureMessage
     | ScannerMessage
     | CameraMessage
     | TouchMessage
@@ -188,6 +198,7 @@ Body = (
 
 BODIES: dict[str, type[Body]] = {
     SCALE: ScaleMessage,
+    TEMPERATURE: TemperatureMessage,
     SCANNER: ScannerMessage,
     CAMERA: CameraMessage,
     TOUCH: TouchMessage,
@@ -218,6 +229,12 @@ class RecordedScale(msgspec.Struct, frozen=True):
     tare_counts: int
     capacity_g: Annotated[float, msgspec.Meta(gt=0)] = 30000.0
     samples_per_second: Annotated[float, msgspec.Meta(gt=0)] = 80.0
+    cell_trims: tuple[float, ...] = ()
+    cell_tare_counts: tuple[int, ...] = ()
+    zero_g_per_kelvin: float = 0.0
+    span_per_kelvin: float = 0.0
+    reference_celsius: float = 20.0
+    compensated_celsius: tuple[float, ...] = ()
 
 
 class RecordedScanner(msgspec.Struct, frozen=True):
@@ -275,6 +292,7 @@ def _schema(properties: dict[str, Any], required: list[str]) -> bytes:
 
 
 _INTEGER = {"type": "integer"}
+_COUNTS = {"type": "integer", "minimum": COUNTS_MIN, "maximum": COUNTS_MAX}
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "number"}
 _BASE64 = {"type": "string", "contentEncoding": "base64"}
@@ -283,8 +301,9 @@ _TIME = {"type": "object", "title": "time", "properties": {"sec": _INTEGER, "nse
 SCHEMAS: dict[str, tuple[str, bytes]] = {
     SCALE: (
         "scale",
-        _schema({"counts": {"type": "integer", "minimum": COUNTS_MIN, "maximum": COUNTS_MAX}}, ["counts"]),
+        _schema({"counts": _COUNTS, "cells": {"type": "array", "items": _COUNTS}}, ["counts"]),
     ),
+    TEMPERATURE: ("temperature", _schema({"celsius": _NUMBER}, ["celsius"])),
     SCANNER: ("scanner", _schema({"data": _BASE64}, ["data"])),
     CAMERA: (
         "foxglove.CompressedImage",

@@ -1,4 +1,4 @@
-"""The `RPi.GPIO` API over simulated wires: the HX711 chip on its two pins, levels in the wire's file on all others.
+"""The `RPi.GPIO` API over simulated wires: the HX711 chips on their pins, levels in the wire's file on all others.
 
 Behaves as the library does where the cart or the `hx711` package could notice: a channel must be set up before use, an
 input follows its pull resistor when nothing drives it, edges are refused as on kernels ≥ 6.6.
@@ -26,12 +26,20 @@ class SimGpio:
     VERSION = "0.7.1"
 
     def __init__(
-        self, wire: Wire, *, clock: VirtualClock | LiveClock | None = None, source: ConversionSource | None = None
+        self,
+        wire: Wire,
+        *,
+        clock: VirtualClock | LiveClock | None = None,
+        source: ConversionSource | None = None,
+        others: Sequence[tuple[Wire, ConversionSource]] = (),
     ) -> None:
+        """`others`: further converters and what they convert, where each of four cells has its own."""
         self.clock = LiveClock() if clock is None else clock
         self.chip = Hx711Chip(WireSource(wire) if source is None else source)
         self._wire = wire
-        self._dout_pin, self._sck_pin = wire.dout_pin, wire.sck_pin
+        soldered = [(wire, self.chip), *((one, Hx711Chip(converts)) for one, converts in others)]
+        self._by_dout = {one.dout_pin: chip for one, chip in soldered}
+        self._by_sck = {one.sck_pin: chip for one, chip in soldered}
         self._mode: int | None = None
         self._directions: dict[int, int] = {}
         self._pulls: dict[int, int] = {}
@@ -72,8 +80,8 @@ class SimGpio:
             if self._directions.get(pin) != self.OUT:
                 raise RuntimeError("The GPIO channel has not been set up as an OUTPUT")
             self.clock.called()
-            if pin == self._sck_pin:
-                self.chip.set_sck(bool(one), self.clock.pulse_ns())
+            if (chip := self._by_sck.get(pin)) is not None:
+                chip.set_sck(bool(one), self.clock.pulse_ns())
             else:
                 self._wire.set_pin(pin, bool(one))
 
@@ -82,8 +90,8 @@ class SimGpio:
         if channel not in self._directions:
             raise RuntimeError("You must setup() the GPIO channel first")
         self.clock.called()
-        if channel == self._dout_pin:
-            return self.chip.dout(self.clock.pulse_ns())
+        if (chip := self._by_dout.get(channel)) is not None:
+            return chip.dout(self.clock.pulse_ns())
         level = self._wire.pin(channel)
         if level is None:
             return int(self._pulls[channel] == self.PUD_UP)
@@ -94,7 +102,7 @@ class SimGpio:
         if channel is None:
             channel = list(self._directions)
         for pin in [channel] if isinstance(channel, int) else channel:
-            if self._directions.pop(pin, self.IN) == self.OUT and pin != self._sck_pin:
+            if self._directions.pop(pin, self.IN) == self.OUT and pin not in self._by_sck:
                 self._wire.set_pin(pin, None)
 
     def gpio_function(self, channel: int) -> int:

@@ -41,6 +41,8 @@ class ScaleReaderContract:
     names_saturation: ClassVar[bool] = True
     knows_zero_at_once: ClassVar[bool] = True
     stamp_lag_ns_max: ClassVar[int] = 2_000_000
+    bridged: ClassVar[int] = 0
+    """Readings after a change that may still lie between before and after: a missed conversion was bridged."""
 
     @pytest.mark.parametrize("counts", CARRIED)
     def test_carries_every_kind_of_number(self, rig: Rig, counts: int) -> None:
@@ -51,6 +53,8 @@ class ScaleReaderContract:
     def test_true_zero_and_minus_one_are_readings(self, rig: Rig, counts: int) -> None:
         rig.reader.read()
         rig.put(counts)
+        for _ in range(self.bridged):
+            rig.reader.read()
         if self.knows_zero_at_once or counts:
             assert [rig.reader.read().counts for _ in range(3)] == [counts] * 3
         else:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
+from drivers.four_cells import FourCells
 from drivers.hx711 import Gain, PinReader
+from drivers.hx711_gpio import Hx711Gpio
 from drivers.hx711_iio import Hx711Iio
 from drivers.protocols import GpioApi
+from drivers.sim.cells import create_wires
 from drivers.sim.clock import VirtualClock
 from drivers.sim.gpio import SimGpio
 from drivers.sim.sysfs import SimIioDevice
@@ -22,17 +25,18 @@ START_NS = 1_000_000_000
 class VirtualSource:
     """Conversions at an exact rate in virtual time, kept in a wire so that faults work as they do live."""
 
-    def __init__(self, wire: Wire, samples_per_second: float) -> None:
+    def __init__(self, wire: Wire, samples_per_second: float, *, late_ns: int = 0) -> None:
         self.wire = wire
+        self._start_ns = START_NS + late_ns
         self.period_ns = round(1e9 / samples_per_second)
         self.counts_of: Callable[[int], int] = lambda _: 1000
 
     def conversion(self, now_ns: int) -> Conversion:
         """Makes what has become due; a chip in a gap makes none."""
-        due = (now_ns - START_NS) // self.period_ns
+        due = (now_ns - self._start_ns) // self.period_ns
         latest = self.wire.seq
         for seq in range(latest + 1, due + 1):
-            self.wire.convert(self.counts_of(seq), START_NS + seq * self.period_ns)
+            self.wire.convert(self.counts_of(seq), self._start_ns + seq * self.period_ns)
         return self.wire.conversion()
 
     def fault(self, seq: int) -> ScaleFault:
@@ -72,6 +76,54 @@ class ChipRig(Rig):
     def break_wires(self, fault: ScaleFault, *, words: int | None = None) -> None:
         self.source.conversion(self.clock.time_ns)
         self.wire.set_scale_fault(fault, words=words)
+
+
+PINS = ((5, 6), (13, 12), (19, 16), (26, 20))
+"""(DOUT, SCK) of the four corners."""
+
+
+class FourRig(Rig):
+    """Four chip models, one a corner, behind the RPi.GPIO API. Only the cells in `breakable` are broken by a fault.
+
+    `late_ns` is how much later than the first each cell converts; `periods_ns` their own periods.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        kind: type[PinReader] = Hx711Gpio,
+        *,
+        breakable: Sequence[int] = (0, 1, 2, 3),
+        periods_ns: Sequence[int] = (12_500_000,) * 4,
+        late_ns: Sequence[int] = (0,) * 4,
+    ) -> None:
+        self.wires = create_wires(folder / "wire", PINS, samples_per_second=80.0)
+        self.clock = VirtualClock(START_NS)
+        self.sources = [
+            VirtualSource(wire, 1e9 / period_ns, late_ns=late)
+            for wire, period_ns, late in zip(self.wires, periods_ns, late_ns, strict=True)
+        ]
+        others = list(zip(self.wires[1:], self.sources[1:], strict=True))
+        self.gpio = SimGpio(self.wires[0], clock=self.clock, source=self.sources[0], others=others)
+        self.gpio.setmode(self.gpio.BCM)
+        self.period_ns = max(periods_ns)
+        self.breakable = breakable
+        self.reader: FourCells = FourCells(
+            [kind(cast("GpioApi", self.gpio), dout_pin=dout, sck_pin=sck) for dout, sck in PINS]
+        )
+
+    @property
+    def now_ns(self) -> int:
+        return self.clock.time_ns
+
+    def put(self, counts: int) -> None:
+        for source in self.sources:
+            source.counts_of = lambda _: counts
+
+    def break_wires(self, fault: ScaleFault, *, words: int | None = None) -> None:
+        for at in self.breakable:
+            self.sources[at].conversion(self.clock.time_ns)
+            self.wires[at].set_scale_fault(fault, words=words)
 
 
 class IioRig(Rig):

@@ -6,8 +6,10 @@ from typing import Literal
 
 import msgspec
 
+from cart.core.weighing.cells import Place
+
 ScaleFaultKind = Literal[
-    "no_samples", "saturated", "stuck", "disconnected", "desync", "slow", "over_capacity", "under_load"
+    "no_samples", "saturated", "stuck", "disconnected", "desync", "slow", "over_capacity", "under_load", "cell_dead"
 ]
 
 
@@ -15,6 +17,7 @@ class WeightStep(msgspec.Struct, frozen=True):
     """The gross weight changed by `delta_g` ± `sigma_g` (1 σ) and is at rest again.
 
     `began_ns` is when the change began, `rest_ns` when the basket came to rest, `decided_ns` when this was known.
+    `place` is where on the platform it came down, where four cells can say.
     """
 
     delta_g: float
@@ -23,6 +26,7 @@ class WeightStep(msgspec.Struct, frozen=True):
     rest_ns: int
     decided_ns: int
     gross_g: float
+    place: Place | None = None
 
 
 class ScaleFault(msgspec.Struct, frozen=True):

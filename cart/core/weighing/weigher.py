@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import msgspec
 
 from cart.core.settings import ScaleSettings
+from cart.core.weighing.cells import CellWatch
 from cart.core.weighing.detector import StepDetector
 from cart.core.weighing.events import LiveWeight, ScaleFault, ScaleFaultKind, WeighingEvent, WeightStep
 from cart.core.weighing.intake import Intake
 from cart.core.weighing.odds import FORETOLD_MANY, Foretold
+from cart.core.weighing.thermal import Compensation
 from cart.core.weighing.zero import ZeroTracking
 
 SILENT_S = 1.0
@@ -19,8 +21,10 @@ OVER_S = 0.4
 UNDER_S = 2.0
 UNDER_G = -100.0
 """Below zero by more than zero tracking and slope explain: the basket is off its cell, or hangs on something."""
-LATCHED: frozenset[ScaleFaultKind] = frozenset({"stuck", "desync"})
-NO_WEIGHT: frozenset[ScaleFaultKind] = frozenset({"no_samples", "saturated", "stuck", "disconnected", "desync"})
+LATCHED: frozenset[ScaleFaultKind] = frozenset({"stuck", "desync", "cell_dead"})
+NO_WEIGHT: frozenset[ScaleFaultKind] = frozenset(
+    {"no_samples", "saturated", "stuck", "disconnected", "desync", "cell_dead"}
+)
 """While one of these is there, no weight is told."""
 BLIND_DRIFT_G_PER_S = 0.03
 
@@ -39,6 +43,9 @@ class Weigher:
         self._intake = Intake(settings)
         self._detector = StepDetector(reference_g, reference_sigma_g)
         self._zero = ZeroTracking(set_initially=reference_g is None)
+        self._heat = Compensation(settings)
+        self._cells = CellWatch(settings)
+        self._dead_cell = ""
         self._faults: dict[ScaleFaultKind, bool] = {}
         self._last_ns: int | None = None
         self._lost_ns: int | None = None
@@ -63,6 +70,11 @@ class Weigher:
         return self._detector.reference.drift_g
 
     @property
+    def compensated_g(self) -> float:
+        """What the temperature adds to an empty basket, and is taken out of each weight; for diagnosis."""
+        return self._heat.zero_g
+
+    @property
     def noise_g(self) -> float:
         """Noise of one sample at rest, rms, as learned."""
         return self._detector.sigma_g
@@ -77,8 +89,8 @@ class Weigher:
         """Words thrown away since the start."""
         return self._intake.glitches
 
-    def feed(self, t_ns: int, counts: int) -> Sequence[WeighingEvent]:
-        """Take one conversion, ready at `t_ns`; returns what it decided."""
+    def feed(self, t_ns: int, counts: int, cells: Sequence[int] = ()) -> Sequence[WeighingEvent]:
+        """Take one conversion, ready at `t_ns`; returns what it decided. `cells`: those of which `counts` is made."""
         events: list[WeighingEvent] = []
         self._last_ns = t_ns
         if "no_samples" in self._faults:
@@ -88,18 +100,30 @@ class Weigher:
         accepted = intake.feed(t_ns, counts)
         if intake.raised:
             self._take_faults(events, t_ns)
-        for sample_ns, gross_g in accepted:
+        if cells:
+            self._dead_cell = self._cells.feed(t_ns, cells, intake.period_s, at_rest=self._detector.state == "rest")
+            if self._dead_cell:
+                self._lose(events, t_ns, "cell_dead", self._dead_cell)
+                return events
+        for sample_ns, measured_g in accepted:
+            gross_g = self._heat.corrected(sample_ns, measured_g)
             if self._lost_ns is not None:
                 self._detector.restart(0.5 + BLIND_DRIFT_G_PER_S * (t_ns - self._lost_ns) * 1e-9)
                 self._lost_ns = None
             step = self._detector.feed(sample_ns, gross_g, intake.period_s)
             if step is not None:
                 decided = step if sample_ns == t_ns else _decided_at(step, t_ns)
+                if cells:
+                    decided = msgspec.structs.replace(decided, place=self._cells.place(step.rest_ns))
                 events.append(_with_gross(decided, self._zero.offset_g))
             self._watch_load(events, t_ns, gross_g)
         if accepted and self._detector.state == "rest":
             self._zero.follow(self._detector.local_g, self._detector.sigma_g, intake.period_s)
         return events
+
+    def warm(self, t_ns: int, celsius: float) -> None:
+        """The scale is so warm: what that does to its zero and span is taken out, where it was measured."""
+        self._heat.tell(t_ns, celsius)
 
     def expect(self, changes: Sequence[Foretold]) -> None:
         """Say what would be no surprise next, the likeliest first: such a step is believed on less evidence.
@@ -119,6 +143,8 @@ class Weigher:
     def acknowledge(self, t_ns: int) -> Sequence[WeighingEvent]:
         """A technician looked: latched faults that no longer stand are cleared."""
         events: list[WeighingEvent] = []
+        self._cells.looked_at()
+        self._dead_cell = ""
         for kind in [k for k, latched in self._faults.items() if latched and self._intake.wrong != k]:
             self._clear(events, t_ns, kind, "acknowledged")
         return events
@@ -128,7 +154,7 @@ class Weigher:
         """The weight now; gross is None while faulty or before the first rest."""
         detector = self._detector
         over = "over_capacity" in self._faults
-        if detector.state == "starting" or self._intake.wrong is not None or "no_samples" in self._faults:
+        if detector.state == "starting" or self._intake.wrong or self._dead_cell or "no_samples" in self._faults:
             return LiveWeight(None, 0.0, False, over)
         if detector.state == "rest":
             stable = not over and "under_load" not in self._faults

@@ -8,9 +8,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from tests.postgres_cluster import Cluster, executables
 
 
 class BrokerProcess:
@@ -73,3 +76,14 @@ def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
     process.start()
     yield process
     process.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A running PostgreSQL; skipped where server or library isn't installed."""
+    folder = executables()
+    if folder is None or find_spec("psycopg") is None:
+        pytest.skip("needs PostgreSQL: apt install postgresql, pip install 'smart-cart[postgres]'")
+    cluster = Cluster(folder)
+    yield cluster
+    cluster.remove()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import typer
@@ -19,10 +20,17 @@ from cart.log_lines import no_card_numbers
 from cart.sync.connection import Broker
 from cart.sync.messages import BadMessage
 from cart.sync.signatures import Signs, opened
+from cart.till.database import Database, TillProblem
 from cart.till.provider import Provider
 from cart.till.service import Till
 from cart.till.simulated import MODES, SimulatedAcquirer
 from cart.till.web import create_app
+
+log = logging.getLogger(__name__)
+
+BACKOFF_MIN_S: Final = 1.0
+BACKOFF_MAX_S: Final = 30.0
+"""Between looks for a database that was lost."""
 
 
 class TillUse(Problem):
@@ -32,12 +40,24 @@ class TillUse(Problem):
 def run(
     *,
     broker: Annotated[str, typer.Option(help="The broker, as HOST:PORT.", metavar="HOST:PORT")] = "127.0.0.1:1883",
+    mqtt: Annotated[str, typer.Option(help="MQTT version: auto, 5 or 3.1.1.")] = "auto",
     catalog: Annotated[
         Path | None, typer.Option(help="The catalogue to publish (catalog.json).", metavar="FILE")
     ] = None,
     store: Annotated[str, typer.Option(help="The store's id, as in the carts' [store] id.")] = "store-1",
     port: Annotated[int, typer.Option(help="Port of the staff's page on 127.0.0.1.")] = 8090,
     data: Annotated[Path, typer.Option(help="Folder of the till's ledger.", metavar="FOLDER")] = Path("till-data"),
+    database: Annotated[
+        str,
+        typer.Option(
+            help="Keep the ledger in PostgreSQL instead, so that several tills can share it; no password in here.",
+            metavar="postgresql://USER@HOST/NAME",
+        ),
+    ] = "",
+    database_password: Annotated[
+        Path | None,
+        typer.Option(help="File of its password; without it systemd's credential database-password.", metavar="FILE"),
+    ] = None,
     mode: Annotated[str, typer.Option(help=f"How the simulated acquirer behaves: {', '.join(MODES)}.")] = "approve",
     provider: Annotated[str, typer.Option(help="Who takes the money: simulated or stripe.")] = "simulated",
     stripe_key: Annotated[
@@ -46,6 +66,9 @@ def run(
     ] = None,
     stripe_wallets: Annotated[
         Path | None, typer.Option(help="Cart → saved payment method, as JSON; read at each charge.", metavar="FILE")
+    ] = None,
+    ebt_minor: Annotated[
+        int | None, typer.Option(help="What the simulated acquirer finds on benefits cards (EBT), in minor units.")
     ] = None,
     late_s: Annotated[float, typer.Option(help="How late an answer is in mode late, in seconds.")] = 45.0,
     currency: Annotated[str, typer.Option(help="Currency where no catalogue is published.")] = "EUR",
@@ -61,7 +84,9 @@ def run(
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(message)s")
     for handler in logging.getLogger().handlers:
         handler.addFilter(no_card_numbers)
-    address = msgspec.structs.replace(_broker(broker), ca_file=_there(ca), cert_file=_there(cert), key_file=_there(key))
+    address = msgspec.structs.replace(
+        _broker(broker, mqtt), ca_file=_there(ca), cert_file=_there(cert), key_file=_there(key)
+    )
     chosen = next((known for known in MODES if known == mode), None)
     if chosen is None:
         raise TillUse(f"--mode {mode!r}: no such mode; use one of {', '.join(MODES)}")
@@ -69,19 +94,65 @@ def run(
     signer = _signer(sign_key) if sign_key is not None else None
     if provider not in {"simulated", "stripe"}:
         raise TillUse(f"--provider {provider!r}: no such provider; use simulated or stripe")
-    taker = _stripe(data, stripe_key, stripe_wallets) if provider == "stripe" else None
-    acquirer = taker or SimulatedAcquirer(data, chosen, late_s=late_s)
+    rows = Store(data, database, database_password)
 
     def make() -> Till:
+        taker = _stripe(rows, stripe_key, stripe_wallets) if provider == "stripe" else None
+        acquirer = taker or SimulatedAcquirer(rows.open(), chosen, late_s=late_s, ebt_minor=ebt_minor)
         return Till(
-            address, store, data, acquirer, catalog=published, currency=currency, signer=signer, sealed_catalog=sealed
-        )
+            address, store, rows.open(), acquirer, catalog=published, currency=currency, signer=signer,
+            sealed_catalog=sealed,
+        )  # fmt: skip
 
-    asyncio.run(_serve(make, port))
+    asyncio.run(_serve_on(rows, make, port))
 
 
-async def _serve(make: Callable[[], Till], port: int) -> None:
-    till = make()
+class Store:
+    """Where the rows lie, and whether they are still within reach."""
+
+    def __init__(self, folder: Path, url: str, password: Path | None) -> None:
+        """Raises TillUse where PostgreSQL is asked for and its library is missing."""
+        self.folder = folder
+        self.lost = asyncio.Event()
+        self._url = url
+        self._password = password
+        if url and find_spec("psycopg") is None:
+            raise TillUse("--database: install PostgreSQL's library, pip install 'smart-cart[postgres]'")
+
+    def open(self) -> Path | Database:
+        """The folder, or a connection of its own."""
+        if not self._url:
+            return self.folder
+        from cart.till.postgres import PostgresDatabase
+
+        database = PostgresDatabase(self._url, password_file=self._password)
+        database.lost = self.lost.set
+        return database
+
+
+async def _serve_on(store: Store, make: Callable[[], Till], port: int) -> None:
+    """Serve; where the database is lost, begin anew once it is back: what was in memory may be no longer true."""
+    pause_s = BACKOFF_MIN_S
+    first = True
+    while True:
+        try:
+            till = make()
+        except TillProblem as problem:
+            if first:
+                raise
+            log.warning("%s", problem)
+            pause_s = min(BACKOFF_MAX_S, pause_s * 2.0)
+        else:
+            first, pause_s = False, BACKOFF_MIN_S
+            await _serve(till, port, store.lost)
+            if not store.lost.is_set():
+                return
+            log.error("the store's database is lost; the till waits for it, and other tills go on")
+        store.lost.clear()
+        await asyncio.sleep(pause_s)
+
+
+async def _serve(till: Till, port: int, lost: asyncio.Event) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(till), host="127.0.0.1", port=port, log_level="warning", lifespan="off",
@@ -90,19 +161,28 @@ async def _serve(make: Callable[[], Till], port: int) -> None:
     )  # fmt: skip
     till.start()
     typer.echo(f"till of {till.store_id}: broker {till.broker.host}:{till.broker.port}, page http://127.0.0.1:{port}/")
+    watching = asyncio.get_running_loop().create_task(_end_when(lost, server))
     try:
         await server.serve()
     except SystemExit:
         raise TillUse(f"port {port} is taken; choose another one with --port") from None
     finally:
+        watching.cancel()
         await till.stop()
 
 
-def _broker(text: str) -> Broker:
+async def _end_when(lost: asyncio.Event, server: uvicorn.Server) -> None:
+    await lost.wait()
+    server.should_exit = True
+
+
+def _broker(text: str, mqtt: str) -> Broker:
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise TillUse(f"--broker {text!r}: write it as HOST:PORT, for example 127.0.0.1:1883")
-    return Broker(host=host, port=int(port))
+    if mqtt not in {"auto", "5", "3.1.1"}:
+        raise TillUse(f"--mqtt {mqtt!r}: no such version; use auto, 5 or 3.1.1")
+    return Broker(host=host, port=int(port), protocol=mqtt)  # type: ignore[arg-type]
 
 
 def _catalog(path: Path) -> tuple[Catalog, bytes | None]:
@@ -118,14 +198,14 @@ def _catalog(path: Path) -> tuple[Catalog, bytes | None]:
     return read_catalog_json(body, str(path)), None if envelope is None else content
 
 
-def _stripe(data: Path, key: Path | None, wallets: Path | None) -> Provider:
+def _stripe(rows: Store, key: Path | None, wallets: Path | None) -> Provider:
     if wallets is None:
         raise TillUse("--provider stripe: name the file of saved payment methods with --stripe-wallets")
     try:
         from cart.till.stripe_provider import StripeProvider
     except ImportError:
         raise TillUse("--provider stripe: install Stripe's library, pip install 'smart-cart[stripe]'") from None
-    return StripeProvider(data, key, wallets)
+    return StripeProvider(rows.open(), key, wallets)
 
 
 def _there(file: str) -> str:

@@ -26,6 +26,10 @@ class RequestPayment(msgspec.Struct, frozen=True):
     currency: str
     basket_hash: str
     method: str
+    basket_minor: int = 0
+    """What the whole basket costs, where this is one of several tenders."""
+    partial: bool = False
+    """A smaller approval is taken, too."""
 
 
 class QueryPayment(msgspec.Struct, frozen=True):

@@ -131,7 +131,9 @@ class TripIdDrawn(Observation, frozen=True, kw_only=True, tag="trip_id_drawn"):
 
 
 class PaymentAnswer(Observation, frozen=True, kw_only=True, tag="payment_answer"):
-    """The till's word on an attempt. Believed only if every field matches what was asked."""
+    """The till's word on an attempt. Believed only if every field matches what was asked; a smaller amount, only where
+    the attempt allows it. `refunded_minor`: what staff has given back of it so far.
+    """
 
     attempt_id: str
     cart_id: str
@@ -141,6 +143,7 @@ class PaymentAnswer(Observation, frozen=True, kw_only=True, tag="payment_answer"
     basket_hash: str
     reference: str = ""
     reason: str = ""
+    refunded_minor: int = 0
 
 
 class PowerReturned(Observation, frozen=True, kw_only=True, tag="power_returned"):

@@ -21,6 +21,9 @@ from typing import Any, Final, Literal
 import msgspec
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,10 @@ INBOUND_MAX: Final = 1000
 
 ANSWER_TIMEOUT_S: Final = 10.0
 """For CONNACK and SUBACK; a broker that takes longer is as good as gone."""
+
+SHARE_ID: Final = 1
+"""Subscription identifier of what a group shares, so that its copy of a message is told from a plain one (MQTT 5,
+3.8.2.1.2)."""
 
 Protocol = Literal["auto", "5", "3.1.1"]
 
@@ -62,6 +69,8 @@ class Inbound(msgspec.Struct, frozen=True):
     payload: bytes
     retained: bool
     acknowledge: Callable[[], None]
+    shared: bool = False
+    """The one copy that the group got, which is this connection's to deal with."""
 
 
 class Will(msgspec.Struct, frozen=True):
@@ -77,6 +86,8 @@ class _Line:
     def __init__(self) -> None:
         self.answered = threading.Event()
         self.subscribed = threading.Event()
+        self.asked: dict[int, list[str]] = {}
+        """SUBSCRIBE's number → topics, while the answer is awaited."""
         self.closed = threading.Event()
         self.refused = ""
 
@@ -93,10 +104,18 @@ class Connection:
         on_message: Callable[[Inbound], None],
         on_link: Callable[[bool, str], None],
         will: Will | None = None,
+        group: str = "",
+        shared: Sequence[str] = (),
     ) -> None:
+        """`shared`: topics of which each message is for one of the `group`, where the broker can do that (MQTT 5,
+        4.8.2); where it can't (`shares` is False) everybody hears them, and the group must part them some other way.
+        """
         self._broker = broker
         self._client_id = client_id
         self._subscriptions = subscriptions
+        self._group = group
+        self._shared = shared
+        self.shares = False
         self._on_message = on_message
         self._on_link = on_link
         self._will = will
@@ -156,6 +175,11 @@ class Connection:
             self._retained[topic] = payload
             self._unsaid.add(topic)
             self._say_retained()
+
+    def forget_retained(self, topic: str) -> None:
+        """Say it no more at later connections; what the broker has stays."""
+        self._retained.pop(topic, None)
+        self._unsaid.discard(topic)
 
     def _send(self, topic: str, payload: bytes, *, retain: bool) -> bool:
         client = self._client
@@ -237,22 +261,15 @@ class Connection:
         return client
 
     def _set_callbacks(self, client: paho.Client, line: _Line) -> None:
-        wanted = [(topic, 1) for topic in self._subscriptions]
-
-        def on_connect(connected: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        def on_connect(connected: paho.Client, _data: Any, _flags: Any, reason: Any, properties: Any) -> None:
             if reason.is_failure:
                 line.refused = f"the broker refused: {reason}"
-            elif wanted:
-                connected.subscribe(wanted)
             else:
-                line.subscribed.set()
+                self._subscribe(connected, line, properties)
             line.answered.set()
 
-        def on_subscribe(_client: Any, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
-            refused = [topic for (topic, _), reason in zip(wanted, reasons, strict=False) if reason.is_failure]
-            if refused:
-                log.error("the broker refuses to let %s read %s; check its access list", self._client_id, refused)
-            line.subscribed.set()
+        def on_subscribe(connected: paho.Client, _data: Any, mid: int, reasons: Any, _properties: Any) -> None:
+            self._subscribed(connected, line, mid, reasons)
 
         def on_disconnect(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
             line.refused = line.refused or f"the connection was lost: {reason}"
@@ -276,6 +293,42 @@ class Connection:
         client.on_socket_open = on_socket_open
         client.on_message = self._receive
 
+    def _subscribe(self, client: paho.Client, line: _Line, properties: Any) -> None:
+        """In paho's thread: what is for everybody, and what the group shares."""
+        can = self._v5 and getattr(properties, "SharedSubscriptionAvailable", 1) == 1
+        self.shares = bool(self._shared) and can
+        plain = [*self._subscriptions, *([] if self.shares else self._shared)]
+        self._ask_for(client, line, plain)
+        if self.shares:
+            identified = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]
+            identified.SubscriptionIdentifier = SHARE_ID
+            self._ask_for(client, line, [f"$share/{self._group}/{topic}" for topic in self._shared], identified)
+        if not line.asked:
+            line.subscribed.set()
+
+    def _ask_for(
+        self, client: paho.Client, line: _Line, topics: list[str], properties: Properties | None = None
+    ) -> None:
+        if not topics:
+            return
+        wanted: Any = [(topic, SubscribeOptions(qos=1)) if self._v5 else (topic, 1) for topic in topics]
+        _, mid = client.subscribe(wanted, properties=properties)
+        if mid is not None:
+            line.asked[mid] = topics
+
+    def _subscribed(self, client: paho.Client, line: _Line, mid: int, reasons: Any) -> None:
+        """In paho's thread: a broker that shares nothing is asked for all of it."""
+        topics = line.asked.pop(mid, [])
+        refused = [topic for topic, reason in zip(topics, reasons, strict=False) if reason.is_failure]
+        if refused and topics[0].startswith("$share/"):
+            log.warning("the broker doesn't share subscriptions; %s hears all, and parts the carts", self._client_id)
+            self.shares = False
+            self._ask_for(client, line, list(self._shared))
+        elif refused:
+            log.error("the broker refuses to let %s read %s; check its access list", self._client_id, refused)
+        if not line.asked:
+            line.subscribed.set()
+
     def _receive(self, client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         """In paho's thread: hand over, never raise."""
         try:
@@ -289,7 +342,8 @@ class Connection:
         if full:
             return
         mid, qos = message.mid, message.qos
-        inbound = Inbound(topic, bytes(message.payload), message.retain, lambda: _acknowledge(client, mid, qos))
+        shared = SHARE_ID in getattr(message.properties, "SubscriptionIdentifier", ())
+        inbound = Inbound(topic, bytes(message.payload), message.retain, lambda: _acknowledge(client, mid, qos), shared)
         self._loop_call(self._deliver, inbound)
 
     def _deliver(self, inbound: Inbound) -> None:

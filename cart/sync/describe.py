@@ -50,7 +50,7 @@ def describe() -> dict[str, Any]:
         "asyncapi": "3.0.0",
         "info": {
             "title": "Smart cart and store",
-            "version": "1.1.0",
+            "version": "1.2.0",
             "description": (
                 "JSON over MQTT 3.1.1 or 5, QoS 1, clean sessions. A cart writes only below its `up/` and reads only "
                 "below its `down/` and the catalogue. Ids and correlation are in the payload; delivery may be repeated "

@@ -89,7 +89,9 @@ class TotalLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TotalMessage(Message, frozen=True, kw_only=True):
-    """`up/total`, retained: the basket as the shopper sees it. `seq`: the ledger row that it is the fold of."""
+    """`up/total`, retained: the basket as the shopper sees it. `seq`: the ledger row that it is the fold of. `locked`:
+    staff has locked the cart.
+    """
 
     trip_id: str | None
     phase: Phase
@@ -99,6 +101,7 @@ class TotalMessage(Message, frozen=True, kw_only=True):
     currency: str
     lines: list[TotalLine]
     seq: int
+    locked: bool = False
 
 
 class HealthMessage(Message, frozen=True, kw_only=True):
@@ -173,7 +176,11 @@ class LedgerAckMessage(SignedMessage, frozen=True, kw_only=True):
 
 
 class PaymentRequestMessage(Message, frozen=True, kw_only=True):
-    """`up/payment/request`: charge once for this attempt id. `method` `till`: a person will pay at a till by code."""
+    """`up/payment/request`: charge once for this attempt id. `method` `till`: a person will pay at a till by code.
+
+    One of several tenders: `basket_minor` is what the frozen basket costs, all tenders together; 0: the amount is all
+    of it. `partial`: a smaller approval is taken, too, and the rest asked of another tender.
+    """
 
     attempt_id: Id
     trip_id: Id
@@ -181,6 +188,8 @@ class PaymentRequestMessage(Message, frozen=True, kw_only=True):
     currency: Currency
     basket_hash: Hash
     method: Annotated[str, msgspec.Meta(max_length=32, pattern=NO_CARD)]
+    basket_minor: Annotated[int, msgspec.Meta(ge=0, le=100_000_000)] = 0
+    partial: bool = False
 
 
 class PaymentQueryMessage(Message, frozen=True, kw_only=True):
@@ -197,7 +206,10 @@ class PaymentCancelMessage(PaymentQueryMessage, frozen=True, kw_only=True):
 
 
 class PaymentResultMessage(SignedMessage, frozen=True, kw_only=True):
-    """`down/payment/result`: the till's word. The frozen terms come back with it and must all match."""
+    """`down/payment/result`: the till's word. The frozen terms come back with it and must all match; the amount may be
+    smaller where the request was `partial`, and is then what was captured. `refunded_minor`: what staff has given back
+    of an `approved` attempt so far.
+    """
 
     attempt_id: Id
     status: Literal["pending", "approved", "declined", "cancelled", "voided", "not_found"]
@@ -206,6 +218,7 @@ class PaymentResultMessage(SignedMessage, frozen=True, kw_only=True):
     basket_hash: Hash
     reference: Annotated[str, msgspec.Meta(max_length=64)] = ""
     reason: Text = ""
+    refunded_minor: Annotated[int, msgspec.Meta(ge=0, le=100_000_000)] = 0
 
 
 class CommandMessage(SignedMessage, frozen=True, kw_only=True):
@@ -325,6 +338,7 @@ def total_message(cart_id: str, view: TripView, seq: int) -> TotalMessage:
             for line in view.lines
         ],
         seq=seq,
+        locked=view.locked,
     )  # fmt: skip
 
 

@@ -39,8 +39,8 @@ COVERED: Final[Mapping[type[SignedMessage], tuple[str, tuple[str, ...]]]] = {
         ),
     ),
     PaymentResultMessage: (
-        "cart-payment-result-1",
-        ("attempt_id", "status", "amount_minor", "currency", "basket_hash", "reference", "reason"),
+        "cart-payment-result-2",
+        ("attempt_id", "status", "amount_minor", "currency", "basket_hash", "reference", "reason", "refunded_minor"),
     ),
     LedgerAckMessage: ("cart-ledger-ack-2", ("chain", "seq", "hash", "resend_from", "asked")),
 }  # fmt: skip
@@ -203,11 +203,6 @@ class Trust:
 
     def _now(self) -> int:
         return max(self._now_ms(), self.memory.floor_ms)
-
-
-def next_counter(last: int, now_ms: int) -> int:
-    """A till's counter: the clock, unless it has stood still or jumped back."""
-    return max(last + 1, now_ms)
 
 
 def as_signed(signer: Signs | None, store_id: str, message: Any) -> Any:

@@ -79,6 +79,11 @@ def everything_up(store_id: str) -> str:
     return f"store/{store_id}/cart/+/up/#"
 
 
+def every_carts(store_id: str, channel: Channel) -> str:
+    """One channel of all carts, for one of several tills."""
+    return f"store/{store_id}/cart/+/{channel}"
+
+
 def parse(topic: str) -> tuple[Address, Channel] | None:
     """Which cart and which channel a topic names; None for any that is not in the table."""
     parts = topic.split("/", 4)

@@ -21,7 +21,6 @@ class CartOnBoard(msgspec.Struct, kw_only=True):
     total: TotalMessage | None = None
     health: HealthMessage | None = None
     help: HelpMessage | None = None
-    locked: bool = False
 
 
 class Board:
@@ -42,10 +41,6 @@ class Board:
 
     def help(self, message: HelpMessage) -> None:
         self._put(message.cart_id, "help", message)
-
-    def locked(self, cart_id: str, locked: bool) -> None:
-        """A lock or its release went out."""
-        self._put(cart_id, "locked", locked)
 
     def online(self, cart_id: str) -> bool:
         """True where the cart says that it is there."""

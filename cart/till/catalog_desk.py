@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import sqlite3
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from cart.core.catalog import Catalog
-from cart.till.ledger import TillLedger
+from cart.till.ledger import FAILURES, TillLedger
 from cart.till.weights import Evidence, Merged, merge_all, typed_weight, with_learned
 
 log = logging.getLogger(__name__)
@@ -52,8 +51,8 @@ class CatalogDesk:
         self._out = False
         self._timer: asyncio.TimerHandle | None = None
 
-    def learn(self) -> None:
-        """Read what carts have sent since, merge it, and publish if that changes anything or nothing is out yet."""
+    def learn(self, *, anew: bool = False) -> None:
+        """Read what carts have sent since, merge it, and publish if that changes anything, or `anew` in any case."""
         try:
             for cart_id, chain, row in self._ledger.rows_about_weights(self._evidence.heads):
                 self._evidence.take(cart_id, chain, row)
@@ -64,10 +63,10 @@ class CatalogDesk:
             # Carts that have the typed one take nothing of the same number.
             least = catalog.version + (catalog != self._typed)
             version = self._ledger.number_of(_content(catalog), least)
-        except sqlite3.Error:
+        except FAILURES:
             log.exception("what the carts have learned could not be read; the catalogue stays as it is")
             catalog, version = self.current, self.current.version
-        if self._publish is not None and (not self._out or version != self.current.version):
+        if self._publish is not None and (anew or not self._out or version != self.current.version):
             self._out = True
             self.current = msgspec.structs.replace(catalog, version=version)
             self._publish(self.current)

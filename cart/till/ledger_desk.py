@@ -1,10 +1,13 @@
-"""Keeps the carts' ledgers: checks each row against the chain, commits it, and only then says so to the cart."""
+"""Keeps the carts' ledgers: checks each row against the chain, commits it, and only then says so to the cart.
+
+How far a chain is held is remembered between rows. Where another till may have kept some, what doesn't follow is judged
+by the database, not by that memory, and rows are kept only if they follow what is there when they are.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable
 from typing import Final
 
@@ -22,7 +25,7 @@ from cart.sync.messages import (
     ledger_message,
     ledger_row,
 )
-from cart.till.ledger import TillLedger
+from cart.till.ledger import FAILURES, HeadMoved, TillLedger
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +58,7 @@ class LedgerDesk:
         """One row of a cart. Raises nothing: what doesn't fit is noted and not acknowledged."""
         key = (message.cart_id, message.chain)
         row = ledger_row(message)
-        head_seq, head_hash = self._head(key)
+        head_seq, head_hash = self._head_before(key, row)
         if row_hash(message.cart_id, message.chain, row) != row.hash:
             self._ledger.note(message.cart_id, "ledger_hash_wrong", f"row {row.seq}")
             return
@@ -92,6 +95,8 @@ class LedgerDesk:
     def asked(self, message: LedgerAskMessage) -> None:
         """Say how far the store holds a chain, and give rows back where the cart has lost them."""
         self.flush()
+        if self._ledger.database.shared:
+            self._heads.pop((message.cart_id, message.chain), None)
         seq, head_hash = self._head((message.cart_id, message.chain))
         self._acknowledge(
             LedgerAckMessage(cart_id=message.cart_id, chain=message.chain, seq=seq, hash=head_hash, asked=message.asked)
@@ -120,7 +125,9 @@ class LedgerDesk:
         for (cart_id, chain), rows in fresh.items():
             try:
                 self._ledger.keep_rows(cart_id, chain, rows)
-            except sqlite3.Error:
+            except HeadMoved:
+                self._heads.pop((cart_id, chain))  # what another till has kept is acknowledged, the rest sent again
+            except FAILURES:
                 log.exception("the ledger of %s could not be kept; the cart sends it again", cart_id)
                 self._heads.pop((cart_id, chain))
                 heard.discard((cart_id, chain))
@@ -139,6 +146,19 @@ class LedgerDesk:
             return
         if msgspec.structs.asdict(held or row)["hash"] != row.hash:
             self._ledger.note(key[0], "ledger_rewritten", f"row {row.seq} came with another content than before")
+
+    def _head_before(self, key: tuple[str, str], row: LedgerRow) -> tuple[int, str]:
+        """The head that a row is judged by; read anew where it doesn't follow the one remembered."""
+        head = self._head(key)
+        if self._ledger.database.shared and (row.seq - 1, row.prev) != head and key not in self._fresh:
+            del self._heads[key]
+            head = self._head(key)
+        return head
+
+    def forget(self) -> None:
+        """Other tills have had carts that are this one's now: read again how far their chains are held."""
+        self.flush()
+        self._heads.clear()
 
     def _head(self, key: tuple[str, str]) -> tuple[int, str]:
         if key not in self._heads:

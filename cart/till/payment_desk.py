@@ -1,19 +1,22 @@
 """Answers payment: one row an attempt, committed before the provider is asked, and the row's word ever after.
 
-Whatever is delivered twice, late or out of order gets the same reply; only the first request for an id reaches the
-provider. An id that is queried or withdrawn before it was requested is refused for ever, so that the request, when it
-comes after all, charges nobody.
+Whatever is delivered twice, late, out of order or to two tills gets the same reply; only the first request for an id
+reaches the provider. An id that is queried or withdrawn before it was requested is refused for ever, so that the
+request, when it comes after all, charges nobody.
 
 A row says `approved` only while the money is held. The provider's approval counts while nobody has asked it to stop;
 before it is asked, the row says so on disk (`withdrawn`, or the method `till`), and from then on only its answer to the
 withdrawal does. Money taken by hand and the approval it stands for are one commit.
+
+A row names the till that has it in hand. Where that till is dead, the leader takes the row over; where it lives, the
+others only say what the row says, stop it if the cart wants that, and leave the rest to it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import sqlite3
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -25,7 +28,8 @@ from cart.sync.messages import (
     PaymentRequestMessage,
     PaymentResultMessage,
 )
-from cart.till.ledger import AttemptRow, TillLedger, TillProblem
+from cart.till.ledger import FAILURES, AttemptRow, TillLedger, TillProblem
+from cart.till.members import Members
 from cart.till.provider import Charge, Outcome, Provider
 
 log = logging.getLogger(__name__)
@@ -39,6 +43,8 @@ GIVE_BACK_AGAIN_S: Final = 15.0
 REFUNDED: Final = "refunded by staff: "
 """What the reason of a refund begins with."""
 
+OTHER_AMOUNT: Final = "captured for another amount"
+
 REASON_MAX: Final = 200
 
 Asked = PaymentRequestMessage | PaymentQueryMessage
@@ -48,26 +54,44 @@ class PaymentDesk:
     """For one event loop. `say` publishes a result and may fail: the cart asks again."""
 
     def __init__(
-        self, ledger: TillLedger, provider: Provider, say: Callable[[PaymentResultMessage], object], *, currency: str
+        self,
+        ledger: TillLedger,
+        provider: Provider,
+        say: Callable[[PaymentResultMessage], object],
+        *,
+        currency: str,
+        members: Members | None = None,
     ) -> None:
+        """`members`: the tills of this ledger; without them this one is alone."""
         self._ledger = ledger
         self._provider = provider
         self._say_to_cart = say
         self._currency = currency
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._members = members or Members(ledger.database)
+        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        """What is being done about an attempt."""
         self._again: dict[str, asyncio.TimerHandle] = {}
         """Money that is still to be given back, and when that is tried next."""
 
     def recover(self) -> None:
-        """After a start: take up what the last run left between asking and knowing."""
+        """After a start: take up what the last run left between asking and knowing, unless another till may have it."""
         try:
             for row in self._ledger.book_paid_codes():
                 self._say(row)
-        except sqlite3.Error:
+        except FAILURES:
             log.exception("codes that were paid could not be booked; done at each cart's next request")
-        for row in self._ledger.unsettled():
-            self._work(row.attempt_id, self._resume(row.attempt_id))
-            self._give_back_later(row.attempt_id)
+        if self._members.alive == {self._members.me}:
+            self._take_over(self._ledger.unsettled())
+
+    def take_over(self) -> None:
+        """What tills had in hand that are dead now."""
+        self._take_over(self._ledger.orphans(self._members.alive))
+
+    def _take_over(self, rows: list[AttemptRow]) -> None:
+        for row in rows:
+            if self._ledger.take_over(row, self._members.me):
+                self._work(row.attempt_id, "charge", self._resume(row.attempt_id))
+                self._give_back_later(row.attempt_id)
 
     async def close(self) -> None:
         """Stop asking; the rows stay as they are and are taken up at the next start."""
@@ -84,10 +108,11 @@ class PaymentDesk:
         if row is None:
             self._begin(asked)
         elif asked.method == "till" and row.status == "pending":
-            self._work(f"{row.attempt_id}/hand", self._hand_over(row.attempt_id))
-        elif row.status == "pending":
+            self._work(row.attempt_id, "hand", self._hand_over(row.attempt_id))
+        elif row.status == "pending" and not self._members.elsewhere(row.worker):
             self._say(row)
-            self._work(row.attempt_id, self._resume(row.attempt_id))
+            self._ledger.take_over(row, self._members.me)
+            self._work(row.attempt_id, "charge", self._resume(row.attempt_id))
         else:
             self._say(row)
 
@@ -95,9 +120,9 @@ class PaymentDesk:
         """Say what came of an id; look at the provider where that isn't known. Never starts a charge."""
         row = self._known(asked)
         if row is None:
-            self._say(self._paid_by_code(asked) or self._ledger.open_attempt(asked, "not_found"))
-        elif row.status == "pending":
-            self._work(f"{row.attempt_id}/look", self._look(row.attempt_id))
+            row = self._paid_by_code(asked) or self._ledger.open_attempt(asked, "not_found")
+        if row.status == "pending":
+            self._work(row.attempt_id, "look", self._look(row.attempt_id))
         else:
             self._say(row)
 
@@ -105,12 +130,12 @@ class PaymentDesk:
         """Take an attempt back; whatever is or will be captured is given back."""
         row = self._known(asked)
         if row is None:
-            self._say(self._paid_by_code(asked) or self._ledger.open_attempt(asked, "cancelled", reason="withdrawn"))
-        elif row.method == "till" or row.status not in {"pending", "approved"}:
+            row = self._paid_by_code(asked) or self._ledger.open_attempt(asked, "cancelled", reason="withdrawn")
+        if row.method == "till" or row.status not in {"pending", "approved"}:
             self._say(row)  # what was paid by hand, or ended without money, is not the cart's to take back
         else:
-            self._ledger.withdraw(row.attempt_id)
-            self._work(f"{row.attempt_id}/withdraw", self._withdraw(row.attempt_id))
+            self._ledger.withdraw(row.attempt_id, worker=self._members.me)
+            self._work(row.attempt_id, "withdraw", self._stop(row.attempt_id))
 
     def complete(self, code: str, amount_minor: int) -> AttemptRow | None:
         """A person has paid this code at the till. Answers the attempt, None while the till hasn't heard of it.
@@ -121,15 +146,16 @@ class PaymentDesk:
         code = tidy_code(code)
         if code_check(code[:6], amount_minor, self._currency) != code[7:]:
             raise TillProblem("code and amount don't belong together; read both again from the cart's screen")
-        row = self._ledger.attempt_of_code(code)
-        if row is not None and row.status != "at_till":
-            raise TillProblem(f"this attempt is {row.status}; take no money for it, and look at the cart's screen")
-        if row is not None and row.amount_minor != amount_minor:
-            raise TillProblem("the cart asks for another amount; read it again from the cart's screen")
-        held = self._ledger.held_for_code(code)
-        if held is not None:
-            raise TillProblem(f"this trip has {held} already; take no money before the cart is connected again")
-        after = self._ledger.pay_code(code, amount_minor, row)
+        with self._ledger.trip_of_code(code):
+            row = self._ledger.attempt_of_code(code)
+            if row is not None and row.status != "at_till":
+                raise TillProblem(f"this attempt is {row.status}; take no money for it, and look at the cart's screen")
+            if row is not None and row.amount_minor != amount_minor:
+                raise TillProblem("the cart asks for another amount; read it again from the cart's screen")
+            held = self._ledger.held_for_code(code, amount_minor)
+            if held is not None:
+                raise TillProblem(f"this trip has {held} already; take no money before the cart is connected again")
+            after = self._ledger.pay_code(code, amount_minor, row)
         if after is not None:
             self._say(after)
         return after
@@ -140,7 +166,7 @@ class PaymentDesk:
         if row is None or row.status != "at_till":
             raise TillProblem("no attempt waits under this code; read it again from the cart's screen")
         after = self._ledger.change(row.attempt_id, ["at_till"], "cancelled", reason="released by staff")
-        if after is None:
+        if after is None or after.status != "cancelled":
             raise TillProblem("the attempt is gone; look at the cart's screen")
         self._say(after)
         return after
@@ -153,37 +179,42 @@ class PaymentDesk:
         row = self._ledger.attempt(attempt_id)
         if row is None or row.status != "approved" or row.withdrawn:
             raise TillProblem("nothing is held for this attempt; look at its state on this page")
-        said, _ = redact_text(" ".join(reason.split()))
-        if not said:
-            raise TillProblem("say why the money is given back; the ledger keeps the reason")
-        said = f"{REFUNDED}{said}"[:REASON_MAX]
+        said = why_refunded(reason)
         if row.method == "till":
             after = self._ledger.change(attempt_id, ["approved"], "voided", reason=said)
             if after is None or after.status != "voided":
                 raise TillProblem("the attempt is gone; reload the page")
             self._say(after)
             return after
-        self._ledger.withdraw(attempt_id, said)
+        if not self._ledger.withdraw(attempt_id, said, worker=self._members.me):
+            raise TillProblem("nothing is held for this attempt; look at its state on this page")
         self._give_back_later(attempt_id)
-        self._work(f"{attempt_id}/withdraw", self._withdraw(attempt_id))
+        self._work(attempt_id, "withdraw", self._withdraw(attempt_id))
         return self._ledger.attempt(attempt_id) or row
 
+    def say_again(self, attempt_id: str, *, said_amount_minor: int | None = None) -> None:
+        """Tell the cart what the row says."""
+        row = self._ledger.attempt(attempt_id)
+        if row is not None:
+            self._say(row, said_amount_minor=said_amount_minor)
+
     def _begin(self, asked: PaymentRequestMessage) -> None:
-        paid = self._paid_by_code(asked)
-        if paid is not None:
-            self._say(paid)
-            return
-        held = self._ledger.held_for_trip(asked.trip_id, asked.attempt_id)
-        if held is not None:
-            # Only a cart that has forgotten an attempt asks for another while that one's money is held or may come.
-            self._ledger.note(asked.cart_id, "trip_paid_before", f"{asked.attempt_id}, beside {held}")
-            self._say(self._ledger.open_attempt(asked, "cancelled", reason="paid before; staff knows"))
-            return
+        """One till a trip at a time: what is held for it is looked at and the row written in one go."""
         at_till = asked.method == "till"
-        row = self._ledger.open_attempt(asked, "at_till" if at_till else "pending")
+        with self._ledger.trip(asked.attempt_id):
+            row = self._paid_by_code(asked)
+            held = None if row is not None else self._ledger.held_for_trip(asked)
+            if held is not None:
+                # Only a cart that has forgotten an attempt asks for another while that one's money is held or may come.
+                self._ledger.note(asked.cart_id, "trip_paid_before", f"{asked.attempt_id}, beside {held}")
+                row = self._ledger.open_attempt(asked, "cancelled", reason="paid before; staff knows")
+            elif row is None:
+                worker = self._members.me
+                row = self._ledger.open_attempt(asked, "at_till" if at_till else "pending", worker=worker)
+        self._must_match(row, asked)
         self._say(row)
-        if not at_till:
-            self._work(row.attempt_id, self._charge(row.attempt_id))
+        if row.status == "pending" and row.worker == self._members.me:
+            self._work(row.attempt_id, "charge", self._charge(row.attempt_id))
 
     def _paid_by_code(self, asked: Asked) -> AttemptRow | None:
         """The row of an attempt that was paid by its code before the till heard of it."""
@@ -198,12 +229,16 @@ class PaymentDesk:
         row = self._ledger.attempt(asked.attempt_id)
         if row is not None and row.status == "at_till" and self._ledger.book_paid_codes():
             row = self._ledger.attempt(asked.attempt_id)
-        if row is not None and (row.cart_id, row.amount_minor, row.currency, row.basket_hash) != (
+        if row is not None:
+            self._must_match(row, asked)
+        return row
+
+    def _must_match(self, row: AttemptRow, asked: Asked) -> None:
+        if (row.cart_id, row.amount_minor, row.currency, row.basket_hash) != (
             asked.cart_id, asked.amount_minor, asked.currency, asked.basket_hash,
         ):  # fmt: skip
             self._ledger.note(asked.cart_id, "attempt_terms_differ", asked.attempt_id)
             raise TillProblem(f"{asked.cart_id} asks for attempt {asked.attempt_id} on other terms; ignored")
-        return row
 
     async def _charge(self, attempt_id: str) -> None:
         row = self._ledger.attempt(attempt_id)
@@ -212,7 +247,7 @@ class PaymentDesk:
             return
         charge = Charge(
             key=row.attempt_id, amount_minor=row.amount_minor, currency=row.currency, method=row.method,
-            cart_id=row.cart_id,
+            cart_id=row.cart_id, partial=row.partial,
         )  # fmt: skip
         await self._settle(attempt_id, await self._provider.charge(charge))
 
@@ -232,10 +267,13 @@ class PaymentDesk:
         """Ask what became of it; a charge that failed before the provider saw it is taken back: the cart goes on."""
         found = await self._provider.lookup(attempt_id)
         row = self._ledger.attempt(attempt_id)
-        if found.status == "never_seen" and attempt_id not in self._tasks and row is not None and row.chargeable:
+        at_work = (attempt_id, "charge") in self._tasks or (row is not None and self._members.elsewhere(row.worker))
+        if found.status == "never_seen" and not at_work and row is not None and row.chargeable:
             # The question may still be on its way: only a withdrawal keeps the provider from acting on it.
-            self._ledger.withdraw(attempt_id)
-            await self._withdraw(attempt_id, reason="never_arrived")
+            if self._ledger.withdraw(attempt_id, worker=self._members.me):
+                await self._withdraw(attempt_id, reason="never_arrived")
+            else:
+                await self._stop(attempt_id)
         else:
             await self._settle(attempt_id, found)
 
@@ -260,18 +298,18 @@ class PaymentDesk:
             found = await self._provider.withdraw(attempt_id)
             if found.status in {"cancelled", "voided", "declined"}:
                 self._ledger.change(attempt_id, ["pending"], "at_till")
-        self._say_again(attempt_id)
+        self.say_again(attempt_id)
 
     async def _withdraw(self, attempt_id: str, *, reason: str = "withdrawn") -> None:
         found = await self._provider.withdraw(attempt_id)
         if found.status in {"cancelled", "voided", "declined"}:
             row = self._ledger.attempt(attempt_id)
-            if row is not None and row.reason.startswith(REFUNDED):
+            if row is not None and row.reason.startswith((REFUNDED, OTHER_AMOUNT)):
                 reason = row.reason
             elif found.status == "voided":
                 reason = "late_approval"
             self._ledger.change(attempt_id, ["pending", "approved"], found.status, reason=reason)
-        self._say_again(attempt_id)
+        self.say_again(attempt_id)
 
     async def _settle(self, attempt_id: str, found: Outcome) -> None:
         """Write the provider's word down, then tell the cart; what was taken back meanwhile is stopped there again."""
@@ -282,16 +320,26 @@ class PaymentDesk:
         if found.status not in {"approved", "declined", "cancelled", "voided"}:
             self._say(row)
             return
+        captured_minor = row.amount_minor if found.captured_minor is None else found.captured_minor
+        allowed = captured_minor == row.amount_minor or (row.partial and 0 < captured_minor < row.amount_minor)
+        if found.status == "approved" and not allowed:
+            self._ledger.withdraw(attempt_id, OTHER_AMOUNT, worker=self._members.me)
+            await self._withdraw(attempt_id)
+            return
         # A provider's words are not ours: what looks like a card number is not kept, and not sent on.
         reason, _ = redact_text(found.reason)
-        self._ledger.change(attempt_id, ["pending"], found.status, reference=found.reference, reason=reason)
+        written = self._ledger.settle(
+            row,
+            found.status,
+            reference=found.reference,
+            reason=reason,
+            captured_minor=captured_minor,
+        )
+        if not written:
+            await self._stop(attempt_id)
+            return
         for _ in range(found.repeat):
-            self._say_again(attempt_id, said_amount_minor=found.said_amount_minor)
-
-    def _say_again(self, attempt_id: str, *, said_amount_minor: int | None = None) -> None:
-        row = self._ledger.attempt(attempt_id)
-        if row is not None:
-            self._say(row, said_amount_minor=said_amount_minor)
+            self.say_again(attempt_id, said_amount_minor=found.said_amount_minor)
 
     def _say(self, row: AttemptRow, *, said_amount_minor: int | None = None) -> None:
         self._say_to_cart(
@@ -299,16 +347,18 @@ class PaymentDesk:
                 cart_id=row.cart_id,
                 attempt_id=row.attempt_id,
                 status="pending" if row.status == "at_till" else row.status,
-                amount_minor=row.amount_minor if said_amount_minor is None else said_amount_minor,
+                amount_minor=row.taken_minor if said_amount_minor is None else said_amount_minor,
                 currency=row.currency,
                 basket_hash=row.basket_hash,
                 reference=row.reference,
                 reason=row.reason,
+                refunded_minor=row.refunded_minor,
             )
         )
 
-    def _work(self, key: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run one piece of work a key at a time."""
+    def _work(self, attempt_id: str, what: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run one piece of work of a kind at a time for an attempt."""
+        key = (attempt_id, what)
         if key in self._tasks or len(self._tasks) >= TASKS_MAX:
             work.close()
             return
@@ -326,19 +376,30 @@ class PaymentDesk:
         self._again.pop(attempt_id, None)
         try:
             row = self._ledger.attempt(attempt_id)
-        except sqlite3.Error:
+        except FAILURES:
             self._give_back_later(attempt_id)
             return
         if row is not None and row.withdrawn and row.status == "approved":
             self._give_back_later(attempt_id)
-            self._work(f"{attempt_id}/withdraw", self._withdraw(attempt_id))
+            self._work(attempt_id, "withdraw", self._withdraw(attempt_id))
 
-    def _finished(self, key: str, task: asyncio.Task[None]) -> None:
+    def _finished(self, key: tuple[str, str], task: asyncio.Task[None]) -> None:
         self._tasks.pop(key, None)
         if not task.cancelled() and task.exception() is not None:
             log.error(
-                "attempt %s: the provider failed (%s); it is looked up at the cart's next query", key, task.exception()
-            )
+                "attempt %s: the provider failed (%s); it is looked up at the cart's next query",
+                key[0], task.exception(),
+            )  # fmt: skip
+            with contextlib.suppress(*FAILURES):
+                self._ledger.let_go(key[0], self._members.me)
+
+
+def why_refunded(reason: str) -> str:
+    """What the ledgers keep of a reason for giving money back. Raises TillProblem where there is none."""
+    said, _ = redact_text(" ".join(reason.split()))
+    if not said:
+        raise TillProblem("say why the money is given back; the ledger keeps the reason")
+    return f"{REFUNDED}{said}"[:REASON_MAX]
 
 
 def tidy_code(typed: str) -> str:

@@ -19,14 +19,19 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     method: str
     cart_id: str = ""
+    partial: bool = False
+    """Less may be captured, where the shopper has no more."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider's word. `repeat` and `said_amount_minor` are faults of the answer that a simulated one can show."""
+    """A provider's word. `captured_minor`: what was captured, where that is not all that was asked for. `repeat` and
+    `said_amount_minor` are faults of the answer that a simulated one can show.
+    """
 
-    status: Literal["approved", "declined", "pending", "cancelled", "voided", "never_seen"]
+    status: Literal["approved", "declined", "pending", "cancelled", "voided", "never_seen", "refunded"]
     reference: str = ""
     reason: str = ""
+    captured_minor: int | None = None
     repeat: int = 1
     said_amount_minor: int | None = None
 
@@ -46,6 +51,12 @@ class Provider(Protocol):
         """Stop or give back: `cancelled`, `voided`, or `pending` where it can't be said yet.
 
         After one of the first two the key is captured never again, nor by a charge that arrives later.
+        """
+        ...
+
+    async def refund(self, key: str, refund_id: str, amount_minor: int) -> Outcome:
+        """Give back a part of what was captured, once a `refund_id`: `refunded`, `declined`, or `pending` where nobody
+        can say yet.
         """
         ...
 

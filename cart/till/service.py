@@ -1,4 +1,9 @@
-"""The till put together: one connection to the broker, the desks behind it, and what the staff's page may do."""
+"""The till put together: one connection to the broker, the desks behind it, and what the staff's page may do.
+
+Several tills of one store share a database. All of them hear what the carts say of themselves, so that every page
+shows every cart. Ledger rows go to the till that has the cart: they must be kept in order. What asks for an answer goes
+to one of them, as the broker shares it out (MQTT 5), or to the till that has the cart where it doesn't.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,26 +22,44 @@ from cart.core.problem import Problem
 from cart.sync import messages
 from cart.sync.connection import Broker, Connection, Inbound
 from cart.sync.messages import CommandMessage, LedgerAckMessage, LedgerReturnMessage, PaymentResultMessage
-from cart.sync.signatures import COMMAND_LIFE_MS, Signs, as_signed, next_counter, sign_catalogue
-from cart.sync.topics import Address, Channel, address, catalogue_topic, everything_up, parse
+from cart.sync.signatures import COMMAND_LIFE_MS, Signs, as_signed, sign_catalogue
+from cart.sync.topics import Address, Channel, address, catalogue_topic, every_carts, everything_up, parse
 from cart.till.board import Board
 from cart.till.catalog_desk import CatalogDesk
-from cart.till.ledger import TillLedger, TillProblem
+from cart.till.database import Database
+from cart.till.ledger import FAILURES, TillLedger, TillProblem
 from cart.till.ledger_desk import LedgerDesk
+from cart.till.members import BEAT_S, Members
 from cart.till.payment_desk import PaymentDesk
 from cart.till.provider import Provider
+from cart.till.refund_desk import RefundDesk
+from cart.till.watch import Watch
 
 log = logging.getLogger(__name__)
 
+GROUP: Final = "tills"
+"""The tills of a store, to the broker: topics begin with the store's name, so one word does for all stores."""
+
+EVERY_TILLS: Final[tuple[Channel, ...]] = (
+    "up/status", "up/total", "up/health", "up/help", "up/ledger", "up/ledger/ask", "up/payment/request",
+)  # fmt: skip
+"""What each of several tills hears; requests for payment, so that none is lost with the till that was to answer it."""
+
+ONE_TILLS: Final[tuple[Channel, ...]] = ("up/payment/request", "up/payment/query", "up/payment/cancel", "up/receipt")
+"""What one of several tills answers."""
+
+IN_ORDER: Final[frozenset[Channel]] = frozenset({"up/ledger", "up/ledger/ask"})
+"""What the till that has the cart deals with, shared subscriptions or not."""
+
 
 class Till:
-    """One store's till. Start it in a running loop."""
+    """One store's till, or one of several. Start it in a running loop."""
 
     def __init__(
         self,
         broker: Broker,
         store_id: str,
-        folder: Path,
+        store: Path | Database,
         provider: Provider,
         *,
         catalog: Catalog | None = None,
@@ -44,62 +67,91 @@ class Till:
         signer: Signs | None = None,
         sealed_catalog: bytes | None = None,
     ) -> None:
-        """`folder` holds `till.sqlite`. With a `signer` carts hear nothing unsigned; `sealed_catalog` is published as
-        it is, with the signature that it bears. Raises TillProblem, TopicProblem.
+        """`store` is a folder for `till.sqlite`, or a database. With a `signer` carts hear nothing unsigned;
+        `sealed_catalog` is published as it is, with the signature that it bears. Raises TillProblem, TopicProblem.
         """
         address(store_id, "any")
         self.store_id = store_id
         self.broker = broker
         self._signer = signer
-        self._counter = 0
         self.currency = catalog.currency if catalog is not None else currency
         self.provider = provider
-        self.ledger = TillLedger(folder)
+        self.ledger = TillLedger(store)
+        self._shared = self.ledger.database.shared
+        self.members = Members(self.ledger.database)
         self.changed = asyncio.Condition()
         self.revision = 0
         self.board = Board(self._board_changed)
-        self.payments = PaymentDesk(self.ledger, provider, self._say_payment, currency=self.currency)
+        self.payments = PaymentDesk(
+            self.ledger, provider, self._say_payment, currency=self.currency, members=self.members
+        )
+        self.refunds = RefundDesk(self.ledger, provider, self.payments.say_again, self.members)
         self.ledgers = LedgerDesk(self.ledger, self._say_ack, self._say_return)
+        self._watch = Watch(time.monotonic)
+        self._beats: asyncio.TimerHandle | None = None
+        self._seen_change_ms = 0
         self._receipts_sent = 0
         self._connection = Connection(
             broker,
             f"till-{store_id}-{secrets.token_hex(3)}",
-            subscriptions=[everything_up(store_id)],
+            subscriptions=[every_carts(store_id, channel) for channel in EVERY_TILLS]
+            if self._shared
+            else [everything_up(store_id)],
             on_message=self._receive,
             on_link=self._link_changed,
+            group=GROUP,
+            shared=[every_carts(store_id, channel) for channel in ONE_TILLS] if self._shared else [],
         )
-        if sealed_catalog is not None:
-            self._connection.set_retained(catalogue_topic(store_id), sealed_catalog)
+        self._sealed = sealed_catalog
         self.catalogue: CatalogDesk | None = None
         if catalog is not None:
             publish = None if sealed_catalog is not None else self.publish_catalog
             self.catalogue = CatalogDesk(self.ledger, catalog, publish)
-            self.catalogue.learn()
+        self._publish()
 
     @property
     def linked(self) -> bool:
         """True while connected to the broker."""
         return self._connection.linked
 
+    @property
+    def shares(self) -> bool:
+        """True where the broker parts the carts' questions among the tills."""
+        return self._connection.shares
+
     def start(self) -> None:
         """Connect, and take up what the last run left open."""
+        self.members.beat()
         self._connection.start()
         self.payments.recover()
+        self.refunds.take_over()
         if self.catalogue is not None:
             self.catalogue.start()
+        if self._shared:
+            self._publish()
+            self._beat_again()
 
     async def stop(self) -> None:
         """Hang up; what is open stays open in the ledger."""
+        if self._beats is not None:
+            self._beats.cancel()
         if self.catalogue is not None:
             self.catalogue.stop()
         await self._connection.stop()
         self.ledgers.flush()
         await self.payments.close()
+        await self.refunds.close()
+        try:
+            self.members.leave()
+        except FAILURES as error:
+            log.warning("the other tills wait until this one's time is up: %s", error)
         await self.provider.close()
         self.ledger.close()
 
     def publish_catalog(self, catalog: Catalog) -> None:
-        """Make it the store's current catalogue, retained; signed where this till can."""
+        """Make it the store's current catalogue, retained; signed where this till can. Of several tills one does it."""
+        if not self.members.leads:
+            return
         body = msgspec.json.encode(catalog)
         if self._signer is not None:
             body = sign_catalogue(self._signer, self.store_id, body, issued_ms=_now_ms(), expires_ms=0)
@@ -110,11 +162,11 @@ class Till:
         if not self.board.online(cart_id):
             raise TillProblem(f"{cart_id} is not connected; go there, or wait until it is back")
         now_ms = _now_ms()
-        self._counter = next_counter(self._counter, now_ms)
         try:
             command = msgspec.convert(
                 {
-                    "cart_id": cart_id, "command_id": secrets.token_hex(8), "action": action, "counter": self._counter,
+                    "cart_id": cart_id, "command_id": secrets.token_hex(8), "action": action,
+                    "counter": self.ledger.next_count("command", now_ms),
                     "issued_ms": now_ms, "expires_ms": now_ms + COMMAND_LIFE_MS, **details,
                 },
                 CommandMessage,
@@ -123,9 +175,48 @@ class Till:
             raise TillProblem(f"no such decision ({error}); reload the page") from None
         if not self._say(cart_id, "down/command", command):
             raise TillProblem("the broker is not reachable; check it, then decide again")
-        if action in {"lock", "release"}:
-            self.board.locked(cart_id, action == "lock")
         return command
+
+    def _publish(self) -> None:
+        """Put the catalogue out, and learn what carts know of weights; only the leader's is heard."""
+        if self._sealed is not None and self.members.leads:
+            self._connection.set_retained(catalogue_topic(self.store_id), self._sealed)
+        if self.catalogue is not None:
+            self.catalogue.learn(anew=True)
+
+    def _beat_again(self) -> None:
+        self._beats = asyncio.get_running_loop().call_later(BEAT_S, self._beat)
+
+    def _beat(self) -> None:
+        """Once a second, of several tills: who is there, and what of the dead is to be gone on with."""
+        try:
+            led = self.members.leads
+            if self.members.beat():
+                log.info("%d tills are at work; this one %s", len(self.members.alive),
+                         "leads" if self.members.leads else "follows")  # fmt: skip
+                self.ledgers.forget()
+            if led != self.members.leads:
+                self._connection.forget_retained(catalogue_topic(self.store_id))
+                self._publish()
+            if self.members.leads:
+                self.payments.take_over()
+                self.refunds.take_over()
+                self._take_up_unanswered()
+            changed_ms = self.ledger.last_change_ms()
+            if changed_ms != self._seen_change_ms:
+                self._seen_change_ms = changed_ms
+                self._board_changed()
+        except FAILURES as error:
+            log.warning("the store's database: %s", error)
+        self._beat_again()
+
+    def _take_up_unanswered(self) -> None:
+        """Requests that a till died with before it wrote a row."""
+        for asked in self._watch.due():
+            if self.ledger.attempt(asked.attempt_id) is None:
+                log.info("attempt %s was asked for and not answered; taken over", ascii(asked.attempt_id))
+                self._from_cart(asked.cart_id, "up/payment/request", asked)
+            self._watch.done([asked.attempt_id])
 
     def _say_payment(self, result: PaymentResultMessage) -> bool:
         self._board_changed()
@@ -148,7 +239,7 @@ class Till:
             try:
                 self._handle(found[0], found[1], inbound)
             except Problem as problem:
-                log.warning("from %s, %s: %s", ascii(found[0].cart_id), found[1], ascii(str(problem)))
+                _refused(found[0].cart_id, found[1], problem)
         inbound.acknowledge()
 
     def _handle(self, sender: Address, channel: Channel, inbound: Inbound) -> None:
@@ -161,9 +252,26 @@ class Till:
         if message.cart_id != sender.cart_id:
             self.ledger.note(sender.cart_id, "spoke_for_another_cart", message.cart_id[:64])
             raise messages.BadMessage(f"speaks for {message.cart_id!r}; ignored")
-        self._handlers()[channel](message)
-        if isinstance(message, messages.StatusMessage):
+        if self._shared and isinstance(message, messages.PaymentRequestMessage):
+            self._watch.hear(message)
+        if self._is_ours(sender.cart_id, channel, inbound):
+            self._handlers()[channel](message)
+        if isinstance(message, messages.StatusMessage) and self.members.has(message.cart_id):
             self.ledgers.born(message, stale=inbound.retained)
+
+    def _is_ours(self, cart_id: str, channel: Channel, inbound: Inbound) -> bool:
+        """True where this till deals with a message, False where another one of the store does."""
+        if not self._shared:
+            return True
+        if channel in IN_ORDER or (channel in ONE_TILLS and not self._connection.shares):
+            return self.members.has(cart_id)
+        return channel not in ONE_TILLS or inbound.shared
+
+    def _from_cart(self, cart_id: str, channel: Channel, message: messages.Message) -> None:
+        try:
+            self._handlers()[channel](message)
+        except Problem as problem:
+            _refused(cart_id, channel, problem)
 
     def _handlers(self) -> dict[Channel, Callable[[Any], None]]:
         return {
@@ -198,6 +306,10 @@ class Till:
     async def _wake(self) -> None:
         async with self.changed:
             self.changed.notify_all()
+
+
+def _refused(cart_id: str, channel: Channel, problem: Problem) -> None:
+    log.warning("from %s, %s: %s", ascii(cart_id), channel, ascii(str(problem)))
 
 
 def _now_ms() -> int:

@@ -10,8 +10,6 @@ again (docs.stripe.com/payments/paymentintents/lifecycle); what was captured is 
 from __future__ import annotations
 
 import asyncio
-import os
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
@@ -19,8 +17,9 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 import stripe
 
-from cart.till.ledger import TillProblem
+from cart.till.database import Database, SqliteDatabase, TillProblem
 from cart.till.provider import Charge, Outcome
+from cart.till.secret_files import credential, read_secret
 
 TIMEOUT_S: Final = 20.0
 """For one answer of Stripe's; after it the attempt is unknown, and is only asked after."""
@@ -48,9 +47,10 @@ class StripeProvider:
     """Intents by attempt id in `stripe.sqlite`; Stripe's blocking library runs in threads."""
 
     def __init__(
-        self, folder: Path, key_file: Path | None, wallets: Path, *, url: str = "", off_session: bool = True
+        self, store: Path | Database, key_file: Path | None, wallets: Path, *, url: str = "", off_session: bool = True
     ) -> None:
-        """`wallets` is JSON, cart id → `Wallet`. `off_session`: nobody answers a bank's challenge, as on a cart.
+        """`store` is a folder for `stripe.sqlite`, or the tills' common database. `wallets` is JSON, cart id →
+        `Wallet`. `off_session`: nobody answers a bank's challenge, as on a cart.
 
         Raises TillProblem where there is no usable key.
         """
@@ -62,11 +62,9 @@ class StripeProvider:
             max_network_retries=1,
             **({"base_addresses": {"api": url}} if url else {}),  # type: ignore[arg-type]
         )
-        folder.mkdir(parents=True, exist_ok=True)
-        self._known = sqlite3.connect(folder / "stripe.sqlite", isolation_level=None)
-        self._known.execute("PRAGMA journal_mode = WAL")
-        self._known.execute("PRAGMA synchronous = FULL")
-        self._known.execute(_SCHEMA)
+        self._known: Database = (
+            SqliteDatabase(store / "stripe.sqlite", schema=_SCHEMA) if isinstance(store, Path) else store
+        )
 
     async def charge(self, charge: Charge) -> Outcome:
         """Make the intent, note its id, confirm it."""
@@ -101,6 +99,13 @@ class StripeProvider:
         if not intent_id:
             return Outcome(status="cancelled")
         return await self._ask(lambda: self._stopped(key, intent_id))
+
+    async def refund(self, key: str, refund_id: str, amount_minor: int) -> Outcome:
+        """Give back a part, under the refund's own idempotency key."""
+        intent_id, _ = self._find(key) or ("", False)
+        if not intent_id:
+            return Outcome(status="declined", reason="nothing was captured")
+        return await self._ask(lambda: self._refunded(key, refund_id, intent_id, amount_minor))
 
     async def close(self) -> None:
         """Close the record of ids."""
@@ -161,15 +166,28 @@ class StripeProvider:
             return Outcome(status="voided", reference=intent_id)
         return Outcome(status="pending", reason=f"refund {refund.status}")
 
+    def _refunded(self, key: str, refund_id: str, intent_id: str, amount_minor: int) -> Outcome:
+        try:
+            refund = self._client.v1.refunds.create(
+                {"payment_intent": intent_id, "amount": amount_minor, "metadata": {"refund": refund_id}},
+                {"idempotency_key": f"{key}/refund/{refund_id}"},
+            )
+        except stripe.InvalidRequestError as error:
+            return Outcome(status="declined", reason=error.code or "refused")
+        if refund.status in {"failed", "canceled"}:
+            return Outcome(status="declined", reason=str(refund.status))
+        return Outcome(status="refunded", reference=refund.id)
+
     def _find(self, key: str) -> tuple[str, bool] | None:
-        row = self._known.execute("SELECT id, withdrawn FROM intent WHERE key = ?", (key,)).fetchone()
-        return None if row is None else (str(row[0]), bool(row[1]))
+        found = self._known.read("SELECT id, withdrawn FROM intent WHERE key = ?", (key,))
+        return next(((str(intent_id), bool(withdrawn)) for intent_id, withdrawn in found), None)
 
     def _note(self, key: str, intent_id: str, *, withdrawn: bool = False) -> None:
         """What is known of a key only grows: an id stays, and a withdrawal stays."""
-        self._known.execute(
+        self._known.write(
             "INSERT INTO intent VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
-            "id = coalesce(nullif(excluded.id, ''), id), withdrawn = max(withdrawn, excluded.withdrawn)",
+            "id = coalesce(nullif(excluded.id, ''), intent.id), "
+            "withdrawn = CASE WHEN excluded.withdrawn = 1 THEN 1 ELSE intent.withdrawn END",
             (key, intent_id, int(withdrawn)),
         )
 
@@ -199,16 +217,10 @@ def _outcome(intent: Any) -> Outcome:
 
 def _read_key(file: Path | None) -> str:
     """The secret key, from a file that only its owner can read or from systemd."""
-    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
-    path = file or (Path(folder) / CREDENTIAL if folder else None)
+    path = file or credential(CREDENTIAL)
     if path is None:
         raise TillProblem(f"no key for Stripe; give --stripe-key FILE, or systemd's credential {CREDENTIAL}")
-    try:
-        if path.stat().st_mode & 0o077 and file is not None:
-            raise TillProblem(f"{path}: others can read this key; run chmod 600 on it")
-        key = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise TillProblem(f"{path}: cannot be read ({type(error).__name__}); write Stripe's secret key there") from None
+    key = read_secret(path)
     if not key.startswith(("sk_", "rk_")):
         raise TillProblem(f"{path}: not a secret or restricted key of Stripe (sk_…, rk_…)")
     return key

@@ -84,6 +84,7 @@ def _state(till: Till) -> dict[str, Any]:
         "store_id": till.store_id,
         "currency": till.currency,
         "linked": till.linked,
+        "tills": len(till.members.alive),
         "now_wall_ms": time.time_ns() // 1_000_000,
         "mode": provider.mode if isinstance(provider, SimulatedAcquirer) else None,
         "modes": MODES if isinstance(provider, SimulatedAcquirer) else [],

@@ -44,13 +44,15 @@ class SmallCart:
         cart_id: str = "cart-1",
         protocol: str = "auto",
         trust: Trust | None = None,
+        policy: Policy | None = None,
     ) -> None:
         table: Any = broker
         if isinstance(broker, BrokerProcess):
             table = BrokerTable(host="127.0.0.1", port=broker.port, protocol=protocol, keepalive_s=5)  # type: ignore[arg-type]
         self.heard: list[object] = []
         self.journal = Journal(folder, cart_id=cart_id)
-        self.payments = Payments(cart_id, Policy(payment_timeout_s=0.6, payment_query_s=0.2, cancel_grace_s=0.2))
+        hasty = Policy(payment_timeout_s=0.6, payment_query_s=0.2, cancel_grace_s=0.2)
+        self.payments = Payments(cart_id, policy or hasty)
         self.sender = OutboxSender(self.journal, self._send_row)
         self.link = StoreLink(
             table, cart_id, "store-1", self._hear, self.sender.link_changed, on_ack=self.sender.acknowledged,

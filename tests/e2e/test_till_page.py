@@ -78,16 +78,11 @@ def press(page: Chrome, label: str) -> None:
 def test_staff_see_a_cart_and_decide(till_url: str, broker: BrokerProcess, chromium: Chrome) -> None:
     name = '<img src=x onerror="document.title=1">Wine'
     tell(broker, "up/status", {"online": True, "reason": "started"})
-    tell(
-        broker,
-        "up/total",
-        {
-            "trip_id": "T", "phase": "shopping", "units": 1, "total_minor": 1234, "savings_minor": 0, "currency": "EUR",
-            "seq": 1, "lines": [
-                {"line": 1, "sku": "1", "name": name, "units": 1, "price_minor": 1234, "state": "pending"}
-            ],
-        },
-    )  # fmt: skip
+    total = {
+        "trip_id": "T", "phase": "shopping", "units": 1, "total_minor": 1234, "savings_minor": 0, "currency": "EUR",
+        "seq": 1, "lines": [{"line": 1, "sku": "1", "name": name, "units": 1, "price_minor": 1234, "state": "pending"}],
+    }  # fmt: skip
+    tell(broker, "up/total", total)
     tell(broker, "up/help", {"calls": [{"intervention": 3, "kind": "age_check", "stage": "staff", "name": name}]})
     watch = subprocess.Popen(
         ["mosquitto_sub", "-p", str(broker.port), "-t", CART.topic("down/command"), "-C", "2", "-W", "20"],
@@ -100,6 +95,8 @@ def test_staff_see_a_cart_and_decide(till_url: str, broker: BrokerProcess, chrom
     press(chromium, "Old enough")
     look.until(lambda page: "Said so to the cart." in page_text(page))
     press(chromium, "Lock")
+    look.until(lambda page: "Locked." in page_text(page))
+    tell(broker, "up/total", total | {"locked": True})
     look.until(lambda page: "Release" in page_text(page))
     press(chromium, "silent")
     wait(lambda: state(till_url)["mode"] == "silent")

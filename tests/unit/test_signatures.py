@@ -28,7 +28,6 @@ from cart.sync.signatures import (
     CommandMemory,
     Trust,
     Untrusted,
-    next_counter,
     opened,
     sign_catalogue,
     sign_message,
@@ -225,12 +224,6 @@ def test_what_the_link_refuses_is_a_security_event_and_a_retained_command_never_
     asyncio.run(scene())
     assert [getattr(observation, "command_id", None) for observation in heard] == ["c1"]
     assert noted == ["command_retained", "message_for_another_cart", "command_unsigned", "catalogue_unsigned"]
-
-
-def test_counters_grow_whatever_the_clock_does() -> None:
-    assert next_counter(0, 50) == 50
-    assert next_counter(50, 50) == 51
-    assert next_counter(51, 3) == 52
 
 
 def test_keys_as_files(tmp_path: Path) -> None:

@@ -108,9 +108,9 @@ class Counter:
         def judge(asked: int, name: str | None, *_: str | None) -> int:
             return sqlite3.SQLITE_DENY if (asked, name) == (action, table) else sqlite3.SQLITE_OK
 
-        self.ledger._connection.set_authorizer(judge)
+        self.ledger.database._connection.set_authorizer(judge)
         yield
-        self.ledger._connection.set_authorizer(None)
+        self.ledger.database._connection.set_authorizer(None)
 
     async def close(self) -> None:
         await self.desk.close()

@@ -37,6 +37,7 @@ from cart.journal import journal as journal_module
 from cart.sync import link, outbox
 from cart.sync.connection import Broker
 from cart.sync.outbox import OutboxSender
+from cart.till import database as till_database
 from cart.till import ledger as till_ledger
 from cart.till import service
 from cart.till.provider import Provider
@@ -187,8 +188,9 @@ def replacements(time: ModuleType) -> list[tuple[ModuleType, str, Any]]:
     sqlite = FailingSqlite()
     return [
         (ledger_file, "sqlite3", sqlite),
-        (till_ledger, "sqlite3", sqlite),
+        (till_database, "sqlite3", sqlite),
         (link, "Connection", SimulatedConnection),
         (service, "Connection", SimulatedConnection),
+        (composition, "freeze_what_stays", lambda: None),
         (store_part, "OutboxSender", partial(OutboxSender, clock_s=time.monotonic)),
     ]

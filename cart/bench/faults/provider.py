@@ -62,6 +62,9 @@ class ProviderWire:
     async def withdraw(self, key: str) -> Outcome:
         return await self._call(lambda: self._acquirer.withdraw(key), "withdraw")
 
+    async def refund(self, key: str, refund_id: str, amount_minor: int) -> Outcome:
+        return await self._call(lambda: self._acquirer.refund(key, refund_id, amount_minor), "refund")
+
     async def close(self) -> None:
         """The provider stays."""
 

@@ -112,7 +112,7 @@ function drawCart(cart) {
   const head = element("header");
   head.append(element("h3", cart.cart_id));
   const phase = !here ? ["not connected", "bad"] : [cart.total?.phase ?? "here", cart.total?.phase === "paid" ? "good" : ""];
-  head.append(element("span", cart.locked ? "locked" : phase[0], `badge ${cart.locked ? "bad" : phase[1]}`));
+  head.append(element("span", cart.total?.locked ? "locked" : phase[0], `badge ${cart.total?.locked ? "bad" : phase[1]}`));
   head.append(element("span", cart.total?.trip_id ? money(cart.total.total_minor, cart.total.currency) : "", "total"));
   box.append(head);
   for (const [part, how] of Object.entries(cart.health?.parts ?? {})) {
@@ -121,7 +121,7 @@ function drawCart(cart) {
   if (cart.total?.lines.length) box.append(drawLines(cart));
   for (const call of calls) box.append(drawCall(cart.cart_id, call));
   const row = element("div", "", "row");
-  row.append(cart.locked
+  row.append(cart.total?.locked
     ? button("Release", () => command(cart.cart_id, "release", {}, "Released."))
     : button("Lock", () => command(cart.cart_id, "lock", {}, "Locked."), "plain"));
   if (cart.total?.phase === "shopping" || cart.total?.phase === "checkout") {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cart.core.basket import Line
+from cart.core.catalog import Item
 from cart.core.effects import DrawTripId
 from cart.core.interventions import TABLE
 from cart.core.ledger import ItemConfirmed, Phase, StepExplained, TripStarted
@@ -19,6 +20,7 @@ TRANSITIONS: dict[Phase, frozenset[Phase]] = {
 }
 """phase → phases that may follow. `checkout → paid` is a basket that costs nothing; a training trip starts at idle."""
 
+_ODD_SIGMAS = 3.0
 EMPTY_G = 10.0
 """A platform within this many grams of zero may be empty."""
 _DRIFT_G_PER_S = 0.03
@@ -132,9 +134,16 @@ def not_placed_choices(desk: Desk, sku: str) -> tuple[str, ...]:
     """Dropping the line; for what is heavy enough to lie under the basket, saying so."""
     item = desk.item(sku)
     choices = TABLE["not_placed"].choices
-    if item is not None and item.unit == "each" and (item.weight_g or 0.0) >= desk.policy.bulky_item_g:
+    if item is not None and item.unit == "each" and _may_weigh_g(desk, item) >= desk.policy.bulky_item_g:
         return ("under_basket", *choices)
     return choices
+
+
+def _may_weigh_g(desk: Desk, item: Item) -> float:
+    """The most that a unit weighs which is no odd one."""
+    weight_g = item.weight_g or 0.0
+    sd_g = desk.policy.prior_weight_sd_fraction * weight_g if item.weight_sd_g is None else item.weight_sd_g
+    return weight_g + _ODD_SIGMAS * sd_g
 
 
 def _accept_unweighed(desk: Desk) -> None:

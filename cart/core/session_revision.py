@@ -18,6 +18,7 @@ from cart.core.reconciliation.rethink import STEPS, Used
 from cart.core.session_desk import Desk
 from cart.core.session_moves import confirm, make_moves
 from cart.core.session_shares import Seen, beyond_means, reopen, share_out, together
+from cart.core.session_shown import shown_in_place
 from cart.core.session_stickers import surplus_beside_sticker
 from cart.core.session_window import as_step, log_fit, unit_weight, window_anew
 
@@ -69,8 +70,9 @@ def second_thoughts(desk: Desk) -> bool:
     found = _rethought(desk, anew, _scans(desk, groups), settled)
     if found is None or _prices_what_is_asked(desk, found):
         return False
+    revision = desk.state.revision
     _carry_out(desk, found, believed, settled, anew)
-    return True
+    return desk.state.revision != revision
 
 
 def _rethought(
@@ -172,6 +174,8 @@ def _believe(desk: Desk, explanation: Explanation, found: Again, anew: Window) -
         gone = {g.index: g for g in anew.gone}
         moves = [_as_removed(desk, m, gone[m.key]) if m.kind == "return" else m for m in explanation.moves]
         make_moves(desk, replace(explanation, moves=tuple(moves)))
+        if not moves:
+            shown_in_place(desk, [s for s in desk.state.recent_steps if s.step_id in ids])
 
 
 def _as_removed(desk: Desk, move: Move, gone: Gone) -> Move:

@@ -15,7 +15,7 @@ from cart.core.session_desk import Desk
 from cart.core.session_moves import confirm
 from cart.core.session_shares import reopen
 from cart.core.session_state import OpenStep
-from cart.core.session_window import minimum_g, unit_weight, word_allowed
+from cart.core.session_window import minimum_g, tentative, unit_weight, word_allowed
 
 _FITS_SIGMAS = 4.0
 _SPREAD_G = 1.0
@@ -44,7 +44,7 @@ def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
 
 def _fits(desk: Desk, line: Line, weight_g: float) -> bool:
     mean_g, sd_g = unit_weight(desk, line)
-    if mean_g is None:
+    if mean_g is None or tentative(desk, line):
         return True
     near = abs(weight_g - mean_g) <= _FITS_SIGMAS * math.hypot(sd_g, _SPREAD_G)
     return near or word_allowed(desk, line, weight_g)

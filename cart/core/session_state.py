@@ -257,8 +257,7 @@ class TripState:
         for open_ in self.interventions.values():
             asked = next((s for s in steps if s.step_id in open_.event.step_ids and s.delta_g > 0.0), None)
             if open_.stage == "question" and asked is not None:
-                weight_g = asked.delta_g if event.open_g is None else out_g
-                self.shown.append(Shown(open_.event.line_id, weight_g, self.last_ns))
+                self.shown.append(Shown(open_.event.line_id, out_g, self.last_ns))
                 del self.shown[:-_SHOWN_MAX]
                 return
 

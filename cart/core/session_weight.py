@@ -7,6 +7,7 @@ import math
 from cart.core.interventions import Open
 from cart.core.ledger import Hypothesis, StepExplained, WeightStepSeen
 from cart.core.reconciliation import Decision, Explanation
+from cart.core.session_bags import bag_came_after
 from cart.core.session_desk import Desk
 from cart.core.session_looks import candidates as seen_candidates
 from cart.core.session_moves import make_moves
@@ -19,6 +20,7 @@ from cart.core.weighing.events import WeightStep
 
 _ROUNDS_MAX = 8
 """Decisions in a row after one observation: each explains at least one open step, and five are looked at."""
+_WEAK = 4.0
 _CANDIDATES_MAX = 6
 _CANDIDATE_SCORE = 7.0
 """A line this much (natural log) less likely than the likeliest is no candidate."""
@@ -50,7 +52,8 @@ def reconcile(desk: Desk) -> None:
             break
         decision = decide(desk)
         if decision.best is not None:
-            _settle(desk, decision.best, decision)
+            if not (_weak(decision) and second_thoughts(desk)):
+                _settle(desk, decision.best, decision)
             continue
         if any(_unasked(desk, step_id) for step_id in decision.asked) and second_thoughts(desk):
             continue
@@ -60,7 +63,7 @@ def reconcile(desk: Desk) -> None:
             _ask(desk, partial, decision)
             continue
         unasked = [e for e in decision.asked.values() if _unasked(desk, e.step_ids[-1])]
-        if any(_revised(desk, explanation) for explanation in unasked):
+        if any(_revised(desk, explanation) or bag_came_after(desk, explanation) for explanation in unasked):
             continue
         for explanation in decision.asked.values():
             if _unasked(desk, explanation.step_ids[-1]) or _scanned_since(desk, explanation):
@@ -68,6 +71,12 @@ def reconcile(desk: Desk) -> None:
         break
     prefer_stickers(desk)
     tidy(desk)
+
+
+def _weak(decision: Decision) -> bool:
+    """Nothing moved, they say, and it is unlikely: what was believed of the step before may be the error."""
+    best = decision.best
+    return best is not None and not best.moves and len(best.step_ids) == 1 and decision.margin < _WEAK
 
 
 def _scanned_since(desk: Desk, explanation: Explanation) -> bool:

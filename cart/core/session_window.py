@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from heapq import nlargest
+from statistics import median
+from typing import Final
 
 from msgspec.structs import replace
 
 from cart.core.basket import Line, PlacedGroup
 from cart.core.catalog import Item
-from cart.core.ledger import WeightLearned
+from cart.core.interventions import Open
+from cart.core.ledger import InterventionKind, WeightLearned
 from cart.core.reconciliation import (
     Decision,
     Gone,
@@ -49,8 +52,14 @@ _DOUBLED_NS = 4_000_000_000
 """A scanner that reads one thing twice does so while it is in the hand."""
 _READ_NS = 1_500_000_000
 """A question is read before it is answered: a scan sooner than this is of the next thing."""
+_NOT_NEXT_NS = 8_000_000_000
+"""And so is one that something is put in after within this time. Only then it was the answer: of two things taken at
+random half weigh within a factor of two of each other, and hardly one in a hundred is wrongly catalogued.
+"""
 _WORD_SIGMAS = 4.0
 _ASKED_ALONE_NS = 60_000_000_000
+_ABOUT_A_STEP: Final[tuple[InterventionKind, ...]] = ("wrong_weight", "unscanned_item", "extra_unit")
+"""Questions about what was put in."""
 _EXTRA_LINES_MAX = 3
 """Lines of which a further unit is looked for: the ones last scanned or put in."""
 
@@ -71,6 +80,13 @@ def unit_weight(desk: Desk, line: Line) -> tuple[float | None, float]:
         prior_g = max(policy.prior_weight_sd_min_g, policy.prior_weight_sd_fraction * item.weight_g)
         return item.weight_g, prior_g if item.weight_sd_g is None else item.weight_sd_g
     return None, 0.0
+
+
+def tentative(desk: Desk, line: Line) -> bool:
+    """Whether the weight of one unit was learned from a unit or two, and may be another thing's."""
+    learned = desk.state.learned.get(line.sku)
+    unsure = learned is not None and learned.catalog_g is None and len(learned.samples_g) < _TENTATIVE_UNITS
+    return unsure and line.unit != "kg" and line.expected_g is None
 
 
 def trusted(learned: WeightLearned) -> bool:
@@ -136,6 +152,7 @@ def _window(
         light_g=desk.policy.light_item_g,
         now_ns=desk.t_ns,
         gain_min=priors.gain_min(desk.policy.accuse_cost, desk.policy.miss_cost),
+        margin=priors.margin(desk.policy.accuse_cost, desk.policy.miss_cost),
         unit_means_g=means,
         names=names,
         scanned_ns={line_id: desk.state.basket.lines[line_id].opened_ns for line_id in means},
@@ -145,7 +162,14 @@ def _window(
 def as_step(desk: Desk, step: OpenStep) -> Step:
     """A step for reconciliation, with what the camera saw of it."""
     seen = {sku: sight.bonus(score) for sku, score in seen_products(desk, step).items()}
-    return Step(step.step_id, step.delta_g, step.sigma_g**2, step.began_ns, step.rest_ns, seen)
+    asked = [o.stage_ns for o in desk.open_of(*_ABOUT_A_STEP) if o.stage == "question" and _about(o, step)]
+    return Step(
+        step.step_id, step.delta_g, step.sigma_g**2, step.began_ns, step.rest_ns, min(asked, default=None), seen
+    )  # fmt: skip
+
+
+def _about(open_: Open, step: OpenStep) -> bool:
+    return step.step_id in open_.event.step_ids
 
 
 def _waiting(desk: Desk, line: Line) -> Waiting:
@@ -156,27 +180,26 @@ def _waiting(desk: Desk, line: Line) -> Waiting:
     if asked_ns is not None and desk.t_ns - asked_ns > _ASKED_ALONE_NS:
         asked_ns = None
     by_weight = line.unit == "kg"
-    learned = desk.state.learned.get(line.sku)
-    unsure = learned is not None and learned.catalog_g is None and len(learned.samples_g) < _TENTATIVE_UNITS
+    repeated_ns = _repeated_ns(line)
     return Waiting(
         line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g, by_weight,
-        asked_ns, unsure and mean_g is not None and line.expected_g is None, _otherwise(desk, line, mean_g),
+        asked_ns, tentative(desk, line), _otherwise(desk, line, mean_g),
         desk.state.last_placed_ns > since_ns, _believed_in(desk, line), awaited_ns(desk, line),
-        sum(p.units for p in line.pending if p.entry != "quantity") <= 1, _doubled(desk, line),
+        sum(p.units for p in line.pending if p.entry != "quantity") <= 1, repeated_ns is not None,
+        repeated_ns is not None and any(li.opened_ns > repeated_ns for li in desk.state.basket.lines.values()),
+        any(o.event.line_id == line.line_id and o.stage == "question" for o in desk.open_of("not_placed")),
     )  # fmt: skip
 
 
-def _doubled(desk: Desk, line: Line) -> bool:
-    """Whether the line's only pending unit may be no further one: scanned right after one that has gone in, before it
-    went in, and something else was scanned since.
+def _repeated_ns(line: Line) -> int | None:
+    """When the line's first unit went in, if its only pending one may be no further unit: scanned right after the
+    first, and before that went in.
     """
     if line.pending_units != 1 or line.pending[0].entry != "scan":
-        return False
+        return None
     scanned_ns = line.pending[0].since_ns
     first = next((g for g in line.placed if 0 <= scanned_ns - g.scanned_ns <= _DOUBLED_NS and g.scanned_ns), None)
-    if first is None or first.since_ns < scanned_ns:
-        return False
-    return any(other.opened_ns > first.since_ns for other in desk.state.basket.lines.values())
+    return first.since_ns if first is not None and first.since_ns >= scanned_ns else None
 
 
 def _believed_in(desk: Desk, line: Line) -> int | None:
@@ -231,7 +254,8 @@ def _otherwise(desk: Desk, line: Line, mean_g: float | None) -> tuple[Otherwise,
     scanned_ns = max((p.since_ns for p in line.pending), default=0)
     for open_ in desk.open_of("unscanned_item"):
         step = desk.state.open_steps.get(open_.event.step_ids[-1]) if open_.stage == "question" else None
-        answers = scanned_ns - open_.stage_ns >= _READ_NS and not _shops_on(desk, line, open_.stage_ns)
+        answers = scanned_ns - open_.stage_ns >= _READ_NS and desk.t_ns - scanned_ns >= _NOT_NEXT_NS
+        answers = answers and not _shops_on(desk, line, open_.stage_ns)
         if step is not None and answers and word_allowed(desk, line, step.delta_g):
             found.append(Otherwise(step.delta_g, _SHOWN_SD_G, word=True))  # asked to scan it, the shopper scanned this
     for shown in reversed(desk.state.shown):
@@ -249,13 +273,13 @@ def _shops_on(desk: Desk, line: Line, asked_ns: int) -> bool:
     )
 
 
-def word_allowed(desk: Desk, line: Line, weight_g: float) -> bool:
-    """Whether the shopper's word is enough for a unit of this line to weigh so much: within the store's limits."""
+def word_allowed(desk: Desk, line: Line, weight_g: float, units: int = 1) -> bool:
+    """Whether the shopper's word is enough for units of this line to weigh so much each: within the store's limits."""
     mean_g, _ = unit_weight(desk, line)
     factor, limit_minor = desk.policy.word_weight_factor, desk.policy.word_total_max_minor
     if mean_g is None or line.unit == "kg" or not mean_g / factor <= weight_g <= mean_g * factor:
         return False
-    return _at_word_minor(desk) + line.unit_price_minor <= limit_minor
+    return _at_word_minor(desk) + units * line.unit_price_minor <= limit_minor
 
 
 def _at_word_minor(desk: Desk) -> int:
@@ -303,6 +327,13 @@ def _gone(desk: Desk) -> tuple[Gone, ...]:
     )
 
 
+def _as_seen_g(line: Line, mean_g: float, sd_g: float) -> float:
+    """What a further unit weighs where those inside all weigh other than the catalogue says."""
+    seen_g = [g.weight_g / g.units for g in line.placed if g.weight_g is not None]
+    apart = seen_g and all(abs(g - mean_g) > _WORD_SIGMAS * max(sd_g, _SHOWN_SD_G) for g in seen_g)
+    return median(seen_g) if apart else mean_g
+
+
 def _extra_lines(desk: Desk) -> tuple[dict[int, tuple[float, float]], dict[int, tuple[str, str]]]:
     def latest_ns(line: Line) -> int:
         return max([p.since_ns for p in line.pending] + [g.since_ns for g in line.placed], default=0)
@@ -313,6 +344,6 @@ def _extra_lines(desk: Desk) -> tuple[dict[int, tuple[float, float]], dict[int, 
     for line in nlargest(_EXTRA_LINES_MAX, each, key=latest_ns):
         mean_g, sd_g = unit_weight(desk, line)
         if mean_g is not None and math.isfinite(mean_g):
-            means[line.line_id] = (mean_g, sd_g)
+            means[line.line_id] = (_as_seen_g(line, mean_g, sd_g), sd_g)
             names[line.line_id] = (line.sku, line.name)
     return means, names

@@ -6,6 +6,7 @@ scan of a product that waits, while a plain question may be about it and nothing
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from cart.core.barcodes import ScannedCode
@@ -17,29 +18,39 @@ from cart.core.session_desk import Desk
 from cart.core.session_learning import learn
 from cart.core.session_moves import confirm
 from cart.core.session_weight import reconcile, settle_by, tidy
-from cart.core.session_window import minimum_g, word_allowed
+from cart.core.session_window import minimum_g, unit_weight, word_allowed
 
 _IN_HAND_NS: Final = 30_000_000_000
 """What was taken out at a question is scanned again, and put in again, within this time."""
 
 
 def believe(desk: Desk, open_: Open, line: Line) -> bool:
-    """Settle a question's steps as one unit of the line, if the store's limits allow it; whether it was."""
+    """Settle a question's steps as the line's waiting units, if the store's limits allow it; whether it was."""
     steps = desk.state.open_steps
     weight_g = sum(steps[i].delta_g for i in open_.event.step_ids if i in steps)
-    if not line.pending or not _believable(desk, line, open_, weight_g):
+    units = _units(desk, line, weight_g)
+    if not line.pending or not _believable(desk, line, open_, weight_g, units):
         return False
     delta_g, ids = settle_by(desk, open_, f"{line.name}, as the shopper says")
-    confirm(desk, line.line_id, 1, round(delta_g, 2), "shopper", ids, 1.0)
-    learn(desk, line.sku, 1, delta_g, "shopper")
+    confirm(desk, line.line_id, units, round(delta_g, 2), "shopper", ids, 1.0)
+    learn(desk, line.sku, units, delta_g, "shopper")
     return True
 
 
-def _believable(desk: Desk, line: Line, open_: Open, weight_g: float) -> bool:
+def _units(desk: Desk, line: Line, weight_g: float) -> int:
+    """How many of the waiting units went in at once: as many as make each weigh nearest to what the catalogue says."""
+    mean_g, _ = unit_weight(desk, line)
+    if mean_g is None or line.unit == "kg" or weight_g <= 0.0 or mean_g <= 0.0:
+        return 1
+    counts = range(1, max(1, line.pending_units) + 1)
+    return min(counts, key=lambda units: abs(math.log(weight_g / (units * mean_g))))
+
+
+def _believable(desk: Desk, line: Line, open_: Open, weight_g: float, units: int) -> bool:
     if line.unit == "kg":
         # It went in alone, says the shopper, who pays for all of the weight.
         return open_.event.reason == NOT_ALONE and weight_g >= minimum_g(desk)
-    return word_allowed(desk, line, weight_g)
+    return word_allowed(desk, line, weight_g / units, units)
 
 
 def is_scanned_again(desk: Desk, item: Item, code: ScannedCode) -> bool:

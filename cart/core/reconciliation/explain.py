@@ -21,6 +21,7 @@ from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import NOT_ALONE, SWAPPED, Decision, Explanation
 from cart.core.reconciliation.moves import Move, MoveSet
 from cart.core.reconciliation.search import TOUCHED_LATE_NS, Group, Search, grouped, look_for
+from cart.core.reconciliation.together import best_together
 from cart.core.reconciliation.window import Step, Window
 
 
@@ -35,6 +36,7 @@ def explain(window: Window) -> Decision:
         asked[step.step_id] = open_all[step.step_id][0]
     candidates: list[tuple[float, Explanation]] = []
     rivals: dict[int, tuple[Explanation, ...]] = {}
+    by_steps: dict[tuple[int, ...], list[Explanation]] = {}
     known_alone: set[int] = set()
     """Steps that something of known weight explains: no part of a thing of unknown weight that came in pieces."""
     for size in range(1, min(priors.GROUP_MAX, len(steps)) + 1):
@@ -46,19 +48,29 @@ def explain(window: Window) -> Decision:
             if size == 1 and any(not e.takes and e.ranged is None and e.score - open_score > 0.0 for e in found):
                 known_alone.add(members[0].step_id)
             candidates += [(e.score - open_score, e) for e in found[:8]]
+            by_steps[group.ids] = found
             if size == 1:
                 rivals[members[0].step_id] = tuple(found)
-                swapped = next((e for e in found if e.takes and any(m.kind == "place" for m in e.moves)), None)
-                if swapped is not None and swapped.score - open_score > priors.SWAP_ASKED:
-                    asked[members[0].step_id] = _which_swapped(swapped, members[0])
+                swaps = [e for e in found if e.takes and any(m.kind == "place" for m in e.moves)]
+                if swaps and log_sum([e.score for e in swaps]) - open_score > priors.SWAP_ASKED:
+                    asked[members[0].step_id] = _which_swapped(swaps[0], members[0])
     candidates.sort(key=lambda c: -c[0])
-    best, margin = _choose(candidates, window, asked)
+    whole = None
+    if len(steps) > 1:
+        whole = best_together(window, steps, by_steps, {step_id: e.score for step_id, e in asked.items()})
+    best, margin = _choose(candidates, window, asked, whole)
     considered = [e for _, e in candidates[:4]]
     for step in steps[-2:]:
         considered += open_all[step.step_id][:2]
     if best is None:
         margin = _open_margin(candidates, asked)
     return Decision(best, margin, tuple(considered[:6]), asked, rivals)
+
+
+def log_sum(scores: list[float]) -> float:
+    """Natural log of the sum of what these are logs of: several that would be asked by one question count together."""
+    most = max(scores)
+    return most + math.log(sum(math.exp(score - most) for score in scores))
 
 
 def _which_swapped(swapped: Explanation, step: Step) -> Explanation:
@@ -72,10 +84,14 @@ def _which_swapped(swapped: Explanation, step: Step) -> Explanation:
 
 
 def _choose(
-    candidates: list[tuple[float, Explanation]], window: Window, asked: dict[int, Explanation]
+    candidates: list[tuple[float, Explanation]],
+    window: Window,
+    asked: dict[int, Explanation],
+    whole: tuple[Explanation, ...] | None,
 ) -> tuple[Explanation | None, float]:
-    """The first good enough explanation, and its margin; an ambiguous removal stops the search for its steps, and so
-    does a thing of unknown weight that may not have gone in alone: then `asked` says so.
+    """The first good enough explanation that is part of the best whole (None: there is one step only), and its margin;
+    an ambiguous removal stops the search for its steps, and so does a thing of unknown weight that may not have gone in
+    alone: then `asked` says so.
     """
     doubtful: set[int] = set()
     for gain, explanation in candidates:
@@ -83,7 +99,7 @@ def _choose(
             break
         if explanation.z > priors.Z_RETURNED and any(m.kind == "return" for m in explanation.moves):
             continue
-        if doubtful.intersection(explanation.step_ids):
+        if doubtful.intersection(explanation.step_ids) or not (whole is None or any(e is explanation for e in whole)):
             continue
         rivals = [
             (g, e)
@@ -93,13 +109,13 @@ def _choose(
         rival = max((g for g, _ in rivals), default=-math.inf)
         margin = min(gain - rival, gain)
         needs = explanation.needs(window.gain_min)
-        if gain < needs or (explanation.takes and gain - rival < priors.MARGIN_TAKEN):
+        if gain < needs or (explanation.takes and gain - rival < window.margin):
             doubtful.update(explanation.step_ids)
             if explanation.ranged is not None and len(explanation.step_ids) == 1:
                 asked[explanation.step_ids[-1]] = _not_alone(explanation, window)
             continue
         ranged = explanation.ranged
-        margin_shared = priors.MARGIN_PRICED if ranged is not None and ranged.priced else priors.MARGIN_SHARED
+        margin_shared = window.margin + priors.MARGIN_PRICED * (ranged is not None and ranged.priced)
         close = [e for g, e in candidates if abs(gain - g) < margin_shared and e is not explanation]
         if _shared(explanation, close, window):
             doubtful.update(explanation.step_ids)
@@ -123,7 +139,8 @@ def _shared(explanation: Explanation, rivals: list[Explanation], window: Window)
     ):
         return False
     rest_ns = max(s.rest_ns for s in window.steps if s.step_id in explanation.step_ids)
-    return ranged.priced or window.now_ns - rest_ns < priors.SHOWS_WITHIN_S * 1e9
+    priced = ranged.priced or any(e.ranged is not None and e.ranged.priced for e in others)
+    return priced or window.now_ns - rest_ns < priors.SHOWS_WITHIN_S * 1e9
 
 
 def _anothers(ranged: Move, ids: set[int], window: Window) -> bool:
@@ -169,6 +186,7 @@ def _left_open(search: Search, step: Step) -> Iterator[Explanation]:
     if step.delta_g < 0.0:
         score = priors.UNKNOWN_OUT - math.log(max(abs(step.delta_g), abs(window.gross_g), 10.0))
         yield Explanation(ids, "something was taken out", score, open_kind="which_removed", open_g=step.delta_g)
+        yield from _shown(window, step)
         return
     yield Explanation(
         ids,
@@ -181,7 +199,11 @@ def _left_open(search: Search, step: Step) -> Iterator[Explanation]:
         if waiting.step_id not in (None, step.step_id):
             continue
         late_s = (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
-        score = priors.WRONG_WEIGHT + rank * priors.PLACE_RANK + priors.log_wrong_density(weight_g, waiting.mean_g)
+        score = (
+            priors.WRONG_WEIGHT
+            + rank * priors.PLACE_RANK
+            + priors.log_wrong_density(weight_g, waiting.mean_g, waiting.units)
+        )
         if not -priors.SCANNED_AFTER_S <= late_s <= priors.WRONG_WEIGHT_WITHIN_S:
             score += 2.0 * priors.PLACE_OTHER_TOO
         reason = "below_minimum" if waiting.mean_g is None and step.delta_g < waiting.low_g else "weight_differs"
@@ -190,6 +212,21 @@ def _left_open(search: Search, step: Step) -> Iterator[Explanation]:
             ids, label, score, open_kind="wrong_weight", open_g=step.delta_g, line_id=waiting.line_id, reason=reason
         )
     yield from extra_units(search, grouped((step,)))
+
+
+def _shown(window: Window, step: Step) -> Iterator[Explanation]:
+    """What is plainly asked for, taken out from among what it had gone in with: it comes back, and that tells."""
+    for waiting in window.waiting:
+        if not waiting.asked or waiting.by_weight:
+            continue
+        fit = -math.inf
+        if waiting.mean_g is None or waiting.tentative:
+            fit = priors.log_unknown_density(-step.delta_g, waiting.low_g, waiting.high_g)
+        if waiting.mean_g is not None:
+            off_g, variance_g2 = -step.delta_g - waiting.mean_g, step.variance_g2 + waiting.sd_g**2
+            fit = max(fit, priors.log_normal_density(off_g, variance_g2))
+        text = f"the scanned {waiting.name} was taken out from among other things"
+        yield Explanation((step.step_id,), text, priors.SHOWN + fit, open_kind="which_removed", open_g=step.delta_g)
 
 
 def passed_over(window: Window, step: Step, but: int | None = None) -> float:

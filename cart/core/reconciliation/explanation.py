@@ -55,10 +55,13 @@ class Explanation(msgspec.Struct, frozen=True, gc=False):
 
     def needs(self, gain_min: float) -> float:
         """What it must gain over leaving its steps open, to be settled unasked."""
+        if any(m.unsure for m in self.moves):
+            return max(gain_min, priors.OVERCHARGED)
         if not self.takes:
             ranged = self.ranged
             return gain_min if ranged is None or not ranged.priced else gain_min + priors.PRICED
-        return gain_min + (priors.SWAPPED if any(m.kind == "place" for m in self.moves) else priors.TAKEN)
+        swapped = any(m.kind in ("place", "return") for m in self.moves)
+        return gain_min + (priors.SWAPPED if swapped else priors.TAKEN)
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

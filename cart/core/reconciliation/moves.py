@@ -34,6 +34,8 @@ class Move(msgspec.Struct, frozen=True, gc=False):
     """Weighs other than the catalogue says; the shopper stands by it."""
     since_ns: int = 0
     """When it was scanned or picked; 0 where its log prior says all about its time."""
+    unsure: bool = False
+    """A unit that was perhaps never meant: its code may have been read twice."""
 
     @property
     def label(self) -> str:
@@ -87,7 +89,7 @@ def _place(waiting: Waiting, units: int) -> Move:
     variance_g2 = units_variance(units, waiting.sd_g)
     return Move(
         "place", waiting.line_id, waiting.sku, waiting.name, units, units * mean_g, variance_g2,
-        since_ns=_since(waiting),
+        since_ns=_since(waiting), unsure=waiting.repeated,
     )  # fmt: skip
 
 
@@ -100,11 +102,13 @@ def _placed_alike(waiting: Waiting) -> Iterator[tuple[Move, float]]:
     for units in range(1, waiting.units + 1):
         yield _place(waiting, units), (units - 1) * priors.PLACE_SAME_TOO
     for other in waiting.otherwise:
-        move = Move(
-            "place", waiting.line_id, waiting.sku, waiting.name, 1, other.mean_g, other.sd_g**2, word=other.word,
-            since_ns=_since(waiting),
-        )  # fmt: skip
-        yield move, priors.PLACE_OTHERWISE
+        for units in range(1, waiting.units + 1):
+            variance_g2 = units_variance(units, other.sd_g)
+            move = Move(
+                "place", waiting.line_id, waiting.sku, waiting.name, units, units * other.mean_g, variance_g2,
+                word=other.word, since_ns=_since(waiting), unsure=waiting.repeated,
+            )  # fmt: skip
+            yield move, priors.PLACE_OTHERWISE + (units - 1) * priors.PLACE_SAME_TOO
 
 
 def _turn(window: Window, waiting: Waiting, rank: int) -> float:
@@ -113,6 +117,8 @@ def _turn(window: Window, waiting: Waiting, rank: int) -> float:
         return waiting.log_prior
     if waiting.step_id is not None:
         return priors.PLACE_BELIEVED
+    if waiting.asked:
+        return 0.0  # who is plainly asked for it puts it in, or shows it
     stale = window.now_ns - waiting.since_ns > priors.STALE_S * 1e9
     late = max(stale * -priors.PLACE_STALE, waiting.passed * -priors.PLACE_PASSED)
     return rank * priors.PLACE_RANK - late + waiting.doubled * priors.PLACE_DOUBLED

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+from cart.core.reconciliation import sight
+
 STEPS_MAX = 5
 """Open steps that are considered together; 25 subsets of up to 3. Older open steps wait for the shopper's answer."""
 GROUP_MAX = 3
@@ -34,15 +36,15 @@ SWAPPED = 4.0
 some always fits a net weight.
 """
 SWAP_ASKED = 0.0
-"""A swap that is likelier than what would be asked, but not by enough, is asked about itself."""
+"""Swaps that are together likelier than what would be asked, but none by enough, are asked about themselves."""
+OVERCHARGED = 2.0
+"""A unit that was perhaps never meant (its code read twice) is settled only if that is this much likelier than asking:
+what it would charge wrongly costs as much as an accusation, the hint e² times less.
+"""
 Z_RETURNED = 3.0
 """A unit that was weighed before comes back at that weight, or it is another thing of nearly the same."""
-MARGIN_TAKEN = 3.0
-"""Natural log by which one removal must beat every other before its line goes unasked: 20 to 1."""
-MARGIN_SHARED = 3.0
-"""The same for a thing of unknown weight having gone in alone, or with others: its price or theirs hangs on it."""
-MARGIN_PRICED = 5.0
-"""The same for what takes its price from the step: an error costs money, and a hint that solves itself costs little."""
+MARGIN_PRICED = 2.0
+"""So much more than `margin` for what takes its price from the step: an error there costs the shopper money."""
 SHOWS_WITHIN_S = 10.0
 """Who scanned two things and put in one puts in the other within this time, and shows which was which."""
 BESIDE_MAX = 64
@@ -111,11 +113,17 @@ PASSED_OVER = -3.0
 FRESH_S = 10.0
 PLACE_BELIEVED = -4.0
 """A thing that is believed to be in the basket already, as part of what is asked about."""
+REPRICED = 2.0
+"""The same where a price that was told would change, and no less be asked."""
 REVISED = 1.5
 REVISED_MARGIN = 1.5
 """Natural log by which other explanations of several steps must beat those believed so far, and each other."""
 LIGHT_SEEN = -2.0
 PART_OUT = -3.0
+PART_SHOWN = -0.5
+"""Who is plainly asked about a thing takes it out to see, though more had gone in with it."""
+SHOWN = -7.5
+"""Of what fits nothing singly: taken out to show what is plainly asked for, and lies there under another name."""
 
 SLOPE_FRACTION = 0.006
 """Share of the load a slope can hide: 1 − cos 5° is 0.4 %, 6° is 0.55 %."""
@@ -135,14 +143,14 @@ def log_unknown_density(weight_g: float, low_g: float = 3.0, high_g: float = 150
     return -math.log(weight_g * math.log(high_g / low_g))
 
 
-def log_wrong_density(weight_g: float, mean_g: float | None) -> float:
-    """Log density per gram of what was put in for a scanned thing that it doesn't weigh like: half are that thing and
-    the catalogue errs, by another pack size mostly, half are anything.
+def log_wrong_density(weight_g: float, mean_g: float | None, units: int = 1) -> float:
+    """Log density per gram of what was put in for a scanned thing that it doesn't weigh like: half are that thing, or
+    all its units, and the catalogue errs, by another pack size mostly; half are anything.
     """
     anything = log_unknown_density(max(3.0, min(weight_g, 15000.0)))
     if mean_g is None or weight_g <= 0.0 or mean_g <= 0.0:
         return anything
-    off = math.log(weight_g / mean_g) / _WRONG_SPREAD
+    off = min((math.log(weight_g / (n * mean_g)) for n in {1, units}), key=abs) / _WRONG_SPREAD
     errs = math.exp(-0.5 * off * off) / (_WRONG_SPREAD * math.sqrt(2.0 * math.pi) * weight_g)
     return math.log(0.5 * errs + 0.5 * math.exp(anything))
 
@@ -162,9 +170,11 @@ def log_timing(late_s: float) -> float:
     return _TIMING_LATE
 
 
-_TIMING = ((-15.0, -5.0), (-7.0, -3.5), (-1.0, -2.0), (10.0, -0.1), (20.0, -1.5))
+_TIMING = ((-15.0, -5.0), (-7.0, -3.5), (-1.0, -2.0), (3.0, 0.8), (10.0, -0.3), (20.0, -1.5))
 _TIMING_LATE = -2.5
-"""Most go in within ten seconds of their scan, a tenth are put in first; seconds and natural logarithms."""
+"""Most go in within ten seconds of their scan, half of them within three, when nobody is back with the next thing yet;
+a tenth are put in first. Seconds and natural logarithms.
+"""
 
 
 def log_left(age_s: float) -> float:
@@ -177,6 +187,14 @@ def gain_min(accuse_cost: float, miss_cost: float) -> float:
     q × `miss_cost` and asking p × `accuse_cost`, so it is believed from ln(miss / accuse) on; a hint costs less.
     """
     return math.log(miss_cost / accuse_cost) + HINT
+
+
+def margin(accuse_cost: float, miss_cost: float) -> float:
+    """By how much one removal must beat every other before its line goes unasked, and a thing of unknown weight that
+    went in alone the same together with others: the odds at which an error costs what the question costs. No look of
+    the camera is worth as much.
+    """
+    return max(sight.BONUS_MAX + 0.5, math.log(accuse_cost / miss_cost))
 
 
 def log_picked_density(weight_g: float, typical_g: float, low_g: float, high_g: float) -> float:

@@ -89,9 +89,10 @@ def rethink(window: Window, scans_ns: dict[int, tuple[int, ...]], settled: tuple
     rival = next((w for w in ranked if _bill(w) != bill), None)
     margin = best.score - (rival.score if rival is not None else -math.inf)
     gain = best.score - before.score
-    priced = any(e.ranged is not None and e.ranged.priced for e in best.explanations)
-    needed = priors.REVISED_MARGIN + priors.PRICED * (priced and _trouble(best, window) < _trouble(before, window))
-    if gain < priors.REVISED or margin < needed:
+    less = _trouble(best, window) < _trouble(before, window)
+    repriced = _priced(best) != _priced(before) and not less
+    needed = priors.REVISED_MARGIN + priors.PRICED * (bool(_priced(best)) and less)
+    if gain < (priors.REPRICED if repriced else priors.REVISED) or margin < needed:
         return None
     return Again(best.explanations, gain, None, margin if math.isfinite(margin) else gain)
 
@@ -228,6 +229,16 @@ def _trouble(whole: _Whole, window: Window) -> int:
     opened = sum(e.open_kind is not None for e in whole.explanations)
     left = sum(w.units > whole.used.get(("place", w.line_id), 0) for w in window.waiting)
     return 2 * opened + left
+
+
+def _priced(whole: _Whole) -> frozenset[tuple[object, ...]]:
+    """What takes its price from which steps."""
+    return frozenset(
+        (move.key, explanation.step_ids)
+        for explanation in whole.explanations
+        for move in explanation.moves
+        if move.priced and explanation.open_kind is None
+    )
 
 
 def _bill(whole: _Whole) -> frozenset[tuple[object, ...]]:

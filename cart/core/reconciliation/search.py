@@ -134,7 +134,9 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
         if alone:
             for known in search.beside:
                 _fit_ranged(group, unknown, known, odds)
-    for out in search.near_out(target_g, variance_g2):
+    # Steps that nothing explains add up to some line's weight easily: a removal is one movement, or two at once.
+    at_once = alone or (len(group.steps) == 2 and _pause(*group.steps) > priors.PAUSE_LONG)
+    for out in search.near_out(target_g, variance_g2) if at_once else ():
         group.fit(out, _NOTHING, out.log_prior + movements)
     everything = search.out.everything(target_g, variance_g2)
     if everything is not None:
@@ -143,7 +145,7 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
         # Two movements are two steps, each with its own explanation; within one they can only be told by the net.
         _pairs_out(search, group)
         _swaps(search, group)
-    for found in (*_nothing_moved(search.window, group.steps), *_part_back_out(group.steps)):
+    for found in (*_nothing_moved(search.window, group.steps), *_part_back_out(search.window, group.steps)):
         group.keep(found)
 
 
@@ -255,19 +257,21 @@ def _nothing_moved(window: Window, group: tuple[Step, ...]) -> Iterator[Explanat
     if abs(step.delta_g) < window.light_g:
         surely = -step.delta_g >= max(priors.SURELY_G, priors.SURELY_SIGMAS * math.sqrt(step.variance_g2))
         score = (priors.NOISE_OUT if surely else priors.NOISE) - math.log(2.0 * window.light_g)
-        yield Explanation(ids, "less than the scale can see", score, variance_g2=variance_g2)
+        # A loss that is certain, and yet nothing's, is the load on a slope: it comes back when the cart stands level.
+        absorbed_g = step.delta_g if surely else 0.0
+        yield Explanation(ids, "less than the scale can see", score, variance_g2=variance_g2, absorbed_g=absorbed_g)
     elif abs(step.delta_g) < priors.Z_MAX * math.sqrt(step.variance_g2):
         score = priors.NOISE + priors.log_normal_density(step.delta_g, variance_g2)
         yield Explanation(ids, "nothing: within what the scale is sure of", score, variance_g2=variance_g2)
     slope_max_g = priors.SLOPE_FRACTION * max(0.0, window.gross_g)
     after_g = window.slope_g + step.delta_g
     if slope_max_g > window.light_g and -slope_max_g <= after_g <= 2.0 + 0.05 * slope_max_g:
-        leveled = abs(after_g) < 2.0 + 2.0 * math.sqrt(step.variance_g2) and window.slope_g < -window.light_g
+        leveled = abs(after_g) < 2.0 + 2.0 * math.sqrt(step.variance_g2) and window.slope_g <= -priors.SURELY_G
         score = priors.SLOPE - math.log(slope_max_g) if not leveled else priors.NOISE - math.log(4.0)
         yield Explanation(ids, "the cart stands on a slope", score, absorbed_g=step.delta_g, variance_g2=variance_g2)
 
 
-def _part_back_out(group: tuple[Step, ...]) -> Iterator[Explanation]:
+def _part_back_out(window: Window, group: tuple[Step, ...]) -> Iterator[Explanation]:
     """A part of what had gone in unscanned comes out again; the rest stays to be asked about."""
     if len(group) != 2:
         return
@@ -276,7 +280,13 @@ def _part_back_out(group: tuple[Step, ...]) -> Iterator[Explanation]:
     if first.delta_g <= 0.0 or second.delta_g >= 0.0 or rest_g <= 0.0:
         return
     unknown = -math.log(first.delta_g * priors.UNKNOWN_LOG_SPAN)
-    score = priors.UNKNOWN_IN + unknown + priors.PART_OUT - math.log(first.delta_g)
+    part = priors.PART_OUT - math.log(first.delta_g)
+    if first.asked_ns is not None and first.asked_ns <= second.began_ns:
+        for waiting in window.waiting:
+            if waiting.step_id == first.step_id and waiting.mean_g is not None:
+                off_g, variance_g2 = -second.delta_g - waiting.mean_g, second.variance_g2 + waiting.sd_g**2
+                part = max(part, priors.PART_SHOWN + priors.log_normal_density(off_g, variance_g2))
+    score = priors.UNKNOWN_IN + unknown + part
     yield Explanation(
         (second.step_id, first.step_id), "a part of what was unscanned was taken out again", score,
         open_kind="unscanned_item", open_g=rest_g, variance_g2=first.variance_g2 + second.variance_g2,

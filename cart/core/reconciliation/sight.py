@@ -16,7 +16,7 @@ ELSEWHERE = 0.03
 SAYS_NOTHING = 0.1
 """A score that speaks neither for a class nor against it: there are ten of a kind."""
 BONUS_MAX = 2.0
-"""Below every margin by which one thing must beat another (`priors.MARGIN_TAKEN`): a look alone decides nothing."""
+"""Below every margin by which one thing must beat another (`priors.margin`): a look alone decides nothing."""
 MIXED_UP = -5.3
 """Log prior of something else of the same weight having been put in: one in two hundred."""
 

@@ -17,6 +17,8 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     variance_g2: float
     began_ns: int
     rest_ns: int
+    asked_ns: int | None = None
+    """Since when it is plainly asked what this is."""
     seen: dict[str, float] = {}
     """Product → what the camera adds to its having moved (`sight.bonus`)."""
 
@@ -56,8 +58,12 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     """Since when it may be put in, where that is later than its scan: when it was taken out to be looked at."""
     at_once: bool = True
     """The shopper said how many: of unknown weight, one rest may be all of them. A code read twice may be one unit."""
+    repeated: bool = False
+    """Its code was read twice, and one unit has gone in."""
     doubled: bool = False
-    """Its code was read twice, one unit has gone in, and the shopper has gone on to something else."""
+    """And the shopper has gone on to something else."""
+    asked: bool = False
+    """The shopper is plainly asked where it is."""
     log_prior: float | None = None
     """How likely it goes in now (natural log), where that is known better than by the order of scans."""
 
@@ -115,6 +121,8 @@ class Window(msgspec.Struct, frozen=True, gc=False):
     now_ns: int = 0
     gain_min: float = -1.0
     """What an explanation must gain over asking (natural log); see `priors.gain_min`."""
+    margin: float = 3.0
+    """By how much it must beat every other (natural log); see `priors.margin`."""
     unit_means_g: dict[int, tuple[float, float]] = {}
     """Line id → mean and sd of one unit, for lines a further unit of which may come unscanned; newest first."""
     names: dict[int, tuple[str, str]] = {}

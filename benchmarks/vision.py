@@ -23,6 +23,7 @@ from benchmarks.run_all import machine
 from benchmarks.vision_baselines import Backbone, regressed
 from benchmarks.vision_data import DataError, Photo, read_picture, read_split
 from benchmarks.vision_figures import per_class, share, top_five, worst_pairs
+from benchmarks.vision_mixed_up import mixed_up
 from cart.core.problem import Problem
 from drivers.classifier import NONE, Classifier, available_runtimes
 from drivers.errors import DriverError
@@ -91,6 +92,9 @@ def measure(classifier: Classifier, photos: Sequence[Photo]) -> dict[str, Any]:
             "top5": share(int(five.sum()), len(known)),
         },
         "called_none_of_these": share(int((none > confidence).sum()), len(known)),
+        "asked_whether_it_is_what_was_scanned": mixed_up(
+            (*classifier.labels, NONE), classifier.manifest.coarse, seen.scores, truth
+        ),
         "classes": per_class(classifier.labels, guessed, truth, confidence),
         "confused": worst_pairs(classifier.labels, guessed, truth),
     }
@@ -167,6 +171,9 @@ def show(figures: dict[str, Any]) -> None:
         print(f"{name:8} {row['rate']:7.2%}  (95 %: {row['low']:.2%} … {row['high']:.2%}; wanted {target:.0%})")
     print(f"{'ece':8} {figures['ece']:7.4f}  (wanted at most {TARGETS['ece']})")
     print(f"called none of these though known: {figures['called_none_of_these']['rate']:.2%}")
+    for name, row in figures["asked_whether_it_is_what_was_scanned"].items():
+        rate = f"{row['rate']:.2%} ({row['low']:.2%} … {row['high']:.2%})"
+        print(f"asked whether it is what was scanned, {name.replace('_', ' ')}: {rate}")
     for name, row in figures["baselines"].items():
         print(f"baseline {name}: fine {row['fine']:.2%}, coarse {row['coarse']:.2%}")
     if not figures["baselines"]:

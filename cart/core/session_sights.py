@@ -1,8 +1,8 @@
 """What follows from a look of the camera: open steps weighed anew, better candidates, and the one question of its own.
 
 Two things of one weight that look different are told apart by nothing else (row 9 of the situations). The camera's
-evidence against what was believed is summed over the looks at that movement, and has to outweigh how rarely people put
-in something else of the same weight and what a false question costs; a single look never does.
+evidence against what was believed, over all looks at that movement, has to outweigh how rarely people put in something
+else of the same weight and what a false question costs; a single look never does.
 """
 
 from __future__ import annotations
@@ -55,16 +55,18 @@ def _looks_otherwise(desk: Desk) -> None:
     item = desk.item(placed[0].sku) if placed is not None else None
     if placed is None or item is None or item.vision_class is None:
         return
-    others = [sight.log_other(look.scores, item.vision_class) for look in looks_at(desk, step)]
-    classes = {other for other, _ in others}
-    honest_over_other = -sum(against for _, against in others) - sight.MIXED_UP
+    # The same frame told twice is one look.
+    looks = {look.frame_t_ns: look.scores for look in looks_at(desk, step)}
+    other, against = sight.log_other(tuple(looks.values()), item.vision_class)
     accusing_from = priors.gain_min(desk.policy.accuse_cost, desk.policy.miss_cost)
-    if len(others) < 2 or len(classes) != 1 or honest_over_other >= accusing_from:
+    if len(looks) < 2 or -sight.MIXED_UP - against >= accusing_from:
         return
     line, group = placed
     weight_g = (group.weight_g or 0.0) / group.units
-    like = [sku for sku in desk.skus_of_class(classes.pop()) if _weighs(desk, desk.item(sku), line, weight_g)]
-    if like and not desk.open_of("wrong_item"):
+    like = [sku for sku in desk.skus_of_class(other) if _weighs(desk, desk.item(sku), line, weight_g)]
+    # What lies beside it is seen by mistake more often than anything is mixed up.
+    beside = any(li.placed and li.sku in desk.skus_of_class(other) for li in desk.state.basket.lines.values())
+    if like and not beside and not desk.open_of("wrong_item"):
         desk.looked_otherwise = step.step_id
         desk.raise_(
             "wrong_item", sku=line.sku, line_id=line.line_id, candidates=tuple(like[:_CANDIDATES_MAX]),

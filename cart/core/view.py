@@ -116,3 +116,6 @@ class TripView(msgspec.Struct, frozen=True, kw_only=True):
     can_checkout: bool
     checkout_waits_for: list[str]
     methods: list[str]
+    guesses: list[str] = []
+    """Loose goods (SKUs) that the camera takes what it was shown of late for, likeliest first: what its picker offers
+    first."""

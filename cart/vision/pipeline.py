@@ -20,13 +20,16 @@ from cart.vision.watching import BasketWatcher, Sighting
 LOOKS_A_SECOND_MAX: Final = 2
 WAITING_MAX: Final = 3
 """Sightings that wait for their classification, the things of one movement. Newer ones push out the oldest."""
+AGAIN_NS: Final = 700_000_000
+"""After so long what came in is looked at once more: by then a sleeve or a passing shadow is elsewhere, and the cart
+never goes by one look alone. Within the two seconds in which the next thing comes at the soonest."""
 READ_EVERY_NS: Final = 300_000_000
 """Codes are looked for in at most three frames a second, and only while something is held in the picture."""
 JUDGE_EVERY_NS: Final = 450_000_000
 """Whether the lens sees is asked twice a second: it is told after three."""
 GAP_NS: Final = 2_000_000_000
 """Without frames for so long, what changed meanwhile is not taken for one movement."""
-SCORE_MIN: Final = 0.001
+SCORE_MIN: Final = 0.0001
 SCORES_MAX: Final = 12
 """What is told of a classification: its best classes. The rest sums to next to nothing, and a look is a short line."""
 
@@ -63,6 +66,8 @@ class FramePipeline:
         self._sight = SightJudge()
         self._showings = Showings()
         self._waiting: deque[Sighting] = deque(maxlen=WAITING_MAX)
+        self._again: list[Sighting] = []
+        """What came in last, each to be looked at once more while nothing stirs."""
         self._classified_ns: int | None = None
         self._read_ns: int | None = None
         self._judged_ns: int | None = None
@@ -72,6 +77,7 @@ class FramePipeline:
         """Nothing was seen for a while: what the basket looked like is not known any more."""
         self._watcher.reset()
         self._waiting.clear()
+        self._again.clear()
 
     def frame(self, image: Image, t_ns: int) -> Outcome:
         """Take the newest frame, height × width × 3, BGR."""
@@ -89,7 +95,17 @@ class FramePipeline:
             self._forget_basket()
             return Outcome(sight, None, [])
         self._waiting.extend(reversed(sightings))
+        self._look_again(image, t_ns, moved=bool(sightings) or self._watcher.busy)
         return Outcome(sight, self._look(t_ns), self._codes(image, t_ns))
+
+    def _look_again(self, image: Image, t_ns: int, *, moved: bool) -> None:
+        """Put what came in up for its second look, unless something has moved since and may lie on it."""
+        if moved:
+            self._again.clear()
+        due = [sighting for sighting in self._again if t_ns - sighting.frame_t_ns >= AGAIN_NS]
+        if due and not self._waiting:
+            self._again.remove(due[0])
+            self._waiting.append(due[0].again(image, t_ns))
 
     def _look(self, t_ns: int) -> Looked | None:
         """Classify the newest that waits, if it is time to."""
@@ -99,6 +115,8 @@ class FramePipeline:
             return None
         self._classified_ns = t_ns
         sighting = self._waiting.pop()
+        if sighting.direction == "in" and sighting.first:
+            self._again.append(sighting)
         scores = self.classify(sighting.crop)
         best = sorted(scores.items(), key=lambda score: -score[1])[:SCORES_MAX]
         self.looks += 1

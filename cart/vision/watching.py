@@ -57,11 +57,20 @@ HELD_AGAIN_NS: Final = 2_000_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Sighting:
-    """Something to look at: `crop` (BGR, of the full frame), when that frame was taken, which way the thing went."""
+    """Something to look at: `crop` (BGR, of the full frame), when that frame was taken, which way the thing went.
+
+    `box` is where in the full frame it is; `first`, whether this is the first look at it.
+    """
 
     crop: Image
     frame_t_ns: int
     direction: Direction
+    box: tuple[slice, slice]
+    first: bool = True
+
+    def again(self, image: Image, t_ns: int) -> Sighting:
+        """The same place in a later frame."""
+        return dataclasses.replace(self, crop=np.ascontiguousarray(image[self.box]), frame_t_ns=t_ns, first=False)
 
 
 class BasketWatcher:
@@ -200,7 +209,7 @@ class BasketWatcher:
             box = _full_box(image, middle_y - side / 2, middle_x - side / 2, side, side)
         else:
             box = _full_box(image, region.top, region.left, region.height, region.width)
-        return [Sighting(np.ascontiguousarray(image[box]), t_ns, "unknown")]
+        return [Sighting(np.ascontiguousarray(image[box]), t_ns, "unknown", box)]
 
     # -- it is still again -------------------------------------------------------------------------------------------
 
@@ -220,7 +229,7 @@ class BasketWatcher:
             shown, t_ns = (before_image, before.t_ns) if direction == "out" else (image, frame.t_ns)
             region = one.region
             box = _full_box(shown, region.top, region.left, region.height, region.width)
-            sightings.append(Sighting(np.ascontiguousarray(shown[box]), t_ns, direction))
+            sightings.append(Sighting(np.ascontiguousarray(shown[box]), t_ns, direction, box))
         return sightings
 
 

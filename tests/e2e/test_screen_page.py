@@ -237,6 +237,27 @@ def test_produce_by_name_and_by_number(page: Page) -> None:
     page.until(lambda: page.driver.find_elements(By.CSS_SELECTOR, ".sheet") == [])
 
 
+def test_what_the_camera_saw_leads_the_produce_and_later_words_move_no_tile(page: Page) -> None:
+    def tiles() -> list[str]:
+        return [each.text for each in page.driver.find_elements(By.CSS_SELECTOR, ".tile strong")]
+
+    page.show(view())
+    page.tap("Fruit & veg")
+    page.until(lambda: len(tiles()) == 14)
+    by_name = tiles()
+    page.show(view(guesses=["4011", "4017"]))
+    page.until(lambda: tiles()[:2] != by_name[:2])
+    led = tiles()
+    assert sorted(led) == sorted(by_name)
+    assert [name for name in by_name if name not in led[:2]] == led[2:]
+    marked = page.driver.find_elements(By.CSS_SELECTOR, ".tile .guess")
+    assert [each.text for each in marked] == ["Camera’s guess"] * 2
+    page.show(view(guesses=["4017"]))
+    assert tiles() == led
+    page.one(".tile").click()
+    assert page.said() == {"action": "produce", "sku": "4011"}
+
+
 def test_the_weight_is_marked_until_it_is_steady(page: Page) -> None:
     page.show(STATES["produce_unstable"])
     assert page.text(".weight") == "0.612 kg"

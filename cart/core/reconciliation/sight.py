@@ -9,7 +9,7 @@ So looks choose between things that weigh alike, and no look turns an explanatio
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 ELSEWHERE = 0.03
 """How often a look is of something else than what moved: a hand, a neighbour."""
@@ -26,9 +26,16 @@ def bonus(score: float) -> float:
     return min(BONUS_MAX, max(0.0, math.log((score + ELSEWHERE) / (SAYS_NOTHING + ELSEWHERE))))
 
 
-def log_other(scores: Mapping[str, float], believed: str) -> tuple[str, float]:
-    """The likeliest other class, and its log likelihood ratio against the believed one; at most ln(1 / `ELSEWHERE`)."""
-    other = max((name for name in scores if name != believed), key=lambda name: (scores[name], name), default="")
-    score = scores.get(other, 0.0)
-    mine = ELSEWHERE * score + (1.0 - ELSEWHERE) * scores.get(believed, 0.0)
+def log_other(looks: Sequence[Mapping[str, float]], believed: str) -> tuple[str, float]:
+    """The likeliest other class of several looks at one thing, and its log likelihood ratio against the believed one;
+    "" and 0 where they don't agree on it.
+
+    Another frame may show something else by a chance of its own (`ELSEWHERE`), but a classifier that errs about a thing
+    errs about it in the next frame, too: so its scores are averaged and not multiplied.
+    """
+    others = {max((n for n in scores if n != believed), key=lambda n: (scores[n], n), default="") for scores in looks}
+    other = others.pop() if len(others) == 1 else ""
+    score = sum(scores.get(other, 0.0) for scores in looks)
+    all_elsewhere = ELSEWHERE ** len(looks)
+    mine = all_elsewhere * score + (1.0 - all_elsewhere) * sum(scores.get(believed, 0.0) for scores in looks)
     return other, math.log(score / mine) if score > 0.0 and mine > 0.0 else 0.0

@@ -7,7 +7,7 @@ import { speaker } from "./words.js";
 
 const TOAST_MS = 5000;
 const SURE_MS = 4000;
-const FRESH = { sheet: null, text: "", layout: null, large: false, later: [], sure: null, toast: "", mail: "ask", produce: [], wanted: {}, asked: false };
+const FRESH = { sheet: null, text: "", layout: null, large: false, later: [], sure: null, toast: "", mail: "ask", produce: [], guesses: [], wanted: {}, asked: false };
 
 const root = document.getElementById("app");
 const said = document.getElementById("said");
@@ -38,6 +38,7 @@ const act = {
   close: () => act.set({ sheet: null, text: "" }),
   async openProduce() {
     act.open("produce");
+    act.set({ guesses: view?.guesses ?? [] });
     act.set({ produce: await produceOnOffer() });
   },
   /** One more or one fewer; quick taps count on from what was asked for, not from a view that is still on its way. */
@@ -105,6 +106,8 @@ follow(
     if (ended) local = { ...FRESH }; // the next shopper starts with nothing of the last one's
     if (next.produce && !before?.produce && local.sheet === "produce") local = { ...local, sheet: null };
     if (before && before.phase !== next.phase) local = { ...local, sheet: null, text: "" };
+    // The camera's first word orders the tiles, later ones don't: they would jump from under a finger.
+    if (local.sheet === "produce" && local.guesses.length === 0) local = { ...local, guesses: next.guesses };
     if (next.can_checkout || next.phase !== "shopping") local = { ...local, asked: false };
     draw();
     document.body.dataset.revision = String(next.revision);

@@ -48,7 +48,8 @@ export function produceSheet(parts) {
   const { say, money, name } = words;
   const sought = folded(local.text.trim());
   const fits = (item) => folded(name(item)).includes(sought) || folded(item.name).includes(sought) || (item.plu ?? "").startsWith(sought);
-  const found = local.produce.filter(fits);
+  const rank = (item) => local.guesses.indexOf(item.sku) >>> 0; // Not guessed: -1, and so the last of all.
+  const found = local.produce.filter(fits).sort((one, other) => rank(one) - rank(other));
   const keys = (layout, label) =>
     h("button", { key: layout, class: "quiet", "aria-pressed": String(local.layout === layout), onclick: () => act.set({ layout: local.layout === layout ? null : layout }) }, label);
   const tile = (item) =>
@@ -56,6 +57,7 @@ export function produceSheet(parts) {
       "button",
       { key: item.sku, class: "tile", onclick: () => act.touch({ action: "produce", sku: item.sku }).then((ok) => ok && act.close()) },
       h("strong", {}, name(item)),
+      local.guesses.includes(item.sku) && h("span", { key: "guess", class: "guess" }, icon("look"), say("produce.guess")),
       h("span", { class: "soft" }, say("per.kg", { price: money(item.price_minor) }), item.plu && ` · ${say("produce.number", { plu: item.plu })}`),
     );
   return sheet(

@@ -55,6 +55,7 @@ export const de = {
   "produce.letters": "ABC",
   "produce.digits": "123",
   "produce.none": "Nichts gefunden. Versuchen Sie weniger Buchstaben.",
+  "produce.guess": "Kamera meint",
   "produce.number": "Nr. {plu}",
   "produce.put": "Bitte in den Korb legen",
   "produce.settling": "Kommt zur Ruhe…",

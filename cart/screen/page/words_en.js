@@ -55,6 +55,7 @@ export const en = {
   "produce.letters": "ABC",
   "produce.digits": "123",
   "produce.none": "Nothing found. Try fewer letters.",
+  "produce.guess": "Camera’s guess",
   "produce.number": "No. {plu}",
   "produce.put": "Put it in the basket",
   "produce.settling": "Settling…",

@@ -55,6 +55,7 @@ export const es = {
   "produce.letters": "ABC",
   "produce.digits": "123",
   "produce.none": "No se encontró nada. Pruebe con menos letras.",
+  "produce.guess": "Según la cámara",
   "produce.number": "N.º {plu}",
   "produce.put": "Póngalo en la cesta",
   "produce.settling": "Estabilizando…",

@@ -55,6 +55,7 @@ export const fr = {
   "produce.letters": "ABC",
   "produce.digits": "123",
   "produce.none": "Rien trouvé. Essayez avec moins de lettres.",
+  "produce.guess": "Vu par la caméra",
   "produce.number": "N° {plu}",
   "produce.put": "À poser dans le panier",
   "produce.settling": "Stabilisation…",

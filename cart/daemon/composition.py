@@ -253,7 +253,6 @@ class Daemon:
     def _catalog_arrived(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._feed.publish_catalog(catalog)
-        asyncio.get_running_loop().run_in_executor(None, self._teach_camera)
         freeze_what_stays()
         if self.camera is not None:
             asyncio.get_running_loop().run_in_executor(None, self._teach_camera)

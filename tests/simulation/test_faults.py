@@ -88,6 +88,21 @@ def test_the_command_names_the_failing_seed(capsys: pytest.CaptureFixture[str]) 
     assert re.search(CAUGHT["cleared_on_puback"], shown)
 
 
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.json"
+    faults.measure(range(4, 6), 1, None, quiet=True, resume=kept)
+    goes_on = faults.measure(range(4, 7), 1, None, quiet=True, resume=kept)
+    whole = faults.measure(range(4, 7), 1, None, quiet=True)
+    for what in ("seeds", "first_seed", "failing", "virtual_hours", "checked", "faults"):
+        assert goes_on[what] == whole[what], what
+    assert faults.measure(range(4, 7), 1, None, quiet=True, resume=kept)["checked"] == whole["checked"]
+    with pytest.raises(faults.OtherSeeds, match="holds seeds from 4"):
+        faults.measure(range(7), 1, None, quiet=True, resume=kept)
+    kept.write_text("{")
+    with pytest.raises(faults.OtherSeeds, match="not what an earlier run kept"):
+        faults.measure(range(4, 7), 1, None, quiet=True, resume=kept)
+
+
 def test_the_auditor_shares_no_code_with_what_it_checks() -> None:
     code = "import sys, cart.bench.faults.auditor; print(*sorted(m for m in sys.modules if m.startswith('cart')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

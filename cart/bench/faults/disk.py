@@ -29,6 +29,14 @@ Fate = Literal["fine", "full", "refused", "lied", "cut_before", "cut_torn", "cut
 """`lied`: the write reached the disk, its success did not reach the program. `cut_…`: the machine dies there."""
 
 
+MEMORY: Final = Path("/dev/shm")  # noqa: S108  # where it exists: syncing costs nothing there, and nothing is kept
+
+
+def folder_in_memory(prefix: str) -> tempfile.TemporaryDirectory[str]:
+    """For disks of simulated machines: their failures are simulated, their speed is of no interest."""
+    return tempfile.TemporaryDirectory(prefix=prefix, dir=MEMORY if MEMORY.is_dir() else None)
+
+
 class DiskChances(msgspec.Struct):
     """Chances a commit, 0…1; changed while a run goes on."""
 
@@ -157,7 +165,7 @@ def ledger_head(image: Image, name: str, table: str) -> tuple[int, str] | None:
     """Number and hash of the last row of a table of ledger rows on a disk; None where there is none."""
     if name not in image:
         return None
-    with tempfile.TemporaryDirectory() as copy:
+    with folder_in_memory("head-") as copy:
         for part in (name, f"{name}-wal"):
             if part in image:
                 (Path(copy) / part).write_bytes(image[part])

@@ -132,7 +132,7 @@ class Machine:
         if once and self.rng.random() < self.chances.restored and self.may_restore(self._image):
             self._image = self.rng.choice(self._earlier)
             self.restorations += 1
-        if self.worth_copying(self._image):
+        if self.chances.restored > 0.0 and self.worth_copying(self._image):
             self._earlier.append(self._image)
         number = len(self._boots) + 1
         folder = self._root / f"{self.name}-{number}"

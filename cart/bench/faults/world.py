@@ -7,7 +7,6 @@ import gc
 import hashlib
 import logging
 import random
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +18,7 @@ import msgspec
 
 from cart.bench.faults.auditor import Evidence, Figures, audit
 from cart.bench.faults.broker import SimulatedBroker
-from cart.bench.faults.disk import DiskChances, Image, ledger_head, write_image
+from cart.bench.faults.disk import DiskChances, Image, folder_in_memory, ledger_head, write_image
 from cart.bench.faults.machine import Boot, Machine, MachineChances
 from cart.bench.faults.mutations import Mutation, mutated
 from cart.bench.faults.plan import Chances, draw_plan
@@ -38,9 +37,6 @@ PEACE_MAX_S: Final = 600.0
 
 SETTLING_S: Final = 130.0
 """Twice the cart's longest query interval, so that even what straggled is dealt with."""
-
-MEMORY: Final = Path("/dev/shm")  # noqa: S108  # where it exists: syncing costs nothing there, and nothing is kept
-"""Disks of the machines; their failures are simulated, their speed is of no interest."""
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -203,10 +199,9 @@ class World:
 def play(seed: int, *, mutation: Mutation | None = None, keep: Path | None = None) -> Outcome:
     """Play one seed and audit it. `keep` is an empty folder to leave the evidence in."""
     with ExitStack() as stack:
-        stack.callback(gc.unfreeze)  # what a daemon believes will stay, stays for its own run alone
+        stack.enter_context(_no_garbage_rounds())
         if keep is None:
-            parent = MEMORY if MEMORY.is_dir() else None
-            keep = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-", dir=parent)))
+            keep = Path(stack.enter_context(folder_in_memory("faults-")))
         stack.enter_context(_replaced(random.Random(~seed), mutation))
         runner = stack.enter_context(asyncio.Runner(loop_factory=VirtualLoop))
         return runner.run(_play(seed, keep, mutation))
@@ -229,6 +224,19 @@ async def _play(seed: int, root: Path, mutation: Mutation | None) -> Outcome:
         )
     finally:
         await world.close()
+
+
+@contextmanager
+def _no_garbage_rounds() -> Iterator[None]:
+    """One round of the collector at the end, over what the run left, and not one at each daemon's boot: those were a
+    fifth of a run.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.collect()
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def fit_trims(zero: Sequence[float], corners: Sequence[Sequence[float]]) -> tupl
     worst = max(range(len(trims)), key=lambda at: abs(trims[at] - 1.0))
     if not TRIM_MIN <= trims[worst] <= TRIM_MAX:
         raise CalibrationRefused(
-            f"the {CORNERS[worst]} cell needs a trim of {trims[worst]:.2f}; was the same weight on every corner? If so, "
-            "change that cell or its converter"
+            f"the {CORNERS[worst]} cell needs a trim of {trims[worst]:.2f}; was the same weight on every corner? "
+            "If so, change that cell or its converter"
         )
     return trims

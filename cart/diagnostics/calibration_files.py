@@ -38,20 +38,9 @@ def read_history(config_path: Path, config: Config) -> CalibrationHistory:
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CalibrationFileError(f"{path}: cannot be read ({error}); move it away and calibrate again") from None
     scale, current = config.scale, history.current
-    if current is not None and (current.counts_per_gram, current.tare_counts) == (
-        scale.counts_per_gram,
-        scale.tare_counts,
-    ):
+    if current is not None and current.is_of(scale):
         return history
-    found = Calibration(
-        counts_per_gram=scale.counts_per_gram,
-        tare_counts=scale.tare_counts,
-        event=history.events + 1,
-        span_g=0.0,
-        noise_g=0.0,
-        made_by=f"found in {config_path.name}",
-    )
-    return history.with_new(found)
+    return history.with_new(Calibration.found(scale, event=history.events + 1, made_by=f"found in {config_path.name}"))
 
 
 def store(config_path: Path, history: CalibrationHistory) -> None:
@@ -66,22 +55,32 @@ def store(config_path: Path, history: CalibrationHistory) -> None:
 
 
 def with_calibration(text: str, calibration: Calibration, *, source: str) -> str:
-    """`text` of a cart.toml with the two keys of [scale] changed and all else, comments too, as it was."""
-    values = {"counts_per_gram": f"{calibration.counts_per_gram:.6f}", "tare_counts": str(calibration.tare_counts)}
+    """`text` of a cart.toml with the calibration's keys of [scale] changed, or added where they matter and all else,
+    comments too, as it was. Raises CalibrationFileError where the table is not written a key a line."""
+    left = {key: _toml(value) for key, value in calibration.keys.items()}
+    unset = {field.name: field.default for field in msgspec.structs.fields(Calibration)}
     lines = text.splitlines(keepends=True)
-    inside = False
+    inside, last = False, None
     for index, line in enumerate(lines):
         if re.match(r"\s*\[", line):
             inside = re.match(r"\s*\[\s*scale\s*\]", line) is not None
-        found = re.match(r"(\s*(\w+)\s*=\s*)[^#\s]+(.*\s*)", line)
-        if inside and found is not None and found[2] in values:
-            lines[index] = found[1] + values[found[2]] + found[3]
+        found = re.match(r"(\s*(\w+)\s*=\s*)(?:\[[^\]]*\]|[^#\s]+)(.*\s*)", line)
+        if inside and found is not None and found[2] in left:
+            lines[index] = found[1] + left.pop(found[2]) + found[3]
+            last = index
+    missing = [f"{key} = {value}" for key, value in left.items() if getattr(calibration, key) != unset[key]]
+    if last is not None:
+        lines[last : last + 1] = [lines[last].rstrip("\n") + "\n", *(f"{line}\n" for line in missing)]
     changed = "".join(lines)
-    told = parse_config(changed, source=source).scale
-    if abs(told.counts_per_gram - calibration.counts_per_gram) > 1e-6 or told.tare_counts != calibration.tare_counts:
-        wanted = ", ".join(f"{key} = {value}" for key, value in values.items())
+    if not calibration.is_of(parse_config(changed, source=source).scale):
+        wanted = ", ".join(f"{key} = {_toml(value)}" for key, value in calibration.keys.items())
         raise CalibrationFileError(f"{source}: the keys of [scale] stand in no line of their own; set {wanted} by hand")
     return changed
+
+
+def _toml(value: object) -> str:
+    """Numbers and lists of numbers as TOML has them, to the last digit."""
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
 
 
 def _replace(path: Path, data: bytes) -> None:

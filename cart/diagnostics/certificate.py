@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from cart.config import Config
-from cart.core.calibration import permissible_error_g
+from cart.core.calibration import CheckResult, permissible_error_g
 from cart.diagnostics.calibration_files import read_history
 
 
 class WeightError(msgspec.Struct, frozen=True, kw_only=True):
-    """One check weight: its error and what class III permits there at first verification (OIML R 76-1, table 6)."""
+    """One check weight: its error and what class III permits there at first verification (OIML R 76-1, 3.5.1,
+    table 6)."""
 
     load_g: float
     load_e: float
@@ -39,9 +41,13 @@ def errors(config_path: Path, config: Config) -> list[WeightError]:
     Raises CalibrationFileError where the history cannot be read.
     """
     current = read_history(config_path, config).current
-    e_g = config.policy.verification_interval_e_g
+    return of_checks(current.checks if current is not None else (), config.policy.verification_interval_e_g)
+
+
+def of_checks(checks: Sequence[CheckResult], e_g: float) -> list[WeightError]:
+    """Each check's error in intervals of `e_g`."""
     found = []
-    for check in current.checks if current is not None else ():
+    for check in checks:
         permitted_g = permissible_error_g(check.load_g, e_g)
         found.append(
             WeightError(

@@ -6,20 +6,8 @@ import random
 
 import pytest
 
-from cart.core.calibration import (
-    CalibrationHistory,
-    CalibrationProcedure,
-    CalibrationRefused,
-    drift_per_kelvin,
-    in_intervals_g,
-    minimum_load_g,
-    permissible_error_g,
-    read,
-    tare_refused,
-    why_not_registered,
-)
-from cart.core.settings import ScaleSettings
-from cart.core.weighing import LiveWeight
+from cart.core.calibration import CalibrationHistory, CalibrationRefused, permissible_error_g, read
+from cart.core.calibration_procedure import CalibrationProcedure
 
 TARE, PER_GRAM = 84_213, 21.5
 
@@ -60,8 +48,6 @@ def test_a_whole_calibration_gives_the_scale_back() -> None:
     assert [c.load_g for c in done.checks] == [1000.0, 20_000.0, 5000.0, 5000.0, 5000.0, 5000.0, 10_000.0]
     assert all(c.passed for c in done.checks)
     assert done.grams(TARE + 1000 * PER_GRAM) == pytest.approx(1000.0, abs=0.7)
-    settings = done.applied_to(ScaleSettings(counts_per_gram=1.0, tare_counts=0, capacity_g=15_000.0))
-    assert (settings.counts_per_gram, settings.capacity_g) == (done.counts_per_gram, 15_000.0)
 
 
 def test_history_counts_every_calibration_and_refuses_a_gap() -> None:
@@ -107,7 +93,7 @@ def test_a_bent_scale_fails_its_check_weight() -> None:
     work.take(counts(0.0))
     work.take(counts(10_000.0, bend=2e-7))
     work.take(counts(1000.0, bend=2e-7, seed=3))
-    with pytest.raises(CalibrationRefused, match=r"20000 g .* is off by \+40"):
+    with pytest.raises(CalibrationRefused, match=r"20000 g is off by \+40"):
         work.take(counts(20_000.0, bend=2e-7, seed=4))
 
 
@@ -137,28 +123,3 @@ def test_single_wrong_words_do_not_move_a_reading() -> None:
 @pytest.mark.parametrize(("load", "limit"), [(0, 2.5), (2500, 2.5), (2501, 5.0), (10_000, 5.0), (10_001, 7.5)])
 def test_permissible_errors_of_class_iii(load: float, limit: float) -> None:
     assert permissible_error_g(load, 5.0) == limit
-    assert permissible_error_g(load, 5.0, in_service=True) == 2 * limit
-
-
-def test_nothing_is_priced_that_must_not_be() -> None:
-    rest = LiveWeight(500.0, 0.3, True, False)
-    assert minimum_load_g(5.0) == 100.0
-    assert why_not_registered(rest, 100.0, 5.0) is None
-    assert why_not_registered(rest, 99.0, 5.0) == "below the minimum load of 100 g"
-    assert why_not_registered(rest, -1.0, 5.0) == "the net weight is below zero"
-    assert why_not_registered(LiveWeight(500.0, 9.0, False, False), 500.0, 5.0) == "the weight is not at rest"
-    assert why_not_registered(LiveWeight(31_000.0, 1.0, True, True), 500.0, 5.0) == "over the scale's capacity"
-    assert why_not_registered(LiveWeight(None, 0.0, False, False), 500.0, 5.0) == "the scale gives no weight"
-    assert tare_refused(rest) is None
-    assert tare_refused(LiveWeight(500.0, 9.0, False, False)) == "the weight is not at rest"
-
-
-@pytest.mark.parametrize(("gross", "shown"), [(2.4, 0.0), (2.5, 5.0), (-2.5, -5.0), (1002.4, 1000.0), (1002.5, 1005.0)])
-def test_rounding_to_the_interval(gross: float, shown: float) -> None:
-    assert in_intervals_g(gross, 5.0) == shown
-
-
-def test_drift_is_fitted_only_over_enough_warming() -> None:
-    assert drift_per_kelvin([(20 + t, 3.0 + 4.0 * t) for t in range(6)]) == pytest.approx(4.0)
-    with pytest.raises(CalibrationRefused, match="at least five readings"):
-        drift_per_kelvin([(20 + 0.1 * t, 0.4 * t) for t in range(6)])

@@ -51,7 +51,9 @@ def _fits(desk: Desk, line: Line, weight_g: float) -> bool:
 
 
 def _host(desk: Desk, line: Line, weight_g: float) -> tuple[Line, PlacedGroup] | None:
-    """The group that is better explained, or no worse, without what was shown; newest first."""
+    """The group that is better explained, or no worse, without what was shown: the line's own first, then newest first,
+    and last what would change its price.
+    """
     since_ns = line.pending[0].since_ns - _HID_NS
     groups = [
         (group.since_ns, other, group)
@@ -63,12 +65,14 @@ def _host(desk: Desk, line: Line, weight_g: float) -> tuple[Line, PlacedGroup] |
         and group.weight_g is not None
         and group.step_ids
     ]
-    for _, other, group in sorted(groups, key=lambda found: -found[0]):
+    for _, other, group in sorted(groups, key=lambda found: (found[1] is not line, found[1].unit == "kg", -found[0])):
         left_g = (group.weight_g or 0.0) - weight_g
         mean_g, sd_g = unit_weight(desk, other)
         if other.unit == "kg" and line.pending[0].since_ns < group.since_ns - _TOGETHER_NS:
             continue  # its price is not touched for a thing that was scanned long before
         if other.unit == "kg":
+            if other.line_id in desk.state.asked_alone:
+                continue  # it went in alone, as asked
             alone = sum(group.step_ids == g.step_ids for li in desk.state.basket.lines.values() for g in li.placed) == 1
             if other.expected_g is None and alone and left_g >= minimum_g(desk):
                 return other, group

@@ -89,6 +89,7 @@ class Till:
         self.ledgers = LedgerDesk(self.ledger, self._say_ack, self._say_return)
         self._watch = Watch(time.monotonic)
         self._beats: asyncio.TimerHandle | None = None
+        self._taking_up: asyncio.TimerHandle | None = None
         self._seen_change_ms = 0
         self._receipts_sent = 0
         self._connection = Connection(
@@ -123,8 +124,7 @@ class Till:
         """Connect, and take up what the last run left open."""
         self.members.beat()
         self._connection.start()
-        self.payments.recover()
-        self.refunds.take_over()
+        self._take_up()
         if self.catalogue is not None:
             self.catalogue.start()
         if self._shared:
@@ -133,8 +133,9 @@ class Till:
 
     async def stop(self) -> None:
         """Hang up; what is open stays open in the ledger."""
-        if self._beats is not None:
-            self._beats.cancel()
+        for timer in (self._beats, self._taking_up):
+            if timer is not None:
+                timer.cancel()
         if self.catalogue is not None:
             self.catalogue.stop()
         await self._connection.stop()
@@ -183,6 +184,15 @@ class Till:
             self._connection.set_retained(catalogue_topic(self.store_id), self._sealed)
         if self.catalogue is not None:
             self.catalogue.learn(anew=True)
+
+    def _take_up(self) -> None:
+        """What the last run left open; a database that fails just now is asked again."""
+        try:
+            self.payments.recover()
+            self.refunds.take_over()
+        except FAILURES as error:
+            log.warning("the store's database: %s; what was left open is taken up as soon as it can be", error)
+            self._taking_up = asyncio.get_running_loop().call_later(BEAT_S, self._take_up)
 
     def _beat_again(self) -> None:
         self._beats = asyncio.get_running_loop().call_later(BEAT_S, self._beat)

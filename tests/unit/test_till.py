@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ from cart.sync.messages import (
     StatusMessage,
     ledger_message,
 )
-from cart.till import payment_desk
-from cart.till.ledger import TillLedger, TillProblem
+from cart.till import payment_desk, service
+from cart.till.ledger import AttemptRow, TillLedger, TillProblem
 from cart.till.ledger_desk import LedgerDesk
 from cart.till.payment_desk import PaymentDesk, tidy_code
 from cart.till.provider import Outcome
@@ -209,6 +210,36 @@ def test_a_restart_takes_up_what_was_captured_but_not_written_down(tmp_path: Pat
 
     at_counter(tmp_path, first, "late")
     at_counter(tmp_path, second)
+
+
+def test_a_disk_that_fails_while_a_till_starts_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "BEAT_S", 0.01)
+    failing = [sqlite3.OperationalError("disk I/O error")]
+    take_over = TillLedger.take_over
+
+    def fails_once(ledger: TillLedger, row: AttemptRow, worker: str) -> bool:
+        if failing:
+            raise failing.pop()
+        return take_over(ledger, row, worker)
+
+    monkeypatch.setattr(TillLedger, "take_over", fails_once)
+
+    async def run() -> None:
+        left = TillLedger(tmp_path)
+        left.open_attempt(request(), "pending")
+        left.close()
+        till = Till(Broker(host="127.0.0.1", port=1), "store", tmp_path, SimulatedAcquirer(tmp_path))
+        till.start()
+        row = till.ledger.attempt("T.1")
+        while row is not None and row.status == "pending":
+            await asyncio.sleep(0.01)
+            row = till.ledger.attempt("T.1")
+        await till.stop()
+        assert row is not None
+        assert row.status == "approved"
+
+    asyncio.run(asyncio.wait_for(run(), 20.0))
+    assert failing == []
 
 
 def test_a_withdrawal_during_a_late_approval_gives_the_money_back(tmp_path: Path) -> None:

@@ -157,9 +157,8 @@ class CoreLoop:
                 for line in view.lines
             ]
             view = msgspec.structs.replace(view, lines=lines)
-        if self._uncommitted_attempts and view.payment is not None:
-            # Somebody may pay a code at once: an attempt that a power cut could undo has none yet.
-            view = msgspec.structs.replace(view, payment=msgspec.structs.replace(view.payment, code=None))
+        if self._uncommitted_attempts:
+            view = _as_on_disk(view, self.view)
         if view != self.view:
             self.view = view
             self._on_view(view)
@@ -223,6 +222,17 @@ class CoreLoop:
         self._show()
         # A total that runs ahead of the disk could outlive it at the broker: nothing is told while more is on its way.
         self._on_committed(None if self._uncommitted else self.view)
+
+
+def _as_on_disk(view: TripView, shown: TripView) -> TripView:
+    """A view while a power cut could still undo an attempt: nobody is told that it is paid, or given back, and walks
+    off; and no code of it is there yet that somebody might pay at once.
+    """
+    if view.phase == "paid":
+        view = msgspec.structs.replace(view, phase=shown.phase, payment=shown.payment, receipt=shown.receipt)
+    if view.payment is not None:
+        view = msgspec.structs.replace(view, payment=msgspec.structs.replace(view.payment, code=None))
+    return view
 
 
 def _of_an_attempt(effect: Effect) -> bool:

@@ -12,7 +12,7 @@ from cart.core.catalog import Catalog, Item, Tax
 from cart.core.effects import Effect, Record, RequestPayment
 from cart.core.frozen_basket import till_code
 from cart.core.ledger import AttemptOpened, ItemAdded, StaffActed
-from cart.core.observations import PartChanged, ScaleSample, Scan, Touch, TripIdDrawn
+from cart.core.observations import PartChanged, PaymentAnswer, ScaleSample, Scan, Touch, TripIdDrawn
 from cart.core.session import Session
 from cart.core.settings import Policy, ScaleSettings
 from cart.core.view import TripView
@@ -118,6 +118,40 @@ def test_a_code_for_the_till_is_shown_only_once_its_attempt_is_on_the_disk() -> 
     [opened] = [record.event for record in shell.records if isinstance(record.event, AttemptOpened)]
     assert shell.views[-1].payment is not None
     assert shell.views[-1].payment.code == till_code(opened.attempt_id, opened.amount_minor, "EUR")
+
+
+def test_paid_is_shown_only_once_it_is_on_the_disk() -> None:
+    async def script(shell: Shell) -> None:
+        shell.loop.submit(PartChanged(t_ns=shell.now(), part="scale", ok=False))
+        shell.scan()
+        await until(lambda: shell.loop.view.can_checkout)
+        shell.loop.touch(Touch(t_ns=shell.now(), action="checkout"))
+        await until(lambda: shell.loop.view.phase == "checkout")
+        shell.loop.touch(Touch(t_ns=shell.now(), action="pay", method="card"))
+        await until(lambda: "RequestPayment" in shell.log)
+        [opened] = [record.event for record in shell.records if isinstance(record.event, AttemptOpened)]
+        shell.release.clear()
+        shell.loop.submit(
+            PaymentAnswer(
+                t_ns=shell.now(),
+                cart_id="cart-1",
+                attempt_id=opened.attempt_id,
+                status="approved",
+                amount_minor=opened.amount_minor,
+                currency=opened.currency,
+                basket_hash=opened.basket_hash,
+                reference="SIM-1",
+            )
+        )
+        await until(lambda: shell.loop.session.view().phase == "paid")
+        assert (shell.loop.view.phase, shell.loop.view.receipt) == ("paying", None)
+        shell.release.set()
+        await until(lambda: shell.loop.view.phase == "paid")
+        assert shell.loop.view.receipt is not None
+
+    shell = run(script)
+    [told] = [view for view in shell.told if view is not None and view.phase == "paid"]
+    assert told == shell.views[-1]
 
 
 def test_a_line_is_shown_as_saving_before_the_disk_has_answered_and_not_after() -> None:

@@ -11,6 +11,7 @@ import math
 
 from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import ItemConfirmed, StepExplained
+from cart.core.reconciliation import Explanation
 from cart.core.session_desk import Desk
 from cart.core.session_moves import confirm
 from cart.core.session_shares import reopen
@@ -40,6 +41,46 @@ def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
         host = _host(desk, line, weight_g)
         _believe(desk, line, weight_g, host)
         return
+
+
+def shown_as_another(desk: Desk, won: Explanation) -> None:
+    """What comes back at a plain `not_placed` is the thing that was asked for, if nothing speaks for the name under which
+    it was believed to lie there: that one's own weight is unknown, or other. Its unit then waits again.
+    """
+    back = [m for m in won.moves if m.kind == "return"]
+    if len(won.moves) != 1 or not back:
+        return
+    for host in desk.state.basket.lines.values():
+        group = host.placed[-1] if host.placed else None
+        if group is None or not group.returned or group.step_ids != won.step_ids or group.weight_g is None:
+            continue
+        out_ns = group.since_ns - group.away_ns
+        for open_ in desk.open_of("not_placed"):
+            line = desk.state.basket.lines.get(open_.event.line_id or 0)
+            asked = open_.stage == "question" and open_.stage_ns <= out_ns
+            if line is None or line is host or not line.pending or "kg" in (line.unit, host.unit) or not asked:
+                continue
+            if group.units == 1 and _fits(desk, line, group.weight_g) and not _weighs_like(desk, host, group.weight_g):
+                _exchange(desk, line, host, group)
+                return
+
+
+def _weighs_like(desk: Desk, line: Line, weight_g: float) -> bool:
+    mean_g, sd_g = unit_weight(desk, line)
+    known = mean_g is not None and not tentative(desk, line)
+    return known and abs(weight_g - (mean_g or 0.0)) <= _FITS_SIGMAS * math.hypot(sd_g, _SPREAD_G)
+
+
+def _exchange(desk: Desk, line: Line, host: Line, group: PlacedGroup) -> None:
+    ids, weight_g, sigma_g = group.step_ids, group.weight_g, group.sigma_g
+    desk.emit(
+        StepExplained(
+            step_ids=ids, won=f"revised: it was {line.name} and not {host.name}, as the shopper shows", margin=99.0,
+            considered=(),
+        )
+    )  # fmt: skip
+    reopen(desk, [(host, group)])
+    confirm(desk, line.line_id, 1, weight_g, "shopper", ids, sigma_g)
 
 
 def _fits(desk: Desk, line: Line, weight_g: float) -> bool:

@@ -13,7 +13,7 @@ from cart.core.session_looks import candidates as seen_candidates
 from cart.core.session_moves import make_moves
 from cart.core.session_revision import second_thoughts
 from cart.core.session_shares import left_out
-from cart.core.session_shown import shown_in_place
+from cart.core.session_shown import shown_as_another, shown_in_place
 from cart.core.session_stickers import prefer_stickers
 from cart.core.session_window import decide
 from cart.core.weighing.events import WeightStep
@@ -159,6 +159,7 @@ def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
     make_moves(desk, won)
     if not won.moves and not asks:
         shown_in_place(desk, steps)
+    shown_as_another(desk, won)
 
 
 def settle_told(desk: Desk, told: Explanation, how: str) -> None:

@@ -206,11 +206,12 @@ def _believed_in(desk: Desk, line: Line) -> int | None:
     """The open step that the line's only unit is believed to be in. None where several priced things wait: each may be
     in any step.
     """
-    if line.pending_units > 1 or sum(li.unit == "kg" for li in desk.state.basket.lines.values() if li.pending) > 1:
+    if line.pending_units > 1:
         return None
     for open_ in desk.open_of("wrong_weight"):
         if open_.event.line_id == line.line_id and open_.event.step_ids[-1] in desk.state.open_steps:
-            return open_.event.step_ids[-1]
+            priced = sum(li.unit == "kg" for li in desk.state.basket.lines.values() if li.pending)
+            return None if priced > 1 else open_.event.step_ids[-1]
     return None
 
 
@@ -222,7 +223,7 @@ def window_anew(desk: Desk, groups: list[tuple[Line, PlacedGroup]], steps: tuple
         if not group.returned:
             units[line.line_id] = units.get(line.line_id, 0) + group.units
     waiting = [
-        replace(_waiting(desk, line), units=line.pending_units + units.get(line.line_id, 0))
+        _waiting_anew(desk, line, units.get(line.line_id, 0))
         for line in basket.lines.values()
         if line.pending or line.line_id in units
     ]
@@ -235,6 +236,16 @@ def window_anew(desk: Desk, groups: list[tuple[Line, PlacedGroup]], steps: tuple
         if group.returned
     ]  # fmt: skip
     return _window(desk, steps, tuple(waiting), (), (*_gone(desk), *back), ())
+
+
+def _waiting_anew(desk: Desk, line: Line, units: int) -> Waiting:
+    """The line with so many of its placed units waiting again."""
+    waiting = replace(_waiting(desk, line), units=line.pending_units + units)
+    if units and tentative(desk, line):
+        # What was learned from these very units is no evidence about them.
+        by_number = any(p.entry == "quantity" for p in line.pending)
+        waiting = replace(waiting, mean_g=None, tentative=False, at_once=by_number or waiting.units == 1)
+    return waiting
 
 
 def awaited_ns(desk: Desk, line: Line) -> int:

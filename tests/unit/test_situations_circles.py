@@ -156,3 +156,12 @@ def test_two_of_unknown_weight_are_shown_beside_loose_goods_that_keep_their_pric
     shopper.take(314.0).put(314.0).wait(1.0)
     assert shopper.line(9).weight_g == pytest.approx(442.2, abs=1.0)
     assert (shopper.line(30).units, shopper.line(30).placed) == (2, 2)
+
+
+def test_what_lies_there_under_a_name_of_no_known_weight_is_what_is_shown(shopper: Shopper) -> None:
+    """Something of unknown weight was scanned and left on the shelf; the next thing, badly catalogued, took its name."""
+    shopper.scan(30).wait(3.0).put(331.5).wait(2.0).scan(3).wait(27.0)
+    assert ("not_placed", "question") in shopper.open
+    shopper.take(331.5).put(331.5).wait(1.0)
+    assert shopper.lines == {"S30": (1, "pending"), "S3": (1, "confirmed")}
+    assert shopper.line(3).proof == "shopper"

@@ -57,6 +57,8 @@ class Explanation(msgspec.Struct, frozen=True, gc=False):
         """What it must gain over leaving its steps open, to be settled unasked."""
         if any(m.unsure for m in self.moves):
             return max(gain_min, priors.OVERCHARGED)
+        if self.open_kind is not None:
+            return gain_min + priors.TAKEN  # no end of the question, and it forgets which movement was which
         if not self.takes:
             ranged = self.ranged
             return gain_min if ranged is None or not ranged.priced else gain_min + priors.PRICED

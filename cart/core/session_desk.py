@@ -26,7 +26,7 @@ from cart.core.ledger import (
 from cart.core.observations import Look
 from cart.core.payment import Payments
 from cart.core.pricing import PricedBasket, PricingLine, price_basket
-from cart.core.reconciliation import Again, Decision, Settled, Window
+from cart.core.reconciliation import Decision
 from cart.core.session_state import TripState
 from cart.core.settings import Policy, ScaleSettings
 from cart.core.weighing.events import LiveWeight
@@ -85,9 +85,8 @@ class Desk:
         self.refused_notes = 0
         self.wish: PayWish | None = None
         self.decided: tuple[tuple[int, int], Decision] | None = None
-        self.rethought: tuple[tuple[Window, dict[int, tuple[int, ...]], tuple[Settled, ...]], Again | None] | None = (
-            None
-        )
+        self.fruitless: tuple[int, int] | None = None
+        """Time and revision at which second thoughts led to nothing."""
         self.buzzer: Literal["none", "ok", "attention"] = "none"
         self._shown_light: Literal["off", "green", "amber", "red"] = "off"
 

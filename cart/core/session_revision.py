@@ -50,8 +50,23 @@ def before_asking(desk: Desk, line: Line) -> bool:
 
 def second_thoughts(desk: Desk) -> bool:
     """Explain the last few steps anew together, if that leaves less to ask; whether it did."""
-    if desk.live.over_capacity:
+    if desk.live.over_capacity or desk.fruitless == _moment(desk):
         return False
+    if _thought_anew(desk):
+        return True
+    desk.fruitless = _moment(desk)
+    return False
+
+
+def _moment(desk: Desk) -> tuple[int, int]:
+    """Time and revision, but for hints that something was not put in: of many lines each asks for second thoughts, and
+    being asked about changes nothing of what they are.
+    """
+    hints = sum(o.stage == "hint" for o in desk.open_of("not_placed"))
+    return desk.t_ns, desk.state.revision - hints
+
+
+def _thought_anew(desk: Desk) -> bool:
     believed = _revisable(desk)
     open_ = desk.state.open_steps
     ids = {i for step_ids, _ in believed for i in step_ids} | set(open_)
@@ -67,22 +82,12 @@ def second_thoughts(desk: Desk) -> bool:
         return False
     anew = window_anew(desk, groups, steps)
     settled = tuple(Settled(step_ids, _used(seen, groups)) for step_ids, seen in believed)
-    found = _rethought(desk, anew, _scans(desk, groups), settled)
+    found = rethink(anew, _scans(desk, groups), settled)
     if found is None or _prices_what_is_asked(desk, found):
         return False
     revision = desk.state.revision
     _carry_out(desk, found, believed, settled, anew)
     return desk.state.revision != revision
-
-
-def _rethought(
-    desk: Desk, anew: Window, scans_ns: dict[int, tuple[int, ...]], settled: tuple[Settled, ...]
-) -> Again | None:
-    """`rethink`, kept until something of it changes: of many lines that are asked about at once each asks for it."""
-    asked = (anew, scans_ns, settled)
-    if desk.rethought is None or desk.rethought[0] != asked:
-        desk.rethought = (asked, rethink(*asked))
-    return desk.rethought[1]
 
 
 def _prices_what_is_asked(desk: Desk, found: Again) -> bool:

@@ -1,11 +1,14 @@
 """Barcodes in hard photographs: `python -m benchmarks.frame_codes [--json] [--quick] [--seed S] [--pictures N]
-[--family hard|phone] [--from FOLDER]`.
+[--first K] [--cpu-minutes M] [--cart-alone] [--family hard|phone] [--from FOLDER]`.
 
 Counts right, nothing and wrong by kind, for the cart's reader and for zxing-cpp's defaults on the same pictures, and
 the pictures that zxing-cpp reads rightly and the cart doesn't. Pictures are simulated from a seed in two families
 (`frame_code_pictures.py`), or a folder's: the digits on each are its file's name (what follows a `-` or `_` tells files
 of one code apart), or stand beside it in labels.csv (`file,gtin`, empty where there is none). A picture is right where
 every number read is on it and at least one was, wrong where any read is not on it. One JSON object comes last.
+
+Thousands of pictures are counted in pieces: `--first` is the number of a family's first picture, `--cpu-minutes` ends a
+piece early, and `next` in what is printed is where the next one begins. Each wrong one is named by its number.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import re
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +50,8 @@ def baseline_reads(image: Image) -> set[str]:
     return _gtins((code.text, code.symbology_identifier) for code in found)
 
 
-READERS = {"cart": cart_reads, "zxing": baseline_reads}
+Reader = Callable[[Image], set[str]]
+READERS: dict[str, Reader] = {"cart": cart_reads, "zxing": baseline_reads}
 
 
 def _gtins(codes: Iterator[tuple[str, str]]) -> set[str]:
@@ -79,24 +83,33 @@ def photographs(folder: Path) -> Iterator[Picture]:
         yield Picture("photo" if label else "no code", read_picture(path), frozenset(gtins))
 
 
-def measure(pictures: Iterator[Picture]) -> dict[str, Any]:
-    """Counts by reader and kind, ms a picture, and how many pictures the cart lost that zxing-cpp had."""
+def measure(
+    pictures: Iterator[tuple[int, Picture]], readers: Mapping[str, Reader] = READERS, cpu_s: float = float("inf")
+) -> dict[str, Any]:
+    """Counts by reader and kind, ms a picture, and how many pictures the cart lost that zxing-cpp had, of numbered
+    pictures and until so much CPU time is spent.
+    """
+    ends, last, wrong = time.process_time() + cpu_s, -1, []
     counts: dict[str, dict[str, dict[str, int]]] = {
-        name: defaultdict(lambda: {"pictures": 0, "right": 0, "nothing": 0, "wrong": 0}) for name in READERS
+        name: defaultdict(lambda: {"pictures": 0, "right": 0, "nothing": 0, "wrong": 0}) for name in readers
     }
-    taken: dict[str, list[float]] = {name: [] for name in READERS}
+    taken: dict[str, list[float]] = {name: [] for name in readers}
     lost = 0
-    for one in pictures:
+    for last, one in pictures:
         outcomes = {}
-        for name, reader in READERS.items():
+        for name, reader in readers.items():
             begin = time.process_time()
             found = reader(one.image)
             taken[name].append(1000 * (time.process_time() - begin))
             outcomes[name] = "nothing" if not found else "right" if found <= one.gtins else "wrong"
             counts[name][one.kind][outcomes[name]] += 1
             counts[name][one.kind]["pictures"] += 1
-        lost += outcomes["zxing"] == "right" and outcomes["cart"] != "right"
-    return {name: _summary(counts[name], taken[name]) for name in READERS} | {"lost": lost}
+        lost += outcomes.get("zxing") == "right" and outcomes["cart"] != "right"
+        wrong += [last] if outcomes["cart"] == "wrong" else []
+        if time.process_time() > ends:
+            break
+    summaries = {name: _summary(counts[name], taken[name]) for name in readers}
+    return {**summaries, "lost": lost, "wrong": wrong, "next": last + 1}
 
 
 def _summary(kinds: dict[str, dict[str, int]], taken: list[float]) -> dict[str, Any]:
@@ -120,6 +133,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} pictures of each family")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--pictures", type=int, help=f"of each family; {PICTURES} if not given")
+    parser.add_argument("--first", type=int, default=0, help="number of the first picture of a family")
+    parser.add_argument("--cpu-minutes", type=float, default=float("inf"), help="of each family, at most")
+    parser.add_argument("--cart-alone", action="store_true", help="leave out zxing-cpp's defaults")
     parser.add_argument("--family", choices=sorted(FAMILIES), help="only this one")
     parser.add_argument("--from", dest="folder", type=Path, help="labelled photographs instead of simulated ones")
     arguments = parser.parse_args()
@@ -128,12 +144,16 @@ def main() -> int:
         return 2
     cv2.setNumThreads(1)
     found: dict[str, Any] = {"seed": arguments.seed}
+    readers = {"cart": cart_reads} if arguments.cart_alone else READERS
     if arguments.folder is not None:
-        found = {"folder": arguments.folder.name, "photos": measure(photographs(arguments.folder))}
+        photos = measure(enumerate(photographs(arguments.folder)), readers, 60 * arguments.cpu_minutes)
+        found = {"folder": arguments.folder.name, "photos": photos}
     else:
         count = arguments.pictures or (QUICK if arguments.quick else PICTURES)
+        numbers = range(arguments.first, arguments.first + count)
         for name in [arguments.family] if arguments.family else FAMILIES:
-            found[name] = measure(picture(arguments.seed, number, family=FAMILIES[name]) for number in range(count))
+            drawn = ((number, picture(arguments.seed, number, family=FAMILIES[name])) for number in numbers)
+            found[name] = measure(drawn, readers, 60 * arguments.cpu_minutes)
     if not arguments.json:
         for family, figures in found.items():
             if isinstance(figures, dict):
@@ -143,12 +163,12 @@ def main() -> int:
 
 
 def _tell(family: str, figures: dict[str, Any]) -> None:
-    for name in READERS:
+    for name in [name for name in READERS if name in figures]:
         one = figures[name]
         print(f"{family}, {name}: {one['all']}, retail {one['retail']}, {one['ms_median']:.0f} ms a picture (CPU)")
         for kind, counts in one["kinds"].items():
             print(f"  {kind:15} {counts}")
-    print(f"{family}: read by zxing alone: {figures['lost']}")
+    print(f"{family}: read by zxing alone: {figures['lost']}; wrong: {figures['wrong']}; next: {figures['next']}")
 
 
 if __name__ == "__main__":

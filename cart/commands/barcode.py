@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,6 +67,8 @@ class _Reading(msgspec.Struct, frozen=True):
 def _on_picture(path: Path, index: CatalogIndex) -> list[_Reading]:
     """The product codes on a picture; other codes (a QR code with an advert) count only where no product code is."""
     # OpenCV takes a third of a second to load, and who gives a text needs none of it.
+    # OpenBLAS would wake a thread a core for each of thousands of small products, and take longer.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from drivers.frame_codes import read_picture, read_still_codes
 
     name = str(path)

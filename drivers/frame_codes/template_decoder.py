@@ -103,17 +103,33 @@ def _places(symbol: Symbol) -> Floats:
 def _pulses(symbol: Symbol, blur: Blur) -> Floats:
     """The response at each place to each dark module: samples × modules."""
     edges = _places(symbol)[:, None] - np.arange(symbol.modules + 1)[None]
-    step = np.vectorize(blur.edge)(edges)
+    # Places and edges lie on one grid, so that few distances differ.
+    apart, which = np.unique(np.round(edges * 2 * SAMPLES).astype(np.intp), return_inverse=True)
+    step = np.array([blur.edge(distance) for distance in (apart / (2 * SAMPLES)).tolist()])[which].reshape(edges.shape)
     return np.asarray(step[:, :-1] - step[:, 1:])
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Link:
+    """The samples that a start, pair or end covers, how many characters it has on either side, and their models
+    (samples × characters) with each model's square.
+    """
+
+    span: slice
+    shape: tuple[int, int]
+    models: Floats
+    squares: Floats
+    models32: npt.NDArray[np.float32]
+    squares32: npt.NDArray[np.float32]
+
+
 @lru_cache(maxsize=64)
-def _chain(symbol: Symbol, blur: Blur) -> list[tuple[slice, Floats]]:
-    """Start, pairs and end: the samples each covers and the models of its characters (… × samples, as 32-bit)."""
+def _chain(symbol: Symbol, blur: Blur) -> list[_Link]:
+    """Start, pairs and end."""
     pulses, cells = _pulses(symbol, blur), symbol.cells
     middles = [round((QUIET + cell + CELL / 2) * SAMPLES) for cell in cells]
     cuts = [0, *middles, pulses.shape[0]]
-    chain: list[tuple[slice, Floats]] = []
+    chain: list[_Link] = []
     for place in range(len(cells) + 1):
         span = slice(cuts[place], cuts[place + 1])
         model = np.zeros((1, 1, span.stop - span.start)) + pulses[span] @ symbol.fixed
@@ -124,20 +140,24 @@ def _chain(symbol: Symbol, blur: Blur) -> list[tuple[slice, Floats]]:
             )
         if place < len(cells):
             model = model + (symbol.alphabets[place] @ pulses[span, cells[place] : cells[place] + CELL].T)[None]
-        chain.append((span, np.asarray(model)))
+        flat = model.reshape(-1, model.shape[-1])
+        flat32 = flat.astype(np.float32)
+        shape = (int(model.shape[0]), int(model.shape[1]))
+        chain.append(_Link(span, shape, flat.T, (flat**2).sum(1), flat32.T, (flat32**2).sum(1)))
     return chain
 
 
 def _tables(symbol: Symbol, blur: Blur, samples: Floats) -> list[Floats]:
     """Squared distances of n profiles (n × samples) to every model of every link: n × a × b each."""
     tables: list[Floats] = []
-    if len(samples) > 1:
-        samples = samples.astype(np.float32)  # ample for choosing where to begin, and twice as fast
-    for span, model in _chain(symbol, blur):
-        flat = model.reshape(-1, model.shape[-1]).astype(samples.dtype)
-        part = samples[:, span]
-        distance = (part**2).sum(1)[:, None] - 2 * part @ flat.T + (flat**2).sum(1)[None]
-        tables.append(distance.reshape(len(samples), *model.shape[:2]))
+    # 32 bits are ample for choosing where to begin, and twice as fast.
+    coarse = len(samples) > 1
+    samples = samples.astype(np.float32) if coarse else samples
+    for link in _chain(symbol, blur):
+        models, squares = (link.models32, link.squares32) if coarse else (link.models, link.squares)
+        part = samples[:, link.span]
+        distance = (part**2).sum(1)[:, None] - 2 * part @ models + squares[None]
+        tables.append(distance.reshape(len(samples), *link.shape))
     return tables
 
 
@@ -324,14 +344,16 @@ class _Trial:
     def _adjust(self) -> None:
         bits = self._symbol.bits(self._pattern, self._digits)
         slopes = _sampled(self._slope, self._warp @ self._basis)
-        found: list[tuple[float, Blur, Floats]] = []
-        for blur in self._blur.nearby():
-            model = _pulses(self._symbol, blur) @ bits
-            terms = np.stack([np.ones_like(model), self._middle, model, model * self._middle, *(-slopes * self._basis)])
-            weak = np.diag([1e-6] * 4 + [1e-4] * 4)
-            solution = np.linalg.solve(terms @ terms.T + weak, terms @ self._raw)
-            found.append((float(((solution @ terms - self._raw) ** 2).sum()), blur, solution))
-        _, self._blur, solution = min(found, key=lambda trial: trial[0])
+        blurs = self._blur.nearby()
+        models = np.stack([_pulses(self._symbol, blur) @ bits for blur in blurs])
+        terms = np.empty((len(blurs), 8, models.shape[1]))
+        terms[:, 0], terms[:, 1], terms[:, 2], terms[:, 3] = 1.0, self._middle, models, models * self._middle
+        terms[:, 4:] = -slopes * self._basis
+        weak = np.diag([1e-6] * 4 + [1e-4] * 4)
+        solutions = np.linalg.solve(terms @ terms.transpose(0, 2, 1) + weak, terms @ self._raw[:, None])
+        errors = ((solutions.transpose(0, 2, 1) @ terms)[:, 0] - self._raw) ** 2
+        best = int(errors.sum(1).argmin())
+        self._blur, solution = blurs[best], solutions[best, :, 0]
         if solution[2] > _GAIN_MIN:
             self._light = solution[:4]
         module = (self._warp[1] - self._warp[0]) / self._symbol.modules

@@ -8,6 +8,7 @@ import msgspec
 
 from cart.bench.basket_scene import HEIGHT, WIDTH
 from cart.bench.converter import Converter
+from cart.bench.corners import CornerPlatform
 from cart.bench.eye import Eye
 from cart.bench.physics import Platform
 from cart.bench.pictures import ProductPictures
@@ -19,6 +20,7 @@ from cart.core.catalog import Catalog
 from cart.core.catalog_reading import read_catalog_json
 from cart.core.problem import Problem
 from drivers.gpio import SIMULATED
+from drivers.sim.cells import create_wires
 from drivers.sim.serial_port import SimSerialPort
 from drivers.sim.sysfs import SimSysfs
 from drivers.sim.wire import FrameWire, Wire
@@ -32,7 +34,7 @@ class BuiltWorld(msgspec.Struct, kw_only=True):
     converter: Converter
     eye: Eye
     scanner: SimSerialPort
-    wire: Wire
+    wires: tuple[Wire, ...]
     frames: FrameWire
 
 
@@ -47,22 +49,29 @@ def build_world(config_path: Path, catalog_path: Path, *, seed: int, pictures: P
         catalog = read_catalog_json(catalog_path.read_bytes(), str(catalog_path))
     except OSError as error:
         raise Problem(f"{catalog_path}: cannot be read ({error.strerror}); name a catalog.json") from None
-    wire = Wire.create(
+    scale = config.scale
+    wires = create_wires(
         _simulated(config.gpio.module, "[gpio] module", config_path),
-        dout_pin=config.scale.dout_pin,
-        sck_pin=config.scale.sck_pin,
-        samples_per_second=config.scale.samples_per_second,
+        scale.cell_pins or [(scale.dout_pin, scale.sck_pin)],
+        samples_per_second=scale.samples_per_second,
     )
     camera = _simulated(config.camera.source, "[camera] source", config_path)
     frames = FrameWire.create(camera, width_max=WIDTH, height_max=HEIGHT)
-    return _start(config, catalog, wire, frames, photographs, seed)
+    return _start(config, catalog, wires, frames, photographs, seed)
 
 
 def _start(
-    config: Config, catalog: Catalog, wire: Wire, frames: FrameWire, pictures: ProductPictures, seed: int
+    config: Config,
+    catalog: Catalog,
+    wires: tuple[Wire, ...],
+    frames: FrameWire,
+    pictures: ProductPictures,
+    seed: int,
 ) -> BuiltWorld:
+    wire, *others = wires
     pins = Pins(wire, config.gpio)
-    converter = Converter(Platform(config.scale, seed), wire, config.scale, each_conversion=pins.watch)
+    platform = CornerPlatform(config.scale, seed) if others else Platform(config.scale, seed)
+    converter = Converter(platform, wire, config.scale, others=others, each_conversion=pins.watch)
     basket = Basket(catalog, seed)
     eye = Eye(frames, basket.item, pictures, seed=seed)
     scanner = SimSerialPort(config.scanner.port)
@@ -80,7 +89,7 @@ def _start(
     converter.start()
     eye.start()
     return BuiltWorld(
-        world=world, catalog=catalog, converter=converter, eye=eye, scanner=scanner, wire=wire, frames=frames
+        world=world, catalog=catalog, converter=converter, eye=eye, scanner=scanner, wires=wires, frames=frames
     )
 
 
@@ -89,7 +98,8 @@ def close_world(built: BuiltWorld) -> None:
     built.converter.stop()
     built.eye.stop()
     built.scanner.close()
-    built.wire.close()
+    for wire in built.wires:
+        wire.close()
     built.frames.close()
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from cart.bench.corners import CornerPlatform
 from cart.bench.physics import Platform
 from cart.core.settings import ScaleSettings
 from drivers.sim.wire import Wire
@@ -29,10 +30,17 @@ class Converter:
     """Drives a `Platform` by the wall's clock. All methods may be called from any thread."""
 
     def __init__(
-        self, platform: Platform, wire: Wire, settings: ScaleSettings, *, each_conversion: Callable[[int], None]
+        self,
+        platform: Platform,
+        wire: Wire,
+        settings: ScaleSettings,
+        *,
+        others: Sequence[Wire] = (),
+        each_conversion: Callable[[int], None],
     ) -> None:
+        """`others`: the wires of the other three cells of a `CornerPlatform`."""
         self._platform = platform
-        self._wire = wire
+        self._wires = (wire, *others)
         self._settings = settings
         self._each_conversion = each_conversion
         self._lock = threading.Lock()
@@ -75,13 +83,20 @@ class Converter:
     def convert(self, t_ns: int) -> None:
         """Make the conversion that is ready at `t_ns`."""
         with self._lock:
-            counts = self._platform.counts_at(max(0, t_ns - self._origin_ns))
+            words = self._words(max(0, t_ns - self._origin_ns))
             if t_ns >= self._curve_due_ns:
                 self._curve_due_ns = t_ns + CURVE_PERIOD_NS
+                counts = sum(words) / len(words)
                 grams = (counts - self._settings.tare_counts) / self._settings.counts_per_gram
                 self._curve.append((t_ns / 1e9, round(grams, 1), round(self._platform.load_g, 1)))
-        self._wire.convert(counts, t_ns)
+        for wire, word in zip(self._wires, words, strict=True):
+            wire.convert(word, t_ns)
         self._each_conversion(t_ns)
+
+    def _words(self, t_ns: int) -> tuple[int, ...]:
+        """One word a converter."""
+        platform = self._platform
+        return platform.cells_at(t_ns) if isinstance(platform, CornerPlatform) else (platform.counts_at(t_ns),)
 
     def _run(self) -> None:
         period_ns = round(1e9 / self._settings.samples_per_second)

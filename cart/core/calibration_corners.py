@@ -12,9 +12,9 @@ from cart.core.weighing.cells import CORNERS
 
 TRIM_MIN, TRIM_MAX = 0.8, 1.25
 """Cells of one make differ by a few percent in sensitivity, and so do converters: beyond this something is wrong."""
-NEAR_ONE = 1e-3
-"""How much less a trim near 1 is wanted than equal corners. A stiff plate bears on its diagonals alike wherever the
-weight lies, so the corners alone leave one of the four trims open; this chooses the least of them."""
+NEAR_ONE = 0.007
+"""Cells differ by 3 %, and a corner is read to 0.02 %: so much less is a trim near 1 wanted than equal corners. A stiff
+plate shares between its diagonals alike wherever the weight lies, so its corners leave one of four trims open."""
 OWN_SHARE_MIN = 0.3
 """Of a weight in its corner a cell bears half and more; less is another corner, or a foot in the air."""
 

@@ -9,7 +9,17 @@ from collections.abc import Callable
 
 from cart.config import Config
 from cart.core.effects import Indicate
-from cart.core.observations import AnyObservation, Look, Part, PartChanged, ScaleSample, Scan, ScanRefused, Touch
+from cart.core.observations import (
+    AnyObservation,
+    Look,
+    Part,
+    PartChanged,
+    ScaleSample,
+    Scan,
+    ScanRefused,
+    Temperature,
+    Touch,
+)
 from cart.daemon.child_messages import (
     RECORD_PICTURES,
     AnyChildMessage,
@@ -30,6 +40,7 @@ from drivers.power import Power, PowerReading
 from drivers.scanner import Chunk, PortState, Scanned, Scanner, ScannerEvent, ScanRejected
 from drivers.scanner_framing import Framing
 from drivers.staff_button import StaffButton
+from drivers.thermometer import Thermometer
 
 log = logging.getLogger(__name__)
 
@@ -227,11 +238,13 @@ class PinsPart:
 
 
 class PowerPart:
-    """Battery, heat and throttling, as faults where they need somebody."""
+    """Battery, heat and throttling, as faults where they need somebody; and how warm the scale is."""
 
     def __init__(self, config: Config, submit: Submit, clock: SessionClock) -> None:
         self.figures: dict[str, float] = {}
         self._power = Power(config.power.sysfs)
+        source = config.scale.thermometer
+        self._thermometer = Thermometer(source, sysfs=config.power.sysfs) if source else None
         self._low_percent = config.power.low_percent
         self._submit = submit
         self._clock = clock
@@ -241,15 +254,21 @@ class PowerPart:
     async def run(self) -> None:
         """Look every ten seconds, in a thread: a gauge's bus may hang."""
         while True:
-            self._look(await asyncio.to_thread(self._power.read))
+            reading = await asyncio.to_thread(self._power.read)
+            warm = await asyncio.to_thread(self._thermometer.read) if self._thermometer is not None else None
+            self._look(reading, None if warm is None else warm.value)
             await asyncio.sleep(POWER_POLL_S)
 
-    def _look(self, reading: PowerReading) -> None:
+    def _look(self, reading: PowerReading, scale_celsius: float | None = None) -> None:
         percent, heat = reading.battery_percent.value, reading.soc_temperature_c.value
         throttled = reading.throttling.value
         self.figures = {
-            name: value for name, value in (("battery_percent", percent), ("soc_celsius", heat)) if value is not None
+            name: value
+            for name, value in (("battery_percent", percent), ("soc_celsius", heat), ("scale_celsius", scale_celsius))
+            if value is not None
         }
+        if scale_celsius is not None:
+            self._submit(Temperature(t_ns=self._clock.now_ns(), celsius=scale_celsius))
         if percent is not None:
             low = percent < self._low_percent and not reading.charging.value
             self._say("battery", ok=not low, fault="low", detail=f"{percent:.0f} %")

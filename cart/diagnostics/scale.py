@@ -14,7 +14,9 @@ import msgspec
 from cart.control_client import ControlClient
 from cart.core.problem import Problem
 from cart.core.settings import ScaleSettings
-from cart.diagnostics import certificate
+from cart.core.weighing.cells import CORNERS, scale_counts
+from cart.diagnostics import certificate, temperature
+from cart.diagnostics.calibration_files import read_history
 from cart.diagnostics.check import UNCONFIGURED, Bench, Check, Figure, from_status, two_halves
 from drivers.errors import DriverError, NotReady
 from drivers.scale import open_scale_reader
@@ -144,12 +146,43 @@ def judge(figures: ScaleFigures, settings: ScaleSettings, more: dict[str, Figure
 def check_scale(bench: Bench) -> Check:
     """Read the converter, or listen to the daemon that does; and what the last calibration was found to be worth."""
     check = _read(bench)
-    errors = certificate.errors(bench.config_path, bench.config) if bench.config is not UNCONFIGURED else []
+    if bench.config is UNCONFIGURED:
+        return check
+    errors = certificate.errors(bench.config_path, bench.config)
     beyond = [error for error in errors if not error.passed]
-    if beyond and check.verdict == "ok":
+    figures = {**check.figures, **_calibration_figures(bench)}
+    warm, finding = temperature.look(bench.config)
+    if check.verdict == "ok" and beyond:
         summary = f"calibrated beyond what is permitted: {beyond[0].line}"
         check = msgspec.structs.replace(check, verdict="warn", summary=summary, todo="run 'cart calibrate'")
-    return msgspec.structs.replace(check, errors=errors)
+    elif check.verdict == "ok" and finding:
+        what, todo = two_halves(finding)
+        check = msgspec.structs.replace(check, verdict="warn", summary=what, todo=todo)
+    return msgspec.structs.replace(check, errors=errors, figures={**figures, **warm})
+
+
+def _calibration_figures(bench: Bench) -> dict[str, Figure]:
+    """The event counter, and when and by whom the calibration in force was made."""
+    current = read_history(bench.config_path, bench.config).current
+    if current is None:
+        return {}
+    return {
+        "calibration_event": current.event,
+        "calibrated_at": current.made_at or None,
+        "calibrated_by": current.made_by or None,
+        "interval_e_g": bench.config.policy.verification_interval_e_g,
+    }
+
+
+def cell_figures(cells: Sequence[int], settings: ScaleSettings) -> dict[str, Figure]:
+    """What each of four cells bears now, in grams: a foot in the air is seen at once. Empty with one channel."""
+    grams = 1.0 / (len(CORNERS) * settings.counts_per_gram)
+    return {
+        f"{corner.replace(' ', '_')}_g": round((counts - tare) * trim * grams, 1)
+        for corner, counts, tare, trim in zip(
+            CORNERS, cells, settings.cell_tare_counts, settings.cell_trims or (1.0,) * len(CORNERS), strict=False
+        )
+    }
 
 
 def _read(bench: Bench) -> Check:
@@ -159,6 +192,7 @@ def _read(bench: Bench) -> Check:
     samples: list[Sample] = []
     refusals: dict[str, int] = {}
     last = ""
+    cells: tuple[int, ...] = ()
     try:
         with open_scale_reader(config.gpio.module, config.scale) as reader:
             until = time.monotonic() + bench.seconds
@@ -171,8 +205,10 @@ def _read(bench: Bench) -> Check:
                     if isinstance(error, NotReady) and not samples and refusals[error.fault] >= 2:
                         break
                 else:
-                    samples.append((reading.t_ns, reading.counts))
+                    samples.append((reading.t_ns, scale_counts(reading, config.scale)))
+                    cells = reading.cells
             figures: dict[str, Figure] = {**reader.figures(), **{f"refused_{name}": n for name, n in refusals.items()}}
+            figures |= cell_figures(cells, config.scale)
     except DriverError as error:
         what, todo = two_halves(str(error))
         return Check(part="scale", verdict="fail", summary=what, todo=todo)
@@ -190,15 +226,18 @@ def _judged(samples: list[Sample], settings: ScaleSettings, figures: dict[str, F
 def _listen(bench: Bench) -> Check:
     """The daemon owns the converter: judge the samples it sees, and its own word when there are none."""
     samples: list[Sample] = []
+    cells: tuple[int, ...] = ()
     try:
         for observed in ControlClient(Path(bench.config.journal.folder)).observe(seconds=bench.seconds):
             counts = None if observed is None or observed.topic != "/scale" else observed.body.get("counts")
             if observed is not None and isinstance(counts, int):
                 samples.append((observed.t_ns, counts))
+                cells = tuple(observed.body.get("cells", ()))
     except Problem as error:
         what, todo = two_halves(str(error))
         return Check(part="scale", verdict="fail", summary=what, todo=todo)
     said = from_status(bench, "scale")
     if len(samples) < SAMPLES_MIN and said is not None:
         return said
-    return _judged(samples, bench.config.scale, {} if said is None else said.figures, "")
+    figures = {**({} if said is None else said.figures), **cell_figures(cells, bench.config.scale)}
+    return _judged(samples, bench.config.scale, figures, "")

@@ -22,6 +22,7 @@ from textual.widgets import Footer, Header, Sparkline, Static
 from cart.control_client import ControlClient, Observed
 from cart.core.problem import Problem
 from cart.core.settings import ScaleSettings
+from cart.core.weighing.cells import scale_counts
 from cart.diagnostics.check import Bench
 from cart.diagnostics.scale import Sample, ScaleFigures, measure
 from drivers.errors import DriverError
@@ -150,7 +151,7 @@ class Ears:
                 with open_scale_reader(config.gpio.module, config.scale) as reader:
                     while not self._closing.is_set():
                         reading = reader.read()
-                        self._put((reading.t_ns, reading.counts))
+                        self._put((reading.t_ns, scale_counts(reading, config.scale)))
             except DriverError as error:
                 self._put(f"scale: {error}")
                 self._closing.wait(1.0)

@@ -345,9 +345,9 @@ def test_a_world_is_built_from_the_carts_own_config(tmp_path: Path) -> None:
     built = build_world(config, catalog, seed=1)
     try:
         seen_by = time.monotonic() + 5
-        while (built.wire.seq < 8 or built.frames.seq < 1) and time.monotonic() < seen_by:
+        while (built.wires[0].seq < 8 or built.frames.seq < 1) and time.monotonic() < seen_by:
             time.sleep(0.01)
-        assert built.wire.seq >= 8
+        assert built.wires[0].seq >= 8
         assert built.frames.seq >= 1
         assert len(built.world.curve()) >= 1
     finally:

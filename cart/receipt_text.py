@@ -152,7 +152,11 @@ def receipt_text(receipt: Receipt, *, when: datetime | None = None, width: int =
     if receipt.savings_minor:
         text.append(_between(words["you_saved"], amount(receipt.savings_minor), width))
     text += [_tax_text(tax, words, locale, receipt.currency, width) for tax in contained]
-    text.append(_between(f"{words['paid']}: {receipt.method}", receipt.reference, width))
+    if len(receipt.tenders) < 2:
+        text.append(_between(f"{words['paid']}: {receipt.method}", receipt.reference, width))
+    for tender in receipt.tenders if len(receipt.tenders) > 1 else ():
+        text.append(_between(f"{words['paid']}: {tender.method}", amount(tender.amount_minor), width))
+        text.append(f"  {tender.reference}")
     if receipt.refunded_minor:
         text.append(_between(words["refunded"], amount(receipt.refunded_minor), width))
     text.append("-" * width)

@@ -55,6 +55,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     department: str = ""
     age_min: Annotated[int, msgspec.Meta(ge=0, le=99)] = 0
     deposit_minor: Minor = 0
+    ebt: bool = False
+    """May be paid for with food benefits (in the USA: SNAP's EBT card)."""
     vision_class: str | None = None
     names: dict[str, str] = {}
     learned: LearnedWeight | None = None

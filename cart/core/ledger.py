@@ -271,21 +271,28 @@ AttemptState = Literal[
 
 
 class AttemptOpened(LedgerEventBase, frozen=True, kw_only=True, tag="attempt_opened"):
-    """The id is on disk before it is sent; `basket_hash` freezes what is paid for."""
+    """The id is on disk before it is sent; `basket_hash` freezes what is paid for. `basket_minor`: what that costs,
+    where this attempt pays a part; 0: the amount is all of it. `partial`: less may be approved.
+    """
 
     attempt_id: str
     amount_minor: int
     currency: str
     basket_hash: str
     method: str
+    basket_minor: int = 0
+    partial: bool = False
 
 
 class AttemptChanged(LedgerEventBase, frozen=True, kw_only=True, tag="attempt_changed"):
+    """`amount_minor`: once approved, what that was for. `refunded_minor`: what staff has given back of it."""
+
     attempt_id: str
     state: AttemptState
     amount_minor: int = 0
     reference: str = ""
     reason: str = ""
+    refunded_minor: int = 0
 
 
 class SecurityNoted(LedgerEventBase, frozen=True, kw_only=True, tag="security_noted"):

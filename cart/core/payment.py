@@ -17,26 +17,34 @@ makes it refuse that id for ever (`not_found`, `cancelled`), so that a request t
                                             └─────────────────────────────────┘
                  opened, pending or unknown ─ hand_to_till ─► handed_to_till ─ the till's answer ─► ■
                  approved ─ voided, when staff gave the money back ─► voided ■
+                 approved ─ give_back, a part of the basket that the shopper takes back ─► cancelling
 
-A word of the till is believed only if attempt, cart, amount, currency and basket hash are those that were asked for.
+A basket may be paid in parts, one attempt after the other, each of which names the whole: its hash and what it costs.
+The parts that are approved never add up to more, and only when they add up to all of it is the basket paid.
+
+A word of the till is believed only if attempt, cart, amount, currency and basket hash are those that were asked for. A
+smaller amount is believed only of an attempt that was asked for as `partial`, and then stays what it is.
 Times are nanoseconds of the shell's monotonic clock. Nothing here reads a clock, draws a number or touches a wire.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
-from cart.core.effects import CancelPayment, Effect, QueryPayment, Record, RequestPayment
+from cart.core.effects import Effect, Record
 from cart.core.frozen_basket import HashedLine, basket_hash, till_code
 from cart.core.ledger import AttemptChanged, AttemptOpened, AttemptState, LedgerEvent, SecurityNoted, TripStarted
 from cart.core.observations import PaymentAnswer
+from cart.core.payment_attempt import Attempt, amount_fits, query, request, withdrawal
+from cart.core.payment_table import TERMINAL, TILL_METHOD, TRANSITIONS
 from cart.core.problem import Problem
 from cart.core.settings import Policy
 
 __all__ = [
     "TERMINAL",
+    "TILL_METHOD",
     "TRANSITIONS",
     "Attempt",
     "AttemptStillOpen",
@@ -45,59 +53,6 @@ __all__ = [
     "basket_hash",
     "till_code",
 ]
-
-Trigger = Literal[
-    "sent", "timeout", "restarted", "cancel", "hand_to_till",
-    "pending", "approved", "declined", "cancelled", "voided", "not_found",
-]  # fmt: skip
-"""What can happen to an attempt: five things on the cart, and the six words of the till."""
-
-TRANSITIONS: Final[dict[AttemptState, dict[Trigger, AttemptState]]] = {
-    "opened": {
-        "sent": "pending", "timeout": "unknown", "cancel": "cancelling", "hand_to_till": "handed_to_till",
-        "pending": "pending", "approved": "approved", "declined": "declined", "cancelled": "cancelled",
-        "voided": "voided", "not_found": "cancelled",
-    },
-    "pending": {
-        "timeout": "unknown", "restarted": "unknown", "cancel": "cancelling", "hand_to_till": "handed_to_till",
-        "pending": "pending", "approved": "approved", "declined": "declined", "cancelled": "cancelled",
-        "voided": "voided", "not_found": "cancelled",
-    },
-    "unknown": {
-        "cancel": "cancelling", "hand_to_till": "handed_to_till",
-        "pending": "unknown", "approved": "approved", "declined": "declined", "cancelled": "cancelled",
-        "voided": "voided", "not_found": "cancelled",
-    },
-    # An approval that crossed the withdrawal on its way changes nothing: the till has been told, and voids it. So no
-    # way leads from here to `approved`, not even by a code: the withdrawal may still be on its way.
-    "cancelling": {
-        "pending": "cancelling", "approved": "cancelling", "declined": "declined", "cancelled": "cancelled",
-        "voided": "voided", "not_found": "cancelled",
-    },
-    # The code may already have been used at a till that this cart can't hear: only the till's word ends it.
-    "handed_to_till": {
-        "pending": "handed_to_till", "approved": "approved", "declined": "declined", "cancelled": "cancelled",
-        "voided": "voided", "not_found": "cancelled",
-    },
-    # Staff gave the money back. What was sold stays sold: the receipt says what was refunded.
-    "approved": {"approved": "approved", "voided": "voided"},
-    # Late approvals of what had ended without money are withdrawn again until the till says `voided`.
-    "declined": {"declined": "declined", "approved": "cancelling", "pending": "declined", "voided": "voided"},
-    "cancelled": {
-        "cancelled": "cancelled", "not_found": "cancelled", "declined": "cancelled", "pending": "cancelled",
-        "approved": "cancelling", "voided": "voided",
-    },
-    "voided": {
-        "voided": "voided", "approved": "voided", "cancelled": "voided", "declined": "voided", "pending": "voided",
-        "not_found": "voided",
-    },
-}  # fmt: skip
-"""state → what happened → next state. What stands in no row is no honest part's doing and changes nothing."""
-
-TILL_METHOD: Final = "till"
-"""Paid by a person at a till, by the code that the cart shows."""
-
-TERMINAL: Final[frozenset[AttemptState]] = frozenset({"approved", "declined", "cancelled", "voided"})
 
 QUERY_INTERVAL_MAX_S: Final = 60.0
 """An unknown attempt is asked after for as long as it takes, at most once a minute: 50 carts ask less than once a
@@ -110,34 +65,12 @@ SECURITY_NOTES_MAX: Final = 64
 """Unmatched answers journalled a trip, so that a flood of forged ones can't fill the card."""
 
 
+GIVEN_BACK: Final = "given_back"
+"""Why a tender that was approved is taken back: the shopper doesn't pay the rest."""
+
+
 class AttemptStillOpen(Problem):
     """A new attempt was asked for while an earlier one has no final answer, or has paid already."""
-
-
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt as the ledger tells it. `reason` and `reference` are the till's latest."""
-
-    attempt_id: str
-    trip_id: str
-    amount_minor: int
-    currency: str
-    basket_hash: str
-    method: str
-    state: AttemptState = "opened"
-    reference: str = ""
-    reason: str = ""
-
-    @property
-    def terminal(self) -> bool:
-        """True once nothing more can come of it but a late, wrong approval."""
-        return self.state in TERMINAL
-
-    @property
-    def code(self) -> str | None:
-        """The code to finish at a till, while it is handed over."""
-        if self.state != "handed_to_till":
-            return None
-        return till_code(self.attempt_id, self.amount_minor, self.currency)
 
 
 class Payments:
@@ -175,16 +108,40 @@ class Payments:
             return 0
         return min(self._due_ns.values(), default=None)
 
+    def tenders(self, trip_id: str) -> list[Attempt]:
+        """What has been paid for a trip and is held, in order."""
+        return [made for made in self._attempts.values() if made.state == "approved" and made.trip_id == trip_id]
+
+    def held_minor(self, trip_id: str) -> int:
+        """The sum of them."""
+        return sum(made.taken_minor for made in self.tenders(trip_id))
+
     def open(
-        self, t_ns: int, attempt_id: str, trip_id: str, amount_minor: int, currency: str, basket_hash: str, method: str
+        self,
+        t_ns: int,
+        attempt_id: str,
+        trip_id: str,
+        amount_minor: int,
+        currency: str,
+        basket_hash: str,
+        method: str,
+        *,
+        basket_minor: int = 0,
+        partial: bool = False,
     ) -> list[Effect]:
-        """Ask for the amount of a frozen basket. Raises AttemptStillOpen, and ValueError for an amount of 0 or less."""
+        """Ask for the amount of a frozen basket, or for a part of the `basket_minor` that it costs.
+
+        Raises AttemptStillOpen where an attempt has no final answer, or what is held leaves no room for so much, and
+        ValueError for an amount of 0 or less.
+        """
         if amount_minor <= 0:
             raise ValueError(f"an attempt of {amount_minor} minor units; nothing to pay is not an attempt")
         if trip_id != self._trip_id:
             self._begin_trip(trip_id)
-        paid = any(made.state == "approved" and made.trip_id == trip_id for made in self._attempts.values())
-        if not self.can_open or paid or attempt_id in self._attempts:
+        held = self.tenders(trip_id)
+        same = all((one.basket_minor, one.basket_hash) == (basket_minor, basket_hash) for one in held)
+        room = not held or (same and self.held_minor(trip_id) + amount_minor <= basket_minor)
+        if not self.can_open or not room or attempt_id in self._attempts:
             raise AttemptStillOpen("the earlier payment has no final answer yet; wait for it, or withdraw it first")
         opened = AttemptOpened(
             attempt_id=attempt_id,
@@ -192,6 +149,8 @@ class Payments:
             currency=currency,
             basket_hash=basket_hash,
             method=method,
+            basket_minor=basket_minor,
+            partial=partial,
         )
         self._fold_opened(opened)
         return [Record(t_ns, opened), *self._send(t_ns, self._attempts[attempt_id])]
@@ -209,11 +168,15 @@ class Payments:
             )
         if answer.status == "approved" and after == "cancelling":
             return self._void_late(t_ns, attempt, answer)
+        if after == attempt.state == "approved":
+            return self._refunded(t_ns, attempt, answer)
         if after == attempt.state:
             return []
+        if answer.status == "approved":
+            attempt = self._captured(attempt, answer.amount_minor)
         reason = answer.reason or ("never_arrived" if answer.status == "not_found" else "")
-        if answer.status == "voided" and attempt.reason == "late_approval":
-            reason = "late_approval"
+        if answer.status == "voided" and attempt.reason in {"late_approval", GIVEN_BACK}:
+            reason = attempt.reason
         return self._change(t_ns, attempt, after, reason=reason, reference=answer.reference)
 
     def cancel(self, t_ns: int) -> list[Effect]:
@@ -222,7 +185,21 @@ class Payments:
         if attempt is None or "cancel" not in TRANSITIONS[attempt.state]:
             return []
         effects = self._change(t_ns, attempt, "cancelling", reason="withdrawn")
-        return [*effects, _withdraw(attempt)]
+        return [*effects, withdrawal(attempt)]
+
+    def give_back(self, t_ns: int) -> list[Effect]:
+        """Take back what is held of a basket that is not paid yet; what people at a till took, they give back."""
+        effects: list[Effect] = []
+        for attempt in self.tenders(self._trip_id):
+            if attempt.basket_minor and not attempt.by_hand:
+                effects += self._change(t_ns, attempt, "cancelling", reason=GIVEN_BACK)
+                effects.append(withdrawal(attempt))
+        return effects
+
+    @property
+    def giving_back(self) -> bool:
+        """True while the till has not said that all of it was."""
+        return any(made.reason == GIVEN_BACK and not made.terminal for made in self._attempts.values())
 
     def hand_to_till(self, t_ns: int) -> list[Effect]:
         """Turn the current attempt into a code to finish at a till; it then waits for the till's answer."""
@@ -269,14 +246,23 @@ class Payments:
             currency=event.currency,
             basket_hash=event.basket_hash,
             method=event.method,
+            basket_minor=event.basket_minor,
+            partial=event.partial,
         )
         ended = [attempt.attempt_id for attempt in self._attempts.values() if attempt.terminal]
         for attempt_id in ended[: max(0, len(self._attempts) - ATTEMPTS_KEPT_MAX)]:
             del self._attempts[attempt_id]
 
     def _fold_changed(self, attempt: Attempt, event: AttemptChanged) -> None:
+        less = event.state == "approved" and 0 < event.amount_minor < attempt.amount_minor
         self._attempts[attempt.attempt_id] = msgspec.structs.replace(
-            attempt, state=event.state, reason=event.reason, reference=event.reference or attempt.reference
+            attempt,
+            state=event.state,
+            reason=event.reason,
+            reference=event.reference or attempt.reference,
+            captured_minor=event.amount_minor if less else attempt.captured_minor,
+            refunded_minor=max(event.refunded_minor, attempt.refunded_minor),
+            by_hand=attempt.by_hand or event.state == "handed_to_till",
         )
 
     def _mismatch(self, attempt: Attempt | None, answer: PaymentAnswer) -> str:
@@ -285,7 +271,7 @@ class Payments:
             return "unknown attempt"
         asked = (
             ("cart", answer.cart_id == self._cart_id),
-            ("amount", answer.amount_minor == attempt.amount_minor),
+            ("amount", amount_fits(attempt, answer)),
             ("currency", answer.currency == attempt.currency),
             ("basket", answer.basket_hash == attempt.basket_hash),
         )
@@ -297,15 +283,36 @@ class Payments:
         self._noted.add((what, detail))
         return [Record(t_ns, SecurityNoted(what=what, detail=detail[:200]))]
 
+    def _captured(self, attempt: Attempt, amount_minor: int) -> Attempt:
+        less = amount_minor < attempt.amount_minor
+        return msgspec.structs.replace(attempt, captured_minor=amount_minor) if less else attempt
+
+    def _refunded(self, t_ns: int, attempt: Attempt, answer: PaymentAnswer) -> list[Effect]:
+        """Staff has given a part back; what was told before, or is more than was taken, is no news."""
+        if not attempt.refunded_minor < answer.refunded_minor <= attempt.taken_minor:
+            return []
+        return self._change(
+            t_ns, attempt, "approved", reason=answer.reason, reference=answer.reference,
+            refunded_minor=answer.refunded_minor,
+        )  # fmt: skip
+
     def _change(
-        self, t_ns: int, attempt: Attempt, state: AttemptState, *, reason: str, reference: str = ""
+        self,
+        t_ns: int,
+        attempt: Attempt,
+        state: AttemptState,
+        *,
+        reason: str,
+        reference: str = "",
+        refunded_minor: int = 0,
     ) -> list[Effect]:
         changed = AttemptChanged(
             attempt_id=attempt.attempt_id,
             state=state,
-            amount_minor=attempt.amount_minor,
+            amount_minor=attempt.taken_minor,
             reference=reference,
             reason=reason,
+            refunded_minor=refunded_minor,
         )
         self._fold_changed(attempt, changed)
         self._resume.discard(attempt.attempt_id)
@@ -324,17 +331,17 @@ class Payments:
 
     def _send(self, t_ns: int, attempt: Attempt) -> list[Effect]:
         """The request, then the record that it went out: a cart that dies between the two sends the same id again."""
-        return [_request(attempt), *self._change(t_ns, attempt, "pending", reason="sent")]
+        return [request(attempt), *self._change(t_ns, attempt, "pending", reason="sent")]
 
     def _hand_over(self, t_ns: int, attempt: Attempt) -> list[Effect]:
         effects = self._change(t_ns, attempt, "handed_to_till", reason="handed_over")
-        return [*effects, _request(self._attempts[attempt.attempt_id])]
+        return [*effects, request(self._attempts[attempt.attempt_id])]
 
     def _void_late(self, t_ns: int, attempt: Attempt, answer: PaymentAnswer) -> list[Effect]:
-        if attempt.state == "cancelling" and attempt.reason == "late_approval":
+        if attempt.state == "cancelling" and attempt.reason in {"late_approval", GIVEN_BACK}:
             return []
         effects = self._change(t_ns, attempt, "cancelling", reason="late_approval", reference=answer.reference)
-        return [*effects, _withdraw(attempt)]
+        return [*effects, withdrawal(attempt)]
 
     def _take_up(self, t_ns: int, attempt: Attempt) -> list[Effect]:
         if attempt.terminal:
@@ -354,7 +361,7 @@ class Payments:
         return self._repeat(t_ns, attempt)
 
     def _ask(self, t_ns: int, attempt: Attempt, reason: str) -> list[Effect]:
-        return [*self._change(t_ns, attempt, "unknown", reason=reason), _query(attempt)]
+        return [*self._change(t_ns, attempt, "unknown", reason=reason), query(attempt)]
 
     def _repeat(self, t_ns: int, attempt: Attempt) -> list[Effect]:
         """Say the state's one message again, and wait twice as long as the last time, up to a minute."""
@@ -363,29 +370,10 @@ class Payments:
         wait_s = min(QUERY_INTERVAL_MAX_S, self._patience_s(attempt.state) * 2.0 ** min(tries, 10))
         self._due_ns[attempt.attempt_id] = t_ns + _ns(wait_s)
         if attempt.state == "cancelling":
-            return [_withdraw(attempt)]
+            return [withdrawal(attempt)]
         if attempt.state == "handed_to_till":
-            return [_request(attempt)]
-        return [_query(attempt)]
-
-
-def _request(attempt: Attempt) -> RequestPayment:
-    return RequestPayment(
-        attempt_id=attempt.attempt_id,
-        trip_id=attempt.trip_id,
-        amount_minor=attempt.amount_minor,
-        currency=attempt.currency,
-        basket_hash=attempt.basket_hash,
-        method=TILL_METHOD if attempt.state == "handed_to_till" else attempt.method,
-    )
-
-
-def _query(attempt: Attempt) -> QueryPayment:
-    return QueryPayment(attempt.attempt_id, attempt.amount_minor, attempt.currency, attempt.basket_hash)
-
-
-def _withdraw(attempt: Attempt) -> CancelPayment:
-    return CancelPayment(attempt.attempt_id, attempt.amount_minor, attempt.currency, attempt.basket_hash)
+            return [request(attempt)]
+        return [query(attempt)]
 
 
 def _ns(seconds: float) -> int:

@@ -38,6 +38,16 @@ class ReceiptTax(msgspec.Struct, frozen=True, kw_only=True):
     tax_minor: int
 
 
+class ReceiptTender(msgspec.Struct, frozen=True, kw_only=True):
+    """One payment of several, or the only one."""
+
+    attempt_id: str
+    method: str
+    amount_minor: int
+    reference: str
+    refunded_minor: int = 0
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """`remote_reviewers` is always 0 on this cart, and printed, because that is the point."""
 
@@ -59,6 +69,19 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     training: bool = False
     refunded_minor: int = 0
     """What staff gave back since."""
+    tenders: list[ReceiptTender] = []
+    """What it was paid with; together the total. `attempt_id`, `method` and `reference` are those of the last."""
+
+    def refunded(self, attempt_id: str, refunded_minor: int) -> Receipt:
+        """The receipt after staff gave back so much of one tender; the same where it was none of this receipt's."""
+        if not self.tenders and attempt_id == self.attempt_id:  # of before there were several
+            return msgspec.structs.replace(self, refunded_minor=refunded_minor)
+        tenders = [
+            msgspec.structs.replace(one, refunded_minor=refunded_minor) if one.attempt_id == attempt_id else one
+            for one in self.tenders
+        ]
+        given_minor = sum(one.refunded_minor for one in tenders)
+        return msgspec.structs.replace(self, tenders=tenders, refunded_minor=given_minor)
 
 
 class SoldLine(NamedTuple):
@@ -83,6 +106,7 @@ def make_receipt(
     reference: str,
     staff_interventions: int,
     training: bool = False,
+    tenders: Sequence[ReceiptTender] = (),
 ) -> Receipt:
     """The receipt of a priced basket, lines in the order of `sold`, names in `language` where the catalogue has them.
 
@@ -125,4 +149,5 @@ def make_receipt(
         reference=reference,
         staff_interventions=staff_interventions,
         training=training,
+        tenders=list(tenders),
     )

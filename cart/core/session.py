@@ -182,7 +182,8 @@ class Session:
         if self._due is None or self._due[0] != key:
             trip_ns = session_timers.next_due_ns(desk)
             unloaded_ns = session_payment.unloaded_due_ns(desk)
-            self._due = (key, min((d for d in (trip_ns, unloaded_ns) if d is not None), default=None))
+            left_ns = session_payment.left_half_paid_ns(desk)
+            self._due = (key, min((d for d in (trip_ns, unloaded_ns, left_ns) if d is not None), default=None))
         wish_ns = desk.wish.until_ns if desk.wish is not None else None
         due = (self._due[1], desk.payments.next_deadline_ns, wish_ns)
         return min((d for d in due if d is not None), default=None)

@@ -8,10 +8,13 @@ from cart.core.frozen_basket import HashedLine, basket_hash
 from cart.core.ledger import ReceiptIssued, StepExplained
 from cart.core.observations import PaymentAnswer
 from cart.core.payment import TILL_METHOD
-from cart.core.receipt import SoldLine, make_receipt
+from cart.core.receipt import ReceiptTender, SoldLine, make_receipt
 from cart.core.session_desk import Desk, PayWish
 from cart.core.session_phases import emptied, end_trip, go, waits_for
 from cart.core.session_weight import reconcile, required_age, settle_by, tidy
+
+EBT_METHOD = "ebt"
+"""A food benefits card: pays what the catalogue says it may, or less; the rest is another tender's."""
 
 _WISH_NS = 5_000_000_000
 """Who has touched pay waits this long for the basket to rest; whoever is still there then touches it again."""
@@ -32,7 +35,34 @@ def methods(desk: Desk) -> list[str]:
         return []
     if not online(desk):
         return [TILL_METHOD]
-    return ["wallet", "card", TILL_METHOD]
+    others = ["wallet", "card", TILL_METHOD]
+    return [EBT_METHOD, *others] if ebt_minor(desk) > 0 else others
+
+
+def ebt_minor(desk: Desk) -> int:
+    """What a benefits card may pay yet: the goods of the lines that the catalogue allows, less what such cards have
+    paid of them. Deposits, and taxes that prices don't contain, are the other tender's.
+    """
+    if desk.state.trip_id is None:
+        return 0
+    priced = desk.priced()
+    allowed = [line.line_id for line in desk.state.basket.lines.values() if _takes_benefits(desk, line.sku)]
+    goods_minor = sum(priced.lines[i].price_minor - priced.lines[i].deposit_minor for i in allowed)
+    tenders = desk.payments.tenders(desk.state.trip_id)
+    return goods_minor - sum(one.taken_minor for one in tenders if one.method == EBT_METHOD)
+
+
+def _takes_benefits(desk: Desk, sku: str) -> bool:
+    item = desk.item(sku)
+    return item is not None and item.ebt
+
+
+def rest_minor(desk: Desk) -> int:
+    """What is left to pay of a basket of which a part is paid; 0 where none is, or all of it."""
+    held = desk.payments.tenders(desk.state.trip_id or "")
+    if desk.state.phase != "paying" or not held or desk.payments.giving_back:
+        return 0
+    return max(0, held[0].basket_minor - sum(one.taken_minor for one in held))
 
 
 def online(desk: Desk) -> bool:
@@ -63,10 +93,12 @@ def frozen_hash(desk: Desk) -> str:
 
 
 def pay(desk: Desk, method: str) -> None:
-    """Ask for the money, or turn an attempt that gets no answer into a code for a till."""
+    """Ask for the money, or for the rest of it, or turn an attempt that gets no answer into a code for a till."""
     state = desk.state
     if state.phase == "paying":
-        if method == TILL_METHOD:
+        if rest_minor(desk) > 0 and desk.payments.can_open:
+            _pay_rest(desk, method)
+        elif method == TILL_METHOD:
             desk.carry(desk.payments.hand_to_till(desk.t_ns))
         return
     waiting = pay_waits_for(desk)
@@ -83,14 +115,45 @@ def pay(desk: Desk, method: str) -> None:
         return
     if not desk.payments.can_open or state.trip_id is None:
         return
-    attempt_id = f"{state.trip_id}.{state.attempts + 1}"
     go(desk, "paying", method)
-    currency = desk.index.catalog.currency
+    if method == EBT_METHOD:
+        _ask(desk, method, min(ebt_minor(desk), total_minor), frozen_hash(desk), basket_minor=total_minor)
+    else:
+        _ask(desk, method, total_minor, frozen_hash(desk))
+
+
+def _pay_rest(desk: Desk, method: str) -> None:
+    """Another tender for the basket as it was frozen for the first one."""
+    waiting = desk.open_of("basket_changed") or any(part == "journal" for part, _ in desk.state.faults)
+    if method not in methods(desk) or waiting:
+        desk.sound("attention")
+        return
+    first = desk.payments.tenders(desk.state.trip_id or "")[0]
+    amount_minor = rest_minor(desk)
+    if method == EBT_METHOD:
+        amount_minor = min(amount_minor, ebt_minor(desk))
+    _ask(desk, method, amount_minor, first.basket_hash, basket_minor=first.basket_minor)
+
+
+def _ask(desk: Desk, method: str, amount_minor: int, frozen: str, *, basket_minor: int = 0) -> None:
+    trip_id = desk.state.trip_id or ""
     desk.carry(
-        desk.payments.open(desk.t_ns, attempt_id, state.trip_id, total_minor, currency, frozen_hash(desk), method)
-    )
+        desk.payments.open(
+            desk.t_ns, f"{trip_id}.{desk.state.attempts + 1}", trip_id, amount_minor, desk.index.catalog.currency,
+            frozen, method, basket_minor=basket_minor, partial=method == EBT_METHOD,
+        )
+    )  # fmt: skip
     if method == TILL_METHOD:
         desk.carry(desk.payments.hand_to_till(desk.t_ns))
+
+
+def take_back(desk: Desk) -> None:
+    """The shopper withdraws what is being asked for; where nothing is, what a part of the basket was paid with."""
+    attempt = desk.payments.current
+    if attempt is not None and not attempt.terminal:
+        desk.carry(desk.payments.cancel(desk.t_ns))
+    else:
+        desk.carry(desk.payments.give_back(desk.t_ns))
 
 
 def grant_wish(desk: Desk) -> None:
@@ -120,9 +183,10 @@ def follow(desk: Desk) -> None:
     attempt = desk.payments.current
     if attempt is None or desk.state.phase != "paying" or attempt.trip_id != desk.state.trip_id:
         return
-    if attempt.state == "approved":
-        _paid(desk, attempt.attempt_id, attempt.method, attempt.reference)
-    elif attempt.terminal:
+    held = desk.payments.tenders(attempt.trip_id)
+    if held and sum(one.taken_minor for one in held) >= (held[0].basket_minor or held[0].amount_minor):
+        _paid(desk, held[-1].attempt_id, held[-1].method, held[-1].reference)
+    elif attempt.terminal and not held and not desk.payments.giving_back:
         _reopen(desk, attempt.reason or attempt.state)
 
 
@@ -155,7 +219,14 @@ def _paid(desk: Desk, attempt_id: str, method: str, reference: str) -> None:
         reference=reference,
         staff_interventions=state.staff_involved,
         training=desk.training,
-    )
+        tenders=[
+            ReceiptTender(
+                attempt_id=one.attempt_id, method=one.method, amount_minor=one.taken_minor, reference=one.reference,
+                refunded_minor=one.refunded_minor,
+            )
+            for one in desk.payments.tenders(state.trip_id or "")
+        ],
+    )  # fmt: skip
     go(desk, "paid", "approved")
     desk.emit(ReceiptIssued(receipt=receipt))
     desk.sound("ok")
@@ -210,6 +281,21 @@ def paid_step(desk: Desk, step_id: int) -> None:
 
 def settle_steps(desk: Desk, ids: tuple[int, ...], won: str) -> None:
     desk.emit(StepExplained(step_ids=ids, won=won, margin=99.0, considered=()))
+
+
+def left_half_paid_ns(desk: Desk) -> int | None:
+    """When a shopper who paid a part and did no more is taken to have left; None where it isn't so."""
+    if rest_minor(desk) == 0 or not desk.payments.can_open:
+        return None
+    return desk.state.last_act_ns + int(desk.policy.abandon_s * 1e9)
+
+
+def give_back_left(desk: Desk) -> None:
+    """What a shopper paid who left before paying the rest goes back to the card."""
+    due_ns = left_half_paid_ns(desk)
+    if due_ns is not None and due_ns <= desk.t_ns:
+        desk.carry(desk.payments.give_back(desk.t_ns))
+        follow(desk)
 
 
 def unloaded(desk: Desk) -> None:

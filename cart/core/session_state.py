@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-import msgspec
-
 from cart.core.basket import Basket
 from cart.core.interventions import Open
 from cart.core.ledger import (
@@ -179,8 +177,9 @@ class TripState:
                 self.learned[event.sku] = event
                 while len(self.learned) > _LEARNED_MAX:
                     self.learned.pop(next(iter(self.learned)))
-            case AttemptChanged(state="voided") if self.receipt and self.receipt.attempt_id == event.attempt_id:
-                self.receipt = msgspec.structs.replace(self.receipt, refunded_minor=event.amount_minor)
+            case AttemptChanged(state="voided" | "approved") if self.receipt is not None:
+                back_minor = event.amount_minor if event.state == "voided" else event.refunded_minor
+                self.receipt = self.receipt.refunded(event.attempt_id, back_minor)
             case AttemptChanged() | _:
                 pass  # the attempt itself is folded by Payments
 

@@ -8,7 +8,7 @@ from cart.core.interventions import OPEN_MAX
 from cart.core.ledger import Phase
 from cart.core.session_answers import void_trip
 from cart.core.session_desk import Desk
-from cart.core.session_payment import follow, unloaded
+from cart.core.session_payment import follow, give_back_left, unloaded
 from cart.core.session_phases import emptied, end_trip, not_placed_choices
 from cart.core.session_revision import before_asking
 from cart.core.session_weight import reconcile
@@ -62,6 +62,7 @@ def run_due(desk: Desk) -> None:
     if payment_ns is not None and payment_ns <= desk.t_ns:
         desk.carry(desk.payments.tick(desk.t_ns))
         follow(desk)
+    give_back_left(desk)
     unloaded(desk)
 
 

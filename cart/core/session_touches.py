@@ -9,7 +9,7 @@ from cart.core.ledger import CouponEntered, GrossNoted, ItemRemoved, LanguageCho
 from cart.core.observations import Touch
 from cart.core.session_answers import answer
 from cart.core.session_desk import Desk
-from cart.core.session_payment import frozen_step, paid_step, pay, settle_steps, unloaded
+from cart.core.session_payment import frozen_step, paid_step, pay, settle_steps, take_back, unloaded
 from cart.core.session_phases import EMPTY_G, back_to_shopping, checkout, end_trip, go, start_trip
 from cart.core.session_scans import add, removable_units, set_quantity, told_meanwhile
 from cart.core.session_weight import reconcile, tidy
@@ -78,7 +78,7 @@ def _cancel(desk: Desk, _: Touch) -> None:
     if state.phase == "checkout":
         go(desk, "shopping", "shopper")
     elif state.phase == "paying":
-        desk.carry(desk.payments.cancel(desk.t_ns))
+        take_back(desk)
     elif state.phase == "shopping" and not state.basket.lines and abs(state.gross_g or 0.0) < EMPTY_G:
         end_trip(desk, "empty")
 

@@ -7,7 +7,7 @@ from cart.core.interventions import Open
 from cart.core.pricing import PricedBasket
 from cart.core.session_desk import Desk
 from cart.core.session_looks import guesses
-from cart.core.session_payment import methods, online, pay_waits_for
+from cart.core.session_payment import ebt_minor, methods, online, pay_waits_for, rest_minor
 from cart.core.session_phases import waits_for
 from cart.core.view import (
     CandidateView,
@@ -16,6 +16,7 @@ from cart.core.view import (
     NoticeView,
     PaymentView,
     ProduceView,
+    TenderView,
     TripView,
     WeightView,
 )
@@ -52,6 +53,7 @@ def trip_view(desk: Desk, revision: int) -> TripView:
         can_checkout=state.phase == "shopping" and not waiting,
         checkout_waits_for=waiting,
         methods=methods(desk),
+        ebt_minor=max(0, ebt_minor(desk)),
         guesses=guesses(desk) if state.phase in ("idle", "shopping", "checkout") else [],
     )
 
@@ -138,4 +140,11 @@ def _payment(desk: Desk) -> PaymentView | None:
         amount_minor=attempt.amount_minor,
         reason=attempt.reason,
         code=attempt.code,
+        method=attempt.method,
+        paid=[
+            TenderView(method=one.method, amount_minor=one.taken_minor)
+            for one in desk.payments.tenders(desk.state.trip_id)
+        ],
+        rest_minor=rest_minor(desk),
+        giving_back=desk.payments.giving_back,
     )

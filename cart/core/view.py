@@ -79,6 +79,11 @@ class NoticeView(msgspec.Struct, frozen=True, kw_only=True):
     fault: str
 
 
+class TenderView(msgspec.Struct, frozen=True, kw_only=True):
+    method: str
+    amount_minor: int
+
+
 class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     attempt_id: str
     state: AttemptState
@@ -86,6 +91,12 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     code: str | None = None
     """The code to finish at a till (`handed_to_till`)."""
+    method: str = ""
+    paid: list[TenderView] = []
+    """What is paid of this basket already."""
+    rest_minor: int = 0
+    """What is left to pay, where a part is paid: choose how, or `cancel` to have that part back."""
+    giving_back: bool = False
 
 
 class TripView(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +127,8 @@ class TripView(msgspec.Struct, frozen=True, kw_only=True):
     can_checkout: bool
     checkout_waits_for: list[str]
     methods: list[str]
+    ebt_minor: int = 0
+    """What a food benefits card may pay of this basket yet."""
     guesses: list[str] = []
     """Loose goods (SKUs) that the camera takes what it was shown of late for, likeliest first: what its picker offers
     first."""

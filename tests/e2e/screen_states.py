@@ -8,7 +8,7 @@ import msgspec
 
 from cart.core.catalog import Catalog, Item
 from cart.core.ledger import InterventionKind, Phase, Stage
-from cart.core.receipt import Receipt, ReceiptLine, ReceiptTax
+from cart.core.receipt import Receipt, ReceiptLine, ReceiptTax, ReceiptTender
 from cart.core.view import (
     CandidateView,
     InterventionView,
@@ -16,6 +16,7 @@ from cart.core.view import (
     NoticeView,
     PaymentView,
     ProduceView,
+    TenderView,
     TripView,
     WeightView,
 )
@@ -121,6 +122,12 @@ def paying(state: Any, **changes: Any) -> PaymentView:
     return msgspec.structs.replace(base, **changes)
 
 
+def part_paid(state: Any, **changes: Any) -> PaymentView:
+    """Benefits have paid some of it; the rest is asked for."""
+    fields: dict[str, Any] = {"method": "ebt", "paid": [TenderView(method="ebt", amount_minor=1209)], "rest_minor": 814}
+    return paying(state, **(fields | changes))
+
+
 def produce(**changes: Any) -> ProduceView:
     base = ProduceView(
         line=9, sku="4017", name="Granny Smith apples", unit_price_minor=299, net_g=None, stable=False, price_minor=None
@@ -155,6 +162,14 @@ RECEIPT = Receipt(
     reference="A-55071",
     staff_interventions=1,
 )  # fmt: skip
+
+SPLIT_RECEIPT = msgspec.structs.replace(
+    RECEIPT,
+    tenders=[
+        ReceiptTender(attempt_id=f"{TRIP_ID}.1", method="ebt", amount_minor=1209, reference="E-10442"),
+        ReceiptTender(attempt_id=f"{TRIP_ID}.2", method="card", amount_minor=814, reference="A-55071"),
+    ],
+)
 
 CATALOG = Catalog(
     version=12,
@@ -247,6 +262,13 @@ STATES: dict[str, TripView] = {
     "paying_cancelling": view("paying", payment=paying("cancelling")),
     "paying_offline": view("paying", payment=paying("unknown"), online=False, methods=["till"]),
     "paying_changed": view("paying", payment=paying("pending"), interventions=[question("basket_changed", [])]),
+    "checkout_benefits": view("checkout", methods=["ebt", "wallet", "card", "till"], ebt_minor=1209),
+    "paying_rest": view("paying", payment=part_paid("approved")),
+    "paying_rest_again": view("paying", payment=part_paid("declined", method="card")),
+    "paying_second": view("paying", payment=part_paid("pending", method="card", amount_minor=814, rest_minor=0)),
+    "paying_gives_back": view("paying", payment=part_paid("cancelling", giving_back=True, paid=[], rest_minor=0)),
+    "checkout_given_back": view("checkout", payment=paying("voided", reason="given_back")),
+    "paid_by_two": view("paid", payment=paying("approved"), receipt=SPLIT_RECEIPT),
     "handed_to_till": view("paying", payment=paying("handed_to_till", code="4820 7713")),
     "paid": view("paid", payment=paying("approved"), receipt=RECEIPT),
     "paid_unpaid_item": view(

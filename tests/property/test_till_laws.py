@@ -51,6 +51,9 @@ class Wire:
     async def withdraw(self, key: str) -> Outcome:
         return await self._call(lambda: self._acquirer.withdraw(key))
 
+    async def refund(self, key: str, refund_id: str, amount_minor: int) -> Outcome:
+        return await self._call(lambda: self._acquirer.refund(key, refund_id, amount_minor))
+
     async def close(self) -> None:
         """The acquirer outlives the till."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -224,7 +225,7 @@ def test_an_amount_of_nothing_is_no_attempt() -> None:
 
 def test_the_table_is_closed_and_money_ends_it() -> None:
     assert {after for row in TRANSITIONS.values() for after in row.values()} <= set(TRANSITIONS)
-    assert set(TRANSITIONS["approved"].values()) == {"approved", "voided"}
+    assert set(TRANSITIONS["approved"].values()) == {"approved", "voided", "cancelling"}
     assert all(
         row.get("approved") != "approved" for name, row in TRANSITIONS.items() if name in TERMINAL - {"approved"}
     )
@@ -252,3 +253,13 @@ def test_the_codes_of_one_trip_are_known_by_their_beginning_and_differ_by_number
     assert {code_of_trip(code) for code in codes} == {codes[0][:5]}
     assert code_of_trip(till_code("S.1", 500, "EUR")) != codes[0][:5]
     assert till_code("T.1", 501, "EUR")[:6] == codes[0][:6]
+
+
+def test_the_page_about_payment_shows_this_table() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "payment.md").read_text(encoding="utf-8").splitlines()
+    names = next(line for line in page if line.startswith("| state |")).strip("| ").split(" | ")[1:]
+    for state_, row in TRANSITIONS.items():
+        shown = next(line for line in page if line.startswith(f"| **{state_}** |")).strip("| ").split(" | ")[1:]
+        full = {"·": state_, "handed": "handed_to_till"}
+        said = {name: full.get(cell, cell) for name, cell in zip(names, shown, strict=True) if cell != "–"}
+        assert said == row

@@ -30,8 +30,10 @@ from cart.sync.messages import (
 from cart.till import payment_desk, service
 from cart.till.ledger import AttemptRow, TillLedger, TillProblem
 from cart.till.ledger_desk import LedgerDesk
+from cart.till.members import Members
 from cart.till.payment_desk import PaymentDesk, tidy_code
 from cart.till.provider import Outcome
+from cart.till.refund_desk import RefundDesk
 from cart.till.service import Till
 from cart.till.simulated import Mode, SimulatedAcquirer
 from cart.till.web import create_app
@@ -192,6 +194,133 @@ def test_money_taken_by_hand_is_given_back_by_hand(tmp_path: Path) -> None:
             counter.desk.complete(CODE, 500)
 
     at_counter(tmp_path, scene)
+
+
+def part(attempt_id: str, amount_minor: int, method: str, *, partial: bool = False) -> PaymentRequestMessage:
+    return request(attempt_id, method, amount_minor=amount_minor, basket_minor=900, partial=partial)
+
+
+def test_a_benefits_card_pays_what_is_on_it_and_another_tender_the_rest(tmp_path: Path) -> None:
+    async def scene() -> None:
+        said: list[PaymentResultMessage] = []
+        acquirer, ledger = SimulatedAcquirer(tmp_path, ebt_minor=350), TillLedger(tmp_path)
+        desk = PaymentDesk(ledger, acquirer, said.append, currency="EUR")
+        desk.request(part("T.1", 600, "ebt", partial=True))
+        await settle()
+        assert (said[-1].status, said[-1].amount_minor) == ("approved", 350)
+        desk.request(part("T.2", 551, "card"))
+        await settle()
+        assert (said[-1].status, said[-1].reason) == ("cancelled", "paid before; staff knows")
+        desk.request(part("T.3", 550, "card"))
+        await settle()
+        assert acquirer.captures() == {"T.1": 350, "T.3": 550}
+        desk.request(part("T.4", 1, "card"))
+        assert said[-1].status == "cancelled"
+        desk.cancel(PaymentCancelMessage(attempt_id="T.1", **(TERMS | {"amount_minor": 600})))
+        await settle()
+        assert (said[-1].attempt_id, said[-1].status, said[-1].amount_minor) == ("T.1", "voided", 350)
+        assert acquirer.captures() == {"T.3": 550}
+        for closing in (desk, acquirer):
+            await closing.close()
+        ledger.close()
+
+    asyncio.run(scene())
+
+
+def test_an_empty_benefits_card_declines_and_a_whole_request_is_never_half_paid(tmp_path: Path) -> None:
+    async def scene(counter: Counter) -> None:
+        counter.desk.request(part("T.1", 600, "ebt", partial=True))
+        await settle()
+        assert counter.said[-1].amount_minor == 300
+        counter.desk.request(part("T.2", 600, "card"))
+        await settle()
+        assert counter.acquirer.captures() == {"T.1": 300, "T.2": 600}
+
+    at_counter(tmp_path / "half", scene, "partial")
+
+
+def test_a_provider_that_captures_another_amount_than_allowed_gives_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charge = SimulatedAcquirer.charge
+
+    async def short(acquirer: SimulatedAcquirer, asked: Any) -> Outcome:
+        return msgspec.structs.replace(await charge(acquirer, asked), captured_minor=499)
+
+    async def scene(counter: Counter) -> None:
+        monkeypatch.setattr(SimulatedAcquirer, "charge", short)
+        counter.desk.request(request())
+        await settle()
+        assert (counter.said[-1].status, counter.said[-1].reason) == ("voided", "captured for another amount")
+        assert counter.acquirer.captures() == {}
+
+    at_counter(tmp_path, scene)
+
+
+def test_the_rest_of_a_basket_is_paid_by_code_even_before_its_attempt_is_heard_of(tmp_path: Path) -> None:
+    async def scene(counter: Counter) -> None:
+        counter.desk.request(part("T.1", 600, "ebt", partial=True))
+        await settle()
+        with pytest.raises(TillProblem, match="take no money"):
+            counter.desk.complete(till_code("T.2", 900, "EUR"), 900)
+        assert counter.desk.complete(till_code("T.2", 300, "EUR"), 300) is None
+        counter.desk.request(part("T.2", 300, "till"))
+        assert (counter.said[-1].attempt_id, counter.said[-1].status) == ("T.2", "approved")
+
+    at_counter(tmp_path, scene)
+
+
+def test_a_part_is_given_back_once_a_refund_id_and_the_cart_is_told(tmp_path: Path) -> None:
+    async def scene(counter: Counter) -> None:
+        counter.desk.request(request())
+        await settle()
+        refunds = RefundDesk(counter.ledger, counter.acquirer, counter.desk.say_again, Members(counter.ledger.database))
+        for _ in range(3):
+            refunds.give_back("T.1", 200, "sour milk", "r1")
+            await settle()
+        assert counter.acquirer.captures() == {"T.1": 300}
+        last = counter.said[-1]
+        assert (last.status, last.amount_minor, last.refunded_minor) == ("approved", 500, 200)
+        assert last.reason == "refunded by staff: sour milk"
+        with pytest.raises(TillProblem, match=r"no more than 3\.00"):
+            refunds.give_back("T.1", 301, "sour milk")
+        with pytest.raises(TillProblem, match="say why"):
+            refunds.give_back("T.1", 1, " ")
+        await refunds.close()
+
+    at_counter(tmp_path, scene)
+
+
+def test_a_refund_that_the_power_interrupted_is_gone_on_with_and_given_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(acquirer: SimulatedAcquirer, key: str, refund_id: str, amount_minor: int) -> Outcome:
+        await given(acquirer, key, refund_id, amount_minor)
+        raise TimeoutError
+
+    given = SimulatedAcquirer.refund
+
+    async def first(counter: Counter) -> None:
+        counter.desk.request(request())
+        await settle()
+        monkeypatch.setattr(SimulatedAcquirer, "refund", lost)
+        refunds = RefundDesk(counter.ledger, counter.acquirer, counter.desk.say_again, Members(counter.ledger.database))
+        refunds.give_back("T.1", 200, "sour milk", "r1")
+        await settle()
+        assert [refund.status for refund in counter.ledger.open_refunds()] == ["asked"]
+        await refunds.close()
+
+    async def second(counter: Counter) -> None:
+        monkeypatch.setattr(SimulatedAcquirer, "refund", given)
+        refunds = RefundDesk(counter.ledger, counter.acquirer, counter.desk.say_again, Members(counter.ledger.database))
+        refunds.take_over()
+        await settle()
+        assert counter.said[-1].refunded_minor == 200
+        assert counter.acquirer.captures() == {"T.1": 300}
+        await refunds.close()
+
+    at_counter(tmp_path, first)
+    at_counter(tmp_path, second)
 
 
 def test_a_restart_takes_up_what_was_captured_but_not_written_down(tmp_path: Path) -> None:

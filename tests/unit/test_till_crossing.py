@@ -18,6 +18,7 @@ from cart.sync.messages import (
     PaymentRequestMessage,
     PaymentResultMessage,
 )
+from cart.till.database import SqliteDatabase
 from cart.till.ledger import AttemptRow, TillLedger, TillProblem
 from cart.till.payment_desk import PaymentDesk
 from cart.till.provider import Charge, Outcome
@@ -52,6 +53,9 @@ class HeldWire:
 
     async def withdraw(self, key: str) -> Outcome:
         return await self._call("withdraw", lambda: self._acquirer.withdraw(key))
+
+    async def refund(self, key: str, refund_id: str, amount_minor: int) -> Outcome:
+        return await self._call("refund", lambda: self._acquirer.refund(key, refund_id, amount_minor))
 
     async def close(self) -> None:
         await self._acquirer.close()
@@ -108,6 +112,7 @@ class Counter:
         def judge(asked: int, name: str | None, *_: str | None) -> int:
             return sqlite3.SQLITE_DENY if (asked, name) == (action, table) else sqlite3.SQLITE_OK
 
+        assert isinstance(self.ledger.database, SqliteDatabase)
         self.ledger.database._connection.set_authorizer(judge)
         yield
         self.ledger.database._connection.set_authorizer(None)

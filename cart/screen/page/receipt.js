@@ -9,7 +9,7 @@ export function receipt({ view, words }) {
   if (paper === null) return h("div", { key: "waiting", class: "plain" }, icon("check"), h("h1", {}, say("pay.approved")));
   const staff = paper.staff_interventions === 0 ? say("receipt.staff.none") : count("receipt.staff", paper.staff_interventions);
   const remote = paper.remote_reviewers === 0 ? say("receipt.remote") : say("receipt.watched", { n: paper.remote_reviewers });
-  const method = knows(`method.${paper.method}`) ? say(`method.${paper.method}`) : paper.method;
+  const named = (method) => (knows(`method.${method}`) ? say(`method.${method}`) : method);
   return h(
     "article",
     { key: "receipt", class: "receipt", tabindex: "0", "aria-label": say("receipt.title") },
@@ -28,7 +28,12 @@ export function receipt({ view, words }) {
         h("dd", { key: `d${tax.tax}` }, money(tax.tax_minor)),
       ]),
     ),
-    h("p", { class: "soft" }, say("receipt.reference", { method, reference: paper.reference })),
+    paper.tenders.length > 1
+      ? h("dl", { class: "tenders" }, paper.tenders.map((tender) => [
+          h("dt", { key: `t${tender.attempt_id}` }, say("receipt.reference", { method: named(tender.method), reference: tender.reference })),
+          h("dd", { key: `d${tender.attempt_id}` }, money(tender.amount_minor)),
+        ]))
+      : h("p", { class: "soft" }, say("receipt.reference", { method: named(paper.method), reference: paper.reference })),
     h("p", { class: "soft" }, `${paper.store_id} · ${paper.cart_id} · ${paper.trip_id}`),
     paper.training && h("p", { key: "training", class: "soft" }, say("training")),
   );

@@ -55,7 +55,7 @@ const ACTIONS = {
       ["pending", "unknown"].includes(view.payment?.state) &&
       button("till", "till", words.say("do.finish_at_till"), () => act.touch({ action: "pay", method: "till" }), { class: "wide" }),
     view.payment?.state !== "handed_to_till" &&
-      button("cancel", "close", words.say("do.cancel_pay"), () => act.touch({ action: "cancel" }), { class: "wide", disabled: view.payment?.state === "cancelling" }),
+      button("cancel", "close", words.say(view.payment?.rest_minor > 0 && !["opened", "pending", "unknown", "cancelling"].includes(view.payment.state) ? "do.give_back" : "do.cancel_pay"), () => act.touch({ action: "cancel" }), { class: "wide", disabled: view.payment?.state === "cancelling" || view.payment?.giving_back }),
   ],
   paid: ({ view, local, words, act }) => [
     h("p", { key: "thanks", class: "thanks" }, h("strong", {}, words.say("paid.title")), " ", words.say("paid.body", { amount: words.money((view.receipt ?? view).total_minor) })),

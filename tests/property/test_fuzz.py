@@ -1,0 +1,47 @@
+"""Whatever reads foreign bytes raises its named problem or nothing, and says it without a control character."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks import fuzz
+from benchmarks.fuzz_targets import TARGETS, beginnings, one_input
+
+INSERTED = st.one_of(
+    st.binary(max_size=8),
+    st.sampled_from(
+        [b"\x1b[2J", b"\x00", b"\xff\xfe", b"[" * 2000, b"9" * 400, b"-1e400", b'"', b"}", b"\xed\xa0\x80"]
+    ),
+)
+
+
+@st.composite
+def changed(draw: st.DrawFn, target: str) -> bytes:
+    """A beginning with a few stretches cut out, doubled, or replaced."""
+    data = draw(st.sampled_from(beginnings(target)))
+    for _ in range(draw(st.integers(0, 4))):
+        start = draw(st.integers(0, len(data)))
+        stop = min(len(data), start + draw(st.integers(0, 40)))
+        data = data[:start] + draw(st.one_of(INSERTED, st.just(data[start:stop] * 2))) + data[stop:]
+    return data
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_whatever_comes_is_read_or_refused_in_words(target: str) -> None:
+    @settings(max_examples=150, deadline=None)
+    @given(st.one_of(changed(target), st.binary(max_size=300)))
+    def holds(data: bytes) -> None:
+        one_input(target, data)
+
+    holds()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_each_target_begins_with_something_it_reads(target: str) -> None:
+    TARGETS[target](beginnings(target)[0])
+
+
+def test_the_command_knows_every_target() -> None:
+    assert tuple(TARGETS) == fuzz.NAMES

@@ -133,7 +133,7 @@ def one_input(target: str, data: bytes) -> None:
     try:
         TARGETS[target](data)
     except Problem as problem:
-        said = str(problem).replace("\n", " ").replace("\t", " ")
+        said = str(problem).replace("\n", " ")
         assert said.isprintable(), said
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cart.core.catalog import Catalog
 from cart.core.enrolled import enrolled_faults
-from cart.core.problem import Problem
+from cart.core.problem import Problem, harmless
 from cart.core.promotions import Coupon, departments_of, promotion_faults, skus_of
 from cart.core.rcn_layouts import check_digit, layout_fault, overlapping
 
@@ -29,7 +29,7 @@ class RowProblem(NamedTuple):
         row = "" if self.row is None else f" {self.row}" if self.where == "line" else f" row {self.row}"
         name = f" ({self.sku})" if self.sku else ""
         field = f", {self.field}" if self.field else ""
-        return f"{self.where}{row}{name}{field}: {self.what}"
+        return harmless(f"{self.where}{row}{name}{field}: {self.what}")
 
 
 class CatalogError(Problem):

@@ -2,4 +2,15 @@
 
 
 class Problem(Exception):
-    """Bad input or bad use. Its text is one line that says what is wrong and what to do next; never a traceback."""
+    """Bad input or bad use. Its text is one line that says what is wrong and what to do next; never a traceback.
+
+    What it quotes of the input is escaped where a terminal or a log would act on it.
+    """
+
+    def __str__(self) -> str:
+        return harmless(super().__str__())
+
+
+def harmless(text: str) -> str:
+    """With everything escaped that isn't printed, but ends of lines."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)

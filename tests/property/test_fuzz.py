@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from benchmarks import fuzz
 from benchmarks.fuzz_targets import TARGETS, beginnings, one_input
+from cart.core.catalog_checks import RowProblem
+from cart.core.problem import Problem
 
 INSERTED = st.one_of(
     st.binary(max_size=8),
@@ -41,6 +43,14 @@ def test_whatever_comes_is_read_or_refused_in_words(target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_each_target_begins_with_something_it_reads(target: str) -> None:
     TARGETS[target](beginnings(target)[0])
+
+
+def test_what_a_problem_quotes_does_nothing_to_a_terminal() -> None:
+    assert str(Problem("no \x1b[2J, \x00 or \udc80 of\nÄrger")) == "no \\x1b[2J, \\x00 or \\udc80 of\nÄrger"
+    assert (
+        str(RowProblem("items", 3, "a\x1b]0;x\x07", "name", "is long"))
+        == "items row 3 (a\\x1b]0;x\\x07), name: is long"
+    )
 
 
 def test_the_command_knows_every_target() -> None:

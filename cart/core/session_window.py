@@ -184,11 +184,17 @@ def _waiting(desk: Desk, line: Line) -> Waiting:
     return Waiting(
         line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g, by_weight,
         asked_ns, tentative(desk, line), _otherwise(desk, line, mean_g),
-        desk.state.last_placed_ns > since_ns, _believed_in(desk, line), awaited_ns(desk, line),
+        desk.state.last_placed_ns > since_ns or _passed(desk, since_ns), _believed_in(desk, line), awaited_ns(desk, line),
         sum(p.units for p in line.pending if p.entry != "quantity") <= 1, repeated_ns is not None,
         repeated_ns is not None and any(li.opened_ns > repeated_ns for li in desk.state.basket.lines.values()),
         any(o.event.line_id == line.line_id and o.stage == "question" for o in desk.open_of("not_placed")),
     )  # fmt: skip
+
+
+def _passed(desk: Desk, since_ns: int) -> bool:
+    """Whether something has gone in since a scan of which nobody knows yet what it is, before what goes in now."""
+    steps = list(desk.state.open_steps.values())
+    return any(s.delta_g > 0.0 and s.began_ns > since_ns for s in steps[:-1])
 
 
 def _repeated_ns(line: Line) -> int | None:

@@ -48,14 +48,19 @@ def _units(desk: Desk, line: Line, weight_g: float) -> int:
 
 def _believable(desk: Desk, line: Line, open_: Open, weight_g: float, units: int) -> bool:
     if line.unit == "kg":
-        # It went in alone, says the shopper, who pays for all of the weight.
-        return open_.event.reason == NOT_ALONE and weight_g >= minimum_g(desk)
+        # It went in alone, says the shopper, who pays for all of the weight: not where other things still wait.
+        others = any(
+            li is not line and p.since_ns <= open_.raised_ns
+            for li in desk.state.basket.lines.values()
+            for p in li.pending
+        )
+        return open_.event.reason == NOT_ALONE and weight_g >= minimum_g(desk) and not others
     return word_allowed(desk, line, weight_g / units, units)
 
 
 def is_scanned_again(desk: Desk, item: Item, code: ScannedCode) -> bool:
     """Whether a scan shows once more what is asked about, and is no further unit. Does what follows from it."""
-    if item.unit == "kg" or code.weight_g is not None or code.price_minor is not None:
+    if code.weight_g is not None or code.price_minor is not None:
         return False
     line = next((li for li in desk.state.basket.lines.values() if li.sku == item.sku and li.pending), None)
     if line is None or line.expected_g is not None:
@@ -63,9 +68,10 @@ def is_scanned_again(desk: Desk, item: Item, code: ScannedCode) -> bool:
     scanned_ns = max(p.since_ns for p in line.pending)
     for open_ in desk.open_of("wrong_weight", "unscanned_item"):
         if open_.stage == "question" and open_.event.line_id in (None, line.line_id) and scanned_ns < open_.stage_ns:
-            believe(desk, open_, line)
-            tidy(desk)
-            reconcile(desk)
+            if line.unit != "kg":
+                believe(desk, open_, line)
+                tidy(desk)
+                reconcile(desk)
             return True
     return any(
         shown.line_id in (None, line.line_id)

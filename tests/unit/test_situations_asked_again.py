@@ -81,15 +81,31 @@ def test_read_twice_then_another_of_that_weight_is_the_other(shopper: Shopper) -
 
 
 def test_lifted_out_and_put_in_again_at_its_question_it_is_there(shopper: Shopper) -> None:
+    shopper.scan(30).put(700.0).wait(3.0).scan(4)
+    shopper.wait(30.0)
+    assert shopper.open == [("not_placed", "question")]
+    shopper.take(139.0).put(139.0).wait(1.0)
+    assert shopper.lines == {"S4": (1, "confirmed"), "S30": (1, "confirmed")}
+    assert shopper.line(30).weight_g == pytest.approx(561.0, abs=1.0)
+    assert shopper.open == []
+
+
+def test_who_insists_on_loose_goods_does_not_pay_for_what_may_lie_with_them(shopper: Shopper) -> None:
     shopper.scan(4)
     shopper.touch("produce", sku="S9")
     shopper.put(700.0).wait(12.0)
     shopper.touch("answer", intervention=shopper.question("wrong_weight").id, choice="insist")
-    shopper.wait(30.0)
-    assert shopper.open == [("not_placed", "question")]
-    shopper.take(139.0).put(139.0).wait(1.0)
-    assert shopper.lines == {"S4": (1, "confirmed"), "S9": (1, "confirmed")}
-    assert shopper.open == []
+    assert shopper.line(9).weight_g is None
+    assert ("wrong_weight", "staff") in shopper.open
+
+
+def test_loose_goods_scanned_again_as_asked_are_no_further_ones(shopper: Shopper) -> None:
+    shopper.scan(4)
+    shopper.touch("produce", sku="S9")
+    shopper.put(700.0).wait(11.0)
+    shopper.take(561.0).wait(1.0)
+    shopper.scan_text("4011").put(561.0).wait(1.0)
+    assert [line.sku for line in shopper.view.lines].count("S9") <= 1
 
 
 def test_two_movements_that_fit_nothing_are_not_two_things_by_their_sum(shopper: Shopper) -> None:

@@ -165,3 +165,11 @@ def test_what_lies_there_under_a_name_of_no_known_weight_is_what_is_shown(shoppe
     shopper.take(331.5).put(331.5).wait(1.0)
     assert shopper.lines == {"S30": (1, "pending"), "S3": (1, "confirmed")}
     assert shopper.line(3).proof == "shopper"
+
+
+def test_a_hand_that_swings_back_does_not_price_loose_goods(shopper: Shopper) -> None:
+    for _ in range(3):
+        shopper.scan(32).put(4000.0).wait(2.0)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(1.0).put(161.4, wait_s=0.45).take(35.7).wait(15.0)
+    assert shopper.line(9).weight_g == pytest.approx(125.7, abs=1.5)

@@ -31,6 +31,8 @@ CHOICES = 6
 BEAM = 32
 _SAME_PRICE_G = 4.0
 """Weights of one priced thing that differ by less cost the same, within the scale's permissible error."""
+_AT_ONCE_NS = 1_500_000_000
+"""A hand that lets go and swings back is seen as two steps; nobody takes a thing out again that soon."""
 _APART_NS = 15_000_000_000
 """Two movements of one thing follow each other within this time."""
 
@@ -112,7 +114,7 @@ def _choices(
     after = steps[index + 1] if index + 1 < len(steps) else None
     if after is not None and after.began_ns - step.rest_ns < _APART_NS and _one_movement(step, after, known):
         both = grouped((step, after))
-        look_for(search, both, ranged=False)
+        look_for(search, both, ranged=after.delta_g < 0.0)
         found += [e for e in both.ranked() if _settles(e)][:CHOICES]
     extra = sorted(extra_units(search, alone), key=lambda e: -e.score)[:CHOICES] if step.delta_g > 0.0 else []
     return [*found, *extra, *_left_open(step, waiting)]
@@ -126,8 +128,9 @@ def _settles(explanation: Explanation) -> bool:
 
 
 def _one_movement(step: Step, after: Step, known: set[int]) -> bool:
-    """Whether two steps may be of one thing. What was settled and then taken out is a removal, not a doubt."""
-    return after.delta_g > 0.0 or (step.step_id in known) == (after.step_id in known)
+    """Whether two steps may be of one thing. What was settled and taken out later is a removal, not a doubt."""
+    at_once = after.began_ns - step.rest_ns < _AT_ONCE_NS
+    return at_once or after.delta_g > 0.0 or (step.step_id in known) == (after.step_id in known)
 
 
 def _timed(waiting: Waiting, step: Step, scans_ns: tuple[int, ...]) -> Waiting:

@@ -126,11 +126,12 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
             w.step_id in group.ids and w.line_id != unknown.moves[0].key for w in search.window.waiting if w.step_id
         )
         others = len(search.window.waiting) > 1 or group.steps[0].began_ns < unknown.since_ns - TOUCHED_LATE_NS
-        if not alone and unknown.moves[0].priced and others:
+        twice = not alone and not _overshot(group.steps)
+        if twice and unknown.moves[0].priced and others:
             continue  # which of the movements were its own can't be told
         # What is asked about one thing is not taken for another of any weight without more ado.
         odds = movements + anothers * priors.PLACE_BELIEVED
-        _fit_ranged(group, unknown, _NOTHING, odds + (not alone) * priors.RANGED_TWICE)
+        _fit_ranged(group, unknown, _NOTHING, odds + twice * priors.RANGED_TWICE)
         if alone:
             for known in search.beside:
                 _fit_ranged(group, unknown, known, odds)
@@ -172,6 +173,14 @@ def _pause(step: Step, after: Step) -> float:
     """Log prior of the time between two movements of one thing."""
     pause_s = (after.began_ns - step.rest_ns) / 1e9
     return next((odds for until_s, odds in priors.PAUSES if pause_s <= until_s), priors.PAUSE_LONG)
+
+
+def _overshot(steps: tuple[Step, ...]) -> bool:
+    """Whether a second step takes back a part of the first at once: one movement, that the scale saw in two."""
+    if len(steps) != 2 or _pause(*steps) < 0.0:
+        return False
+    first, second = steps
+    return second.delta_g < 0.0 < first.delta_g + second.delta_g
 
 
 def _fit_ranged(group: Group, ranged: MoveSet, known: MoveSet, log_prior: float) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -138,7 +140,11 @@ def _celsius(config: Config) -> float | None:
 
 def _ask(settle_s: float) -> Prompt:
     def prompt(ask: Ask) -> None:
+        # Enter pressed while the last load was still read must not answer for this one.
+        with contextlib.suppress(termios.error, OSError):
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
         typer.prompt(f"{ask.text}; then press Enter", default="", show_default=False, prompt_suffix=" ")
+        typer.echo("  reading, hands off …", err=True)
         time.sleep(settle_s)
 
     return prompt

@@ -3,7 +3,7 @@
 Carts are the real link, outbox and flow control (cart/sync) with a ledger in memory; the store is a real `cart till`
 with SQLite. Every cart writes a ledger row and a new total every few seconds. Measured: how long a total takes from
 cart to a subscriber at the store, whether each cart's rows were all acknowledged and its last total arrived, processor
-time. A cart of the killed node waits for it; nothing moves it to another.
+time. Carts know every node's address, and begin with one of them by their name; those of a killed node go to another.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Ledger:
 class Cart:
     """One cart's side of the store."""
 
-    def __init__(self, number: int, port: int) -> None:
+    def __init__(self, number: int, ports: list[int]) -> None:
         self.cart_id = f"cart-{number}"
         self.ledger = Ledger(self.cart_id)
         self.told = ""
@@ -87,8 +87,8 @@ class Cart:
             ask=lambda nonce: self._link.ask_ledger(CHAIN, nonce),
         )  # fmt: skip
         self._link = StoreLink(
-            BrokerTable(host="127.0.0.1", port=port), self.cart_id, STORE, self._hear, self._outbox.link_changed,
-            on_ack=self._acked,
+            BrokerTable(host="127.0.0.1", port=ports[0], others=tuple(f"127.0.0.1:{port}" for port in ports[1:])),
+            self.cart_id, STORE, self._hear, self._outbox.link_changed, on_ack=self._acked,
         )  # fmt: skip
         session = Session(
             cart_id=self.cart_id, store_id=STORE, catalog=catalog(), policy=Policy(), languages=["en"],
@@ -124,7 +124,7 @@ class Cart:
 async def work(first: int, count: int, ports: list[int], seconds: float) -> None:
     """One process's carts; says what became of them as JSON."""
     began_s = time.process_time()
-    carts = [Cart(number, ports[number % len(ports)]) for number in range(first, first + count)]
+    carts = [Cart(number, ports) for number in range(first, first + count)]
     until_s = time.monotonic() + seconds
     await asyncio.gather(*(cart.live(until_s) for cart in carts))
     said = [[cart.cart_id, len(cart.ledger.rows), cart.ledger.acknowledged, cart.told] for cart in carts]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -15,6 +15,11 @@ from cart.core.problem import Problem
 from cart.core.settings import Policy, ScaleSettings
 
 DEFAULT_PATH = Path("/etc/cart/cart.toml")
+
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+Node = Annotated[str, msgspec.Meta(pattern=r"^([^\s:\[\]/]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?$")]
+"""HOST or HOST:PORT; an IPv6 address in brackets."""
 
 
 class ConfigError(Problem):
@@ -97,10 +102,13 @@ class PowerTable(Strict, frozen=True, kw_only=True):
 
 
 class BrokerTable(Strict, frozen=True, kw_only=True):
-    """[broker]: empty `host` means a cart without a store. Keys are files, never values."""
+    """[broker]: empty `host` means a cart without a store. Keys are files, never values. `others`: further nodes of the
+    same cluster, to which a cart turns when the one that it speaks to is gone.
+    """
 
     host: str = ""
-    port: int = 1883
+    port: Port = 1883
+    others: tuple[Node, ...] = ()
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
     ca_file: str = ""
     cert_file: str = ""

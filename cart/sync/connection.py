@@ -15,6 +15,7 @@ import random
 import socket
 import ssl
 import threading
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
@@ -55,11 +56,25 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str
     port: int = 1883
+    others: tuple[str, ...] = ()
+    """Further nodes of the same cluster, HOST or HOST:PORT."""
     protocol: Protocol = "auto"
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
     keepalive_s: int = 15
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of every node."""
+        return [(self.host, self.port), *(_address(node, self.port) for node in self.others)]
+
+
+def _address(node: str, usual_port: int) -> tuple[str, int]:
+    """`broker-2`, `broker-2:8883`, `[2001:db8::1]:8883`."""
+    host, colon, port = node.rpartition(":")
+    named = bool(colon) and port.isdigit() and (":" not in host or host.startswith("["))
+    return (host.strip("[]"), int(port)) if named else (node.strip("[]"), usual_port)
 
 
 class Inbound(msgspec.Struct, frozen=True):
@@ -112,6 +127,9 @@ class Connection:
         """
         self._broker = broker
         self._client_id = client_id
+        self._addresses = broker.addresses
+        # By its name, so that carts spread over a cluster's nodes.
+        self._at = zlib.crc32(client_id.encode()) % len(self._addresses)
         self._subscriptions = subscriptions
         self._group = group
         self._shared = shared
@@ -132,6 +150,11 @@ class Connection:
         self.linked = False
         self._said_down = False
         self.dropped = 0
+
+    @property
+    def address(self) -> str:
+        """The node that is spoken to, or tried next: HOST:PORT."""
+        return "{}:{}".format(*self._addresses[self._at])
 
     @property
     def protocol(self) -> str:
@@ -195,24 +218,30 @@ class Connection:
         return False
 
     def _run(self) -> None:
-        pause_s = BACKOFF_MIN_S
+        pause_s, untried = BACKOFF_MIN_S, len(self._addresses)
         while not self._stop.is_set():
             was_up, why = self._one_connection()
-            self._loop_call(self._link_is_down, why)
+            self._loop_call(self._link_is_down, f"{self.address}: {why}")
             if was_up:
-                pause_s = BACKOFF_MIN_S
+                pause_s, untried = BACKOFF_MIN_S, len(self._addresses)
+            self._at = (self._at + 1) % len(self._addresses)
+            untried -= 1
             # Jitter needs no secrecy; it spreads carts that lost the same broker at the same moment.
-            self._stop.wait(pause_s * random.uniform(0.5, 1.0))  # noqa: S311
-            pause_s = min(BACKOFF_MAX_S, pause_s * 2.0)
+            jitter = random.uniform(0.5, 1.0)  # noqa: S311
+            if untried > 0:
+                self._stop.wait(BACKOFF_MIN_S * jitter)  # another node may well be there
+                continue
+            self._stop.wait(pause_s * jitter)
+            pause_s, untried = min(BACKOFF_MAX_S, pause_s * 2.0), len(self._addresses)
 
     def _one_connection(self) -> tuple[bool, str]:
         """Connect, serve until it is lost. Answers whether it came up, and why it ended."""
         line = _Line()
         try:
             client = self._make_client(line)
-            client.connect(self._broker.host, self._broker.port, self._broker.keepalive_s)
-        except (OSError, ValueError, ssl.SSLError) as error:
-            return False, f"{self._broker.host}:{self._broker.port}: {error}"
+            client.connect(*self._addresses[self._at], self._broker.keepalive_s)
+        except (OSError, ValueError, OverflowError, ssl.SSLError) as error:
+            return False, str(error)
         client.loop_start()
         try:
             up = self._wait(line.answered, line) and not line.refused
@@ -376,7 +405,7 @@ class Connection:
         if was_up:
             self._on_link(False, why)
         elif not self._said_down:
-            log.warning("no broker answers at %s:%d (%s); it is tried again", self._broker.host, self._broker.port, why)
+            log.warning("no broker answers (%s); it is tried again", why)
         self._said_down = True
 
     def _loop_call(self, function: Callable[[Any], None], value: Any) -> None:

@@ -56,6 +56,8 @@ class BrokerSettings(Protocol):
     @property
     def port(self) -> int: ...
     @property
+    def others(self) -> tuple[str, ...]: ...
+    @property
     def protocol(self) -> Any: ...
     @property
     def ca_file(self) -> str: ...
@@ -117,8 +119,9 @@ class StoreLink:
         death = StatusMessage(cart_id=cart_id, online=False, reason="lost")
         self._connection = Connection(
             Broker(
-                host=broker.host, port=broker.port, protocol=broker.protocol, ca_file=broker.ca_file,
-                cert_file=broker.cert_file, key_file=broker.key_file, keepalive_s=broker.keepalive_s,
+                host=broker.host, port=broker.port, others=broker.others, protocol=broker.protocol,
+                ca_file=broker.ca_file, cert_file=broker.cert_file, key_file=broker.key_file,
+                keepalive_s=broker.keepalive_s,
             ),
             f"cart-{store_id}-{cart_id}",
             subscriptions=[self._address.everything_down, self._catalogue_topic],

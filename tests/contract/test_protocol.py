@@ -53,7 +53,8 @@ def test_a_cart_is_subscribed_to_its_own_topics_only() -> None:
         raise AssertionError
 
     class Table:
-        host, port, protocol, ca_file, cert_file, key_file, keepalive_s = "127.0.0.1", 1, "auto", "", "", "", 15
+        host, port, others, protocol, ca_file, cert_file, key_file = "127.0.0.1", 1, (), "auto", "", "", ""
+        keepalive_s = 15
 
     link = StoreLink(Table(), "cart-1", "store-1", hear, lambda _: None)
     assert link._connection._subscriptions == ["store/store-1/cart/cart-1/down/#", "store/store-1/catalogue/current"]

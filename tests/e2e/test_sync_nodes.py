@@ -1,0 +1,91 @@
+"""A cluster of brokers: a client that loses its node is at another one at once, and no name of a node is misread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cart.bench.broker import find_mosquitto
+from cart.config import ConfigError, parse_config
+from cart.sync.connection import Broker, Connection
+from tests.conftest import BrokerProcess
+from tests.e2e.small_cart import play, until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.broker]
+
+CONFIG = '[cart]\nid = "cart-1"\n[store]\nid = "store-1"\n[scale]\ncounts_per_gram = 20.0\ntare_counts = 0\n[broker]\n'
+
+
+@pytest.fixture
+def two(broker: BrokerProcess, tmp_path: Path) -> Iterator[tuple[BrokerProcess, BrokerProcess]]:
+    executable = find_mosquitto()
+    assert executable is not None
+    folder = tmp_path / "other"
+    folder.mkdir()
+    other = BrokerProcess(executable, folder)
+    other.start()
+    yield broker, other
+    other.kill()
+
+
+def test_who_loses_its_node_is_at_the_other_one_at_once(two: tuple[BrokerProcess, BrokerProcess]) -> None:
+    by_address = {f"127.0.0.1:{node.port}": node for node in two}
+
+    async def scene() -> None:
+        said: list[tuple[bool, str]] = []
+        client = Connection(
+            Broker(host="127.0.0.1", port=two[0].port, others=(f"127.0.0.1:{two[1].port}",)), "cart-1",
+            subscriptions=["a/#"], on_message=lambda _: None, on_link=lambda up, why: said.append((up, why)),
+        )  # fmt: skip
+        client.start()
+        await until(lambda: client.linked)
+        first = client.address
+        await asyncio.to_thread(by_address[first].kill)
+        await until(lambda: client.linked and client.address != first, 3.0)
+        assert [up for up, _ in said] == [True, False, True]
+        assert said[1][1].startswith(first)
+        second = client.address
+        await asyncio.to_thread(by_address[first].start)
+        await asyncio.to_thread(by_address[second].kill)
+        await until(lambda: client.linked and client.address == first, 3.0)
+        await client.stop()
+
+    play(scene())
+
+
+def test_clients_begin_with_one_node_each_by_their_names() -> None:
+    broker = Broker(host="n0", others=("n1", "n2:8883"))
+    begun = [
+        Connection(
+            broker, f"cart-store-1-cart-{number}", subscriptions=[], on_message=lambda _: None,
+            on_link=lambda _up, _why: None,
+        ).address
+        for number in range(300)
+    ]  # fmt: skip
+    shares = [begun.count(node) for node in ("n0:1883", "n1:1883", "n2:8883")]
+    assert sum(shares) == 300
+    assert min(shares) > 70
+
+
+@pytest.mark.parametrize(
+    ("node", "means"),
+    [
+        ("broker-2", ("broker-2", 8883)),
+        ("broker-2:1883", ("broker-2", 1883)),
+        ("10.0.0.7:1", ("10.0.0.7", 1)),
+        ("[2001:db8::7]", ("2001:db8::7", 8883)),
+        ("[2001:db8::7]:1883", ("2001:db8::7", 1883)),
+    ],
+)
+def test_a_node_is_a_host_with_or_without_a_port(node: str, means: tuple[str, int]) -> None:
+    table = parse_config(f'{CONFIG}host = "n"\nport = 8883\nothers = ["{node}"]\n', source="cart.toml").broker
+    assert Broker(host=table.host, port=table.port, others=table.others).addresses == [("n", 8883), means]
+
+
+@pytest.mark.parametrize("wrong", ['others = ["a b"]', 'others = "n1"', 'others = ["mqtt://n1"]', "port = 70000"])
+def test_a_node_that_is_none_is_said(wrong: str) -> None:
+    with pytest.raises(ConfigError, match="broker"):
+        parse_config(f'{CONFIG}host = "n"\n{wrong}\n', source="cart.toml")

@@ -13,6 +13,7 @@ import msgspec
 import typer
 import uvicorn
 
+from cart.commands import till_refund
 from cart.core.catalog import Catalog
 from cart.core.catalog_reading import read_catalog_json
 from cart.core.problem import Problem
@@ -21,23 +22,32 @@ from cart.sync.connection import Broker
 from cart.sync.messages import BadMessage
 from cart.sync.signatures import Signs, opened
 from cart.till.database import Database, TillProblem
+from cart.till.login import CREDENTIAL, Login
 from cart.till.provider import Provider
+from cart.till.secret_files import credential, read_secret
 from cart.till.service import Till
 from cart.till.simulated import MODES, SimulatedAcquirer
 from cart.till.web import create_app
 
 log = logging.getLogger(__name__)
 
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
 BACKOFF_MIN_S: Final = 1.0
 BACKOFF_MAX_S: Final = 30.0
 """Between looks for a database that was lost."""
+
+
+app = typer.Typer(invoke_without_command=True)
 
 
 class TillUse(Problem):
     """An option that can't be used."""
 
 
+@app.callback()
 def run(
+    ctx: typer.Context,
     *,
     broker: Annotated[str, typer.Option(help="The broker, as HOST:PORT.", metavar="HOST:PORT")] = "127.0.0.1:1883",
     mqtt: Annotated[str, typer.Option(help="MQTT version: auto, 5 or 3.1.1.")] = "auto",
@@ -45,7 +55,24 @@ def run(
         Path | None, typer.Option(help="The catalogue to publish (catalog.json).", metavar="FILE")
     ] = None,
     store: Annotated[str, typer.Option(help="The store's id, as in the carts' [store] id.")] = "store-1",
-    port: Annotated[int, typer.Option(help="Port of the staff's page on 127.0.0.1.")] = 8090,
+    port: Annotated[int, typer.Option(help="Port of the staff's page.")] = 8090,
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Where the staff's page is: this machine's name or address as staff type it.", metavar="NAME"
+        ),
+    ] = "127.0.0.1",
+    page_password: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the page's password; without it systemd's credential till-password. Needed off loopback.",
+            metavar="FILE",
+        ),
+    ] = None,
+    page_cert: Annotated[
+        str, typer.Option(help="TLS of the page: its certificate. Needed off loopback.", metavar="FILE")
+    ] = "",
+    page_key: Annotated[str, typer.Option(help="TLS of the page: its key.", metavar="FILE")] = "",
     data: Annotated[Path, typer.Option(help="Folder of the till's ledger.", metavar="FOLDER")] = Path("till-data"),
     database: Annotated[
         str,
@@ -81,6 +108,9 @@ def run(
     verbose: Annotated[bool, typer.Option(help="Say more.")] = False,
 ) -> None:
     """The store's side: publishes the catalogue, answers payment, acknowledges ledgers, shows the carts."""
+    if ctx.invoked_subcommand is not None:
+        return
+    page = _page(host, port, page_password, _there(page_cert), _there(page_key))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(message)s")
     for handler in logging.getLogger().handlers:
         handler.addFilter(no_card_numbers)
@@ -104,7 +134,45 @@ def run(
             sealed_catalog=sealed,
         )  # fmt: skip
 
-    asyncio.run(_serve_on(rows, make, port))
+    asyncio.run(_serve_on(rows, make, page))
+
+
+app.command("refund")(till_refund.run)
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Where the staff's page is served, and behind what."""
+
+    host: str
+    port: int
+    password: str = ""
+    cert: str = ""
+    key: str = ""
+
+    @property
+    def url(self) -> str:
+        """As staff type it."""
+        return f"{'https' if self.cert else 'http'}://{self.host}:{self.port}/"
+
+
+def _page(host: str, port: int, password: Path | None, cert: str, key: str) -> Page:
+    """Raises TillUse for a page that anybody on the network could read or decide on."""
+    found = password or credential(CREDENTIAL)
+    secret = read_secret(found) if found is not None else ""
+    Login(secret)
+    if host not in LOOPBACK:
+        if host in {"0.0.0.0", "::", "*", ""}:  # noqa: S104  # it is refused
+            raise TillUse(f"--host {host!r}: name the one address that staff type; the page answers to no other")
+        if not secret:
+            raise TillUse(
+                f"--host {host}: anybody on that network could decide as staff; give --page-password FILE, or "
+                f"systemd's credential {CREDENTIAL}"
+            )
+        if not cert or not key:
+            raise TillUse(
+                f"--host {host}: the password would cross the network readable; give --page-cert and --page-key"
+            )
+    return Page(host, port, secret, cert, key)
 
 
 class Store:
@@ -130,7 +198,7 @@ class Store:
         return database
 
 
-async def _serve_on(store: Store, make: Callable[[], Till], port: int) -> None:
+async def _serve_on(store: Store, make: Callable[[], Till], page: Page) -> None:
     """Serve; where the database is lost, begin anew once it is back: what was in memory may be no longer true."""
     pause_s = BACKOFF_MIN_S
     first = True
@@ -144,7 +212,7 @@ async def _serve_on(store: Store, make: Callable[[], Till], port: int) -> None:
             pause_s = min(BACKOFF_MAX_S, pause_s * 2.0)
         else:
             first, pause_s = False, BACKOFF_MIN_S
-            await _serve(till, port, store.lost)
+            await _serve(till, page, store.lost)
             if not store.lost.is_set():
                 return
             log.error("the store's database is lost; the till waits for it, and other tills go on")
@@ -152,20 +220,21 @@ async def _serve_on(store: Store, make: Callable[[], Till], port: int) -> None:
         await asyncio.sleep(pause_s)
 
 
-async def _serve(till: Till, port: int, lost: asyncio.Event) -> None:
+async def _serve(till: Till, page: Page, lost: asyncio.Event) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(till), host="127.0.0.1", port=port, log_level="warning", lifespan="off",
-            timeout_graceful_shutdown=2,
+            create_app(till, login=Login(page.password), host=page.host), host=page.host, port=page.port,
+            log_level="warning", lifespan="off", timeout_graceful_shutdown=2, ssl_certfile=page.cert or None,
+            ssl_keyfile=page.key or None,
         )
     )  # fmt: skip
     till.start()
-    typer.echo(f"till of {till.store_id}: broker {till.broker.host}:{till.broker.port}, page http://127.0.0.1:{port}/")
+    typer.echo(f"till of {till.store_id}: broker {till.broker.host}:{till.broker.port}, page {page.url}")
     watching = asyncio.get_running_loop().create_task(_end_when(lost, server))
     try:
         await server.serve()
     except SystemExit:
-        raise TillUse(f"port {port} is taken; choose another one with --port") from None
+        raise TillUse(f"port {page.port} is taken; choose another one with --port") from None
     finally:
         watching.cancel()
         await till.stop()

@@ -27,7 +27,7 @@ from cart.sync.topics import Address, Channel, address, catalogue_topic, every_c
 from cart.till.board import Board
 from cart.till.catalog_desk import CatalogDesk
 from cart.till.database import Database
-from cart.till.ledger import FAILURES, TillLedger, TillProblem
+from cart.till.ledger import FAILURES, AttemptRow, TillLedger, TillProblem
 from cart.till.ledger_desk import LedgerDesk
 from cart.till.members import BEAT_S, Members
 from cart.till.payment_desk import PaymentDesk
@@ -177,6 +177,18 @@ class Till:
         if not self._say(cart_id, "down/command", command):
             raise TillProblem("the broker is not reachable; check it, then decide again")
         return command
+
+    def give_back(self, attempt_id: str, reason: str, amount_minor: int | None, refund_id: str = "") -> AttemptRow:
+        """Staff gives back what an attempt paid, all that is left of it, or a part. Raises TillProblem."""
+        row = self.ledger.attempt(attempt_id)
+        untouched = row is None or row.refunded_minor == 0
+        if untouched and (amount_minor is None or (row is not None and amount_minor == row.taken_minor)):
+            return self.payments.refund(attempt_id, reason)
+        if row is None:
+            raise TillProblem("nothing is held for this attempt; look at its state on the staff's page")
+        left_minor = row.taken_minor - row.refunded_minor
+        self.refunds.give_back(attempt_id, left_minor if amount_minor is None else amount_minor, reason, refund_id)
+        return self.ledger.attempt(attempt_id) or row
 
     def _publish(self) -> None:
         """Put the catalogue out, and learn what carts know of weights; only the leader's is heard."""

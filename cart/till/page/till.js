@@ -39,8 +39,14 @@ function minorOf(typed) {
   return Number.isFinite(value) ? Math.round(value * 10 ** digits) : NaN;
 }
 
+function typed(minor) {
+  const digits = new Intl.NumberFormat(undefined, { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
+  return (minor / 10 ** digits).toFixed(digits);
+}
+
 let hide;
 function say(text) {
+  ($("give-back").open ? $("give-back") : document.body).append($("said")); // nothing behind an open dialogue can be read
   $("said").textContent = text;
   $("said").hidden = false;
   clearTimeout(hide);
@@ -53,6 +59,7 @@ async function send(path, body, done) {
       method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
     });
     const answer = await reply.json();
+    if (reply.status === 401 && path !== "login") return askPassword();
     say(reply.ok ? done : answer.error);
     return reply.ok;
   } catch {
@@ -160,17 +167,20 @@ function drawWeight(row) {
 function draw(state) {
   currency = state.currency;
   $("store").textContent = state.store_id;
-  $("link").textContent = state.linked ? "connected to the broker" : "the broker is not reachable";
+  const several = state.tills > 1 ? `, ${state.tills} tills at work` : "";
+  $("link").textContent = state.linked ? `connected to the broker${several}` : "the broker is not reachable";
   $("link").className = state.linked ? "good" : "bad";
   if (state.carts.length) $("carts").replaceChildren(...state.carts.map(drawCart));
   drawModes(state);
   $("no-attempts").hidden = state.attempts.length > 0;
   $("attempts").replaceChildren(...state.attempts.map((row) => {
     const [text, look] = STATUS[row.status];
-    const line = element("li", `${row.cart_id} · ${money(row.amount_minor, row.currency)} · `);
+    const line = element("li", `${row.cart_id} · ${row.method} · ${money(row.captured_minor || row.amount_minor, row.currency)} · `);
     line.append(element("span", text, look));
+    if (row.basket_minor) line.append(element("span", ` · a part of ${money(row.basket_minor, row.currency)}`, "quiet"));
+    if (row.refunded_minor) line.append(` · ${money(row.refunded_minor, row.currency)} given back`);
     if (row.status === "at_till") line.append(` · ${row.code}`);
-    if (row.status === "approved" && !row.withdrawn) line.append(" ", refundButton(row));
+    if (row.status === "approved" && !row.withdrawn && row.refunded_minor < (row.captured_minor || row.amount_minor)) line.append(" ", refundButton(row));
     if (row.status === "voided" && row.reason) line.append(` · ${row.reason}`);
     return line;
   }));
@@ -183,13 +193,26 @@ function draw(state) {
 }
 
 function refundButton(row) {
-  const button = element("button", "Give back…");
-  button.addEventListener("click", () => {
-    const reason = window.prompt(`Give back ${money(row.amount_minor, row.currency)}: why?`);
-    if (reason) send("refund", { attempt_id: row.attempt_id, reason }, row.method === "till" ? "Booked; hand the money over." : "Given back; the cart hears of it.");
-  });
-  return button;
+  return button("Give back…", () => {
+    const left = (row.captured_minor || row.amount_minor) - row.refunded_minor;
+    refund = { attempt_id: row.attempt_id, refund_id: crypto.getRandomValues(new Uint32Array(4)).join("-"), left, byHand: row.method === "till" };
+    $("give-back-what").textContent = `${row.cart_id}, attempt ${row.attempt_id}: ${money(left, row.currency)} can be given back.`;
+    $("give-back-amount").value = typed(left);
+    $("give-back-reason").value = "";
+    $("give-back").showModal();
+    $("give-back-reason").focus();
+  }, "plain small");
 }
+
+let refund; // what the open dialogue is about; its id makes a second press of the button the same refund
+$("give-back-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const amount = minorOf($("give-back-amount").value);
+  if (!(amount > 0 && amount <= refund.left)) return say(`Type an amount up to ${money(refund.left)}.`);
+  const body = { attempt_id: refund.attempt_id, refund_id: refund.refund_id, amount_minor: amount, reason: $("give-back-reason").value };
+  if (await send("refund", body, refund.byHand ? "Booked; hand the money over." : "Given back; the cart hears of it.")) $("give-back").close();
+});
+$("give-back-leave").addEventListener("click", () => $("give-back").close());
 
 $("code-form").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -203,9 +226,49 @@ $("release").addEventListener("click", async () => {
   if (await send("release", { code: $("code").value }, "Given back; it can be paid on the cart.")) $("code-form").reset();
 });
 
-const events = new EventSource("/api/v1/events");
-events.onmessage = (event) => draw(JSON.parse(event.data));
-events.onerror = () => {
-  $("link").textContent = "the till doesn't answer";
-  $("link").className = "bad";
-};
+let events;
+function watch() {
+  events?.close();
+  events = new EventSource("/api/v1/events");
+  events.onmessage = (event) => draw(JSON.parse(event.data));
+  events.onerror = () => {
+    $("link").textContent = "the till doesn't answer";
+    $("link").className = "bad";
+    if (events.readyState === EventSource.CLOSED) setTimeout(enter, 2000); // refused: logged out, or another answer than a stream
+  };
+}
+
+function askPassword() {
+  events?.close();
+  document.querySelector("main").hidden = true;
+  $("logout").hidden = true;
+  $("link").textContent = "";
+  $("login").hidden = false;
+  $("password").focus();
+  return false;
+}
+
+async function enter() {
+  const reply = await fetch("/api/v1/state").catch(() => null);
+  if (reply === null) return setTimeout(enter, 2000);
+  if (reply.status === 401) return askPassword();
+  $("login").hidden = true;
+  document.querySelector("main").hidden = false;
+  const state = await reply.json();
+  $("logout").hidden = !state.password;
+  draw(state);
+  watch();
+}
+
+$("login").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (await send("login", { password: $("password").value }, "Welcome.")) {
+    $("password").value = "";
+    enter();
+  }
+});
+$("logout").addEventListener("click", async () => {
+  await fetch("/api/v1/logout", { method: "POST", headers: { "content-type": "application/json" }, body: "{}" });
+  askPassword();
+});
+enter();

@@ -193,8 +193,8 @@ class CalibrationProcedure:
             )
         if change < 0:
             raise CalibrationRefused(
-                "the reading falls under load; swap the cell's two signal wires (A+ and A−), or take off what was still "
-                "on at the first reading, and begin anew after Ctrl-C"
+                "the reading falls under load; swap the cell's two signal wires (A+ and A−), or take off what was "
+                "still on at the first reading, and begin anew after Ctrl-C"
             )
         per_gram = change / self._span_g
         _check_steady(span, per_gram, self._e_g)

@@ -24,6 +24,11 @@ def whole_grams(weight_g: float) -> int:
     return max(0, int(weight_g + 0.5))
 
 
+def in_intervals(weight_g: float, interval_g: int) -> float:
+    """The weight as a scale of this interval shows it: halves up, never below zero."""
+    return float(interval_g * max(0, int(weight_g / interval_g + 0.5)))
+
+
 def weighed_price(price_per_kg_minor: int, weight_g: int) -> int:
     """The price of a weight in whole grams."""
     return half_up(price_per_kg_minor * weight_g, 1000)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from cart.core.basket import Line
 from cart.core.catalog import Catalog, CatalogIndex, Item
 from cart.core.effects import Effect, Indicate, Record
 from cart.core.interventions import OPEN_MAX, TABLE, Open, changed, cleared
@@ -27,6 +28,7 @@ from cart.core.observations import Look
 from cart.core.payment import Payments
 from cart.core.pricing import PricedBasket, PricingLine, price_basket
 from cart.core.reconciliation import Decision
+from cart.core.rounding import in_intervals
 from cart.core.session_state import TripState
 from cart.core.settings import Policy, ScaleSettings
 from cart.core.weighing.events import LiveWeight
@@ -216,6 +218,14 @@ class Desk:
             self._priced = (key, price_basket(self.pricing_lines(), self.index, coupons=frozenset(self.state.coupons)))
         return self._priced[1]
 
+    def priced_g(self, line: Line) -> float | None:
+        """The net weight that a line sold by weight costs by: its code's, or the scale's as it is shown."""
+        weight_g = line.priced_g
+        interval_g = self.policy.price_interval_g
+        if weight_g is None or interval_g == 1 or line.unit != "kg" or line.expected_g is not None:
+            return weight_g  # whole grams are made where the price is
+        return in_intervals(weight_g, interval_g)
+
     def pricing_lines(self) -> list[PricingLine]:
         """The basket as pricing sees it, in the order of its lines."""
         return [
@@ -225,7 +235,7 @@ class Desk:
                 units=line.units,
                 unit=line.unit,
                 unit_price_minor=line.unit_price_minor,
-                weight_g=line.priced_g,
+                weight_g=self.priced_g(line),
                 code_price_minor=line.code_price_minor,
             )
             for line in self.state.basket.lines.values()

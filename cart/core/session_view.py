@@ -77,7 +77,7 @@ def _line(desk: Desk, line: Line, priced: PricedBasket) -> LineView:
         placed=line.placed_units,
         unit=line.unit,
         unit_price_minor=line.unit_price_minor,
-        weight_g=line.priced_g if line.unit == "kg" else line.weight_g,
+        weight_g=desk.priced_g(line) if line.unit == "kg" else line.weight_g,
         price_minor=price.price_minor,
         savings_minor=price.savings_minor,
         deposit_minor=price.deposit_minor,
@@ -123,7 +123,7 @@ def _produce(desk: Desk, priced: PricedBasket) -> ProduceView | None:
             sku=line.sku,
             name=line.name,
             unit_price_minor=line.unit_price_minor,
-            net_g=line.weight_g if settled else _net_g(desk),
+            net_g=desk.priced_g(line) if settled else _net_g(desk),
             stable=desk.live.stable,
             price_minor=priced.lines[line.line_id].price_minor if settled else None,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 
@@ -58,5 +60,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Cost of accusing an honest shopper, in the same unit as `miss_cost`."""
     miss_cost: float = 1.0
     """Cost of missing a loss."""
-    verification_interval_e_g: float = 5.0
-    """Scale interval e (OIML R 76-1, 2.4.2); no price below 20 e."""
+    verification_interval_e_g: Annotated[float, msgspec.Meta(gt=0)] = 5.0
+    """Verification scale interval e; no price below 20 e."""
+    price_interval_g: Annotated[int, msgspec.Meta(ge=1)] = 1
+    """Loose goods are shown and priced in steps of so much; what is to be verified shows steps of e."""

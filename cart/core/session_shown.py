@@ -41,10 +41,35 @@ def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
         host = _host(desk, line, weight_g)
         _believe(desk, line, weight_g, host)
         return
+    _shown_right(desk, steps, weight_g)
+
+
+def _shown_right(desk: Desk, steps: list[OpenStep], weight_g: float) -> None:
+    """Asked why a movement weighed other than the scanned thing, the shopper shows that thing, and it weighs as it
+    should: then it is in, and the rest of that movement is something else, put in with it or taken out for it.
+    """
+    for open_ in desk.open_of("wrong_weight"):
+        line = desk.state.basket.lines.get(open_.event.line_id or 0)
+        asked = open_.stage == "question" and open_.stage_ns <= steps[1].began_ns
+        step = desk.state.open_steps.get(open_.event.step_ids[-1])
+        if line is None or not line.pending or line.unit == "kg" or not asked or step is None:
+            continue
+        rest_g = step.delta_g - weight_g
+        if not _weighs_like(desk, line, weight_g) or abs(rest_g) <= _FITS_SIGMAS * math.hypot(step.sigma_g, _SPREAD_G):
+            continue
+        desk.emit(
+            StepExplained(
+                step_ids=(step.step_id,), won=f"revised: {line.name} was one of several things, as the shopper shows",
+                margin=99.0, considered=(), open_g=round(rest_g, 3),
+            )
+        )  # fmt: skip
+        confirm(desk, line.line_id, 1, round(weight_g, 2), "weighed", (steps[1].step_id,), steps[1].sigma_g)
+        desk.clear(open_)
+        return
 
 
 def shown_as_another(desk: Desk, won: Explanation) -> None:
-    """What comes back at a plain `not_placed` is the thing that was asked for, if nothing speaks for the name under which
+    """What comes back at a plain `not_placed` is the thing that was asked for, if nothing speaks for the name by which
     it was believed to lie there: that one's own weight is unknown, or other. Its unit then waits again.
     """
     back = [m for m in won.moves if m.kind == "return"]

@@ -7,6 +7,7 @@ import math
 from cart.core.interventions import Open
 from cart.core.ledger import Hypothesis, StepExplained, WeightStepSeen
 from cart.core.reconciliation import Decision, Explanation
+from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_bags import bag_came_after
 from cart.core.session_desk import Desk
 from cart.core.session_looks import candidates as seen_candidates
@@ -171,7 +172,7 @@ def settle_told(desk: Desk, told: Explanation, how: str) -> None:
 def _ask(desk: Desk, explanation: Explanation, decision: Decision) -> None:
     """Raise the question that goes with an open step."""
     kind = explanation.open_kind
-    if kind is None:
+    if kind is None or _another_alone(desk, explanation):
         return
     step_id = explanation.step_ids[-1]
     line = desk.state.basket.lines.get(explanation.line_id) if explanation.line_id is not None else None
@@ -201,6 +202,13 @@ def _ask(desk: Desk, explanation: Explanation, decision: Decision) -> None:
         delta_g=round(explanation.open_g, 1),
         reason=explanation.reason,
         step_ids=(step_id,),
+    )
+
+
+def _another_alone(desk: Desk, explanation: Explanation) -> bool:
+    """Of several loose goods one is asked to be put in alone: who obeys two such questions at once answers neither."""
+    return explanation.reason == NOT_ALONE and any(
+        o.event.reason == NOT_ALONE and o.event.line_id != explanation.line_id for o in desk.open_of("wrong_weight")
     )
 
 

@@ -159,7 +159,7 @@ def test_two_of_unknown_weight_are_shown_beside_loose_goods_that_keep_their_pric
 
 
 def test_what_lies_there_under_a_name_of_no_known_weight_is_what_is_shown(shopper: Shopper) -> None:
-    """Something of unknown weight was scanned and left on the shelf; the next thing, badly catalogued, took its name."""
+    """A thing of unknown weight was scanned and left on the shelf; the next, badly catalogued, took its name."""
     shopper.scan(30).wait(3.0).put(331.5).wait(2.0).scan(3).wait(27.0)
     assert ("not_placed", "question") in shopper.open
     shopper.take(331.5).put(331.5).wait(1.0)
@@ -173,3 +173,36 @@ def test_a_hand_that_swings_back_does_not_price_loose_goods(shopper: Shopper) ->
     shopper.touch("produce", sku="S9")
     shopper.wait(1.0).put(161.4, wait_s=0.45).take(35.7).wait(15.0)
     assert shopper.line(9).weight_g == pytest.approx(125.7, abs=1.5)
+
+
+def test_what_is_shown_weighs_right_so_something_else_was_taken_out_for_it(shopper: Shopper) -> None:
+    """A swap was taken for a wrong weight; the scanned thing is lifted out, and weighs as the catalogue says."""
+    for number, mass_g in ((2, 250.4), (3, 500.3), (4, 138.8), (8, 701.0), (12, 331.0)):
+        shopper.scan(number).put(mass_g).wait(1.0)
+    shopper.scan(1).put(1034.0 - 331.0).wait(1.0)
+    asked = shopper.view.interventions[0]
+    shopper.touch("answer", intervention=asked.id, choice="none_of_these")
+    shopper.take(1034.0).put(1034.0).wait(12.0)
+    assert shopper.lines["S1"] == (1, "confirmed")
+    assert shopper.line(1).proof == "weighed"
+    assert "S12" not in shopper.lines
+
+
+def test_of_two_loose_goods_one_is_asked_to_be_put_in_alone(shopper: Shopper) -> None:
+    loose = msgspec.structs.replace(RANGE, items=(*RANGE.items, item(40, None, None, unit="kg", plu="4012")))
+    buyer = Shopper(loose).started()
+    buyer.touch("produce", sku="S9")
+    buyer.touch("produce", sku="S40")
+    buyer.put(1237.0).put(399.5).wait(12.0)
+    assert [kind for kind, _ in buyer.open].count("wrong_weight") == 1
+    shown_g = 399.5 if buyer.question("wrong_weight").delta_g == pytest.approx(399.5, abs=1.0) else 1237.0
+    buyer.take(shown_g).put(shown_g).wait(2.0)
+    assert {line.state for line in buyer.view.lines} == {"confirmed"}
+    assert sorted(line.weight_g or 0.0 for line in buyer.view.lines) == pytest.approx([399.5, 1237.0], abs=1.0)
+
+
+def test_what_is_picked_after_it_went_in_is_what_went_in_last(shopper: Shopper) -> None:
+    shopper.put(374.0).wait(1.0).put(167.0).wait(0.5)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(1.0)
+    assert shopper.line(9).weight_g in (None, pytest.approx(167.0, abs=1.0))

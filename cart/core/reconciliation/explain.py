@@ -42,6 +42,9 @@ def explain(window: Window) -> Decision:
     for size in range(1, min(priors.GROUP_MAX, len(steps)) + 1):
         for members in combinations(steps, size):
             group = grouped(members)
+            group.later_ns = min(
+                (s.began_ns for s in steps if s.delta_g > 0.0 and s.began_ns > members[-1].rest_ns), default=None
+            )
             look_for(search, group, ranged=known_alone.isdisjoint(group.ids))
             found = group.ranked()
             open_score = sum(asked[s.step_id].score for s in members)
@@ -131,6 +134,8 @@ def _shared(explanation: Explanation, rivals: list[Explanation], window: Window)
     if ranged is None or ranged.kind != "place":
         return False
     together = len(explanation.moves) > 1
+    if not together and _obeys(ranged, explanation, window):
+        return False
     ids = set(explanation.step_ids)
     others = [e for e in rivals if ids & set(e.step_ids) and e.effect != explanation.effect]
     doubted = together or any(e.moves and all(m.kind == "place" for m in e.moves) for e in others)
@@ -141,6 +146,15 @@ def _shared(explanation: Explanation, rivals: list[Explanation], window: Window)
     rest_ns = max(s.rest_ns for s in window.steps if s.step_id in explanation.step_ids)
     priced = ranged.priced or any(e.ranged is not None and e.ranged.priced for e in others)
     return priced or window.now_ns - rest_ns < priors.SHOWS_WITHIN_S * 1e9
+
+
+def _obeys(ranged: Move, explanation: Explanation, window: Window) -> bool:
+    """True where it was asked for alone, taken out, and is now put in: the answer settles the question."""
+    began_ns = min(s.began_ns for s in window.steps if s.step_id in explanation.step_ids)
+    return any(
+        w.line_id == ranged.key and w.asked_alone_ns is not None and w.asked_alone_ns <= w.awaited_ns <= began_ns
+        for w in window.waiting
+    )
 
 
 def _anothers(ranged: Move, ids: set[int], window: Window) -> bool:

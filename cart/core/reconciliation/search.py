@@ -55,6 +55,8 @@ class Group:
     target_g: float
     variance_g2: float
     found: list[Explanation] = field(default_factory=list)
+    later_ns: int | None = None
+    """When something else went in of which nobody knows yet what it is, after these."""
     floor: float = -math.inf
     """What a further one must score to be kept."""
 
@@ -80,6 +82,7 @@ class Group:
         for move in moves:
             if move.since_ns > began_ns:
                 late += priors.log_timing((began_ns - move.since_ns) / 1e9)
+                late += priors.NOT_THE_LAST * (self.later_ns is not None and move.since_ns > self.later_ns)
         return late
 
     def seen(self, moves: tuple[Move, ...]) -> float:

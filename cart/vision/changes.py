@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -116,6 +117,13 @@ def regions(mask: Mask) -> list[Region]:
             x, y, w, h = cv2.boundingRect(part)
             found.append(Region(part, x, y, w, h, area))
     return sorted(found, key=lambda region: -region.area)
+
+
+def together(parts: Sequence[Region]) -> Region:
+    """Several changes as one."""
+    mask = np.maximum.reduce([part.mask for part in parts])
+    x, y, w, h = cv2.boundingRect(mask)
+    return Region(mask, x, y, w, h, sum(part.area for part in parts))
 
 
 def only_light(before: SmallFrame, after: SmallFrame, region: Region) -> bool:

@@ -27,6 +27,9 @@ ALIKE: Final = 0.5
 """Two regions whose colours overlap so far hold the same thing: it was moved."""
 SAME: Final = 0.8
 SIZES_ALIKE: Final = 2.5
+COMMON: Final = 0.5
+"""A colour that the basket has half as often as the place has it is the floor's, not a thing's."""
+OWN_MIN: Final = 0.25
 _LIGHT_BINS, _CHROMA_BINS = 6, 9
 _EDGE_FLOOR: Final = 0.04
 """Log light a pixel: about what noise alone makes of a flat place."""
@@ -53,7 +56,9 @@ class Judged:
 def judge(before: SmallFrame, after: SmallFrame, region: Region, seen: Sequence[ArmSeen]) -> Judged:
     """Weigh both cues for one region."""
     had, has = _colours(before, region.mask), _colours(after, region.mask)
-    return Judged(region, _edges(before, after, region) + _carried(had, has, region, seen), _share(had), _share(has))
+    elsewhere = _share(_colours(before, cv2.bitwise_not(region.mask).astype(np.uint8, copy=False)))
+    carried = _carried(_own(had, elsewhere), _own(has, elsewhere), region, seen)
+    return Judged(region, _edges(before, after, region) + carried, _share(had), _share(has))
 
 
 def outcomes(judged: Sequence[Judged], *, arm_seen: bool) -> list[tuple[Judged, Direction]]:
@@ -147,10 +152,19 @@ def _carried(
     return float(np.clip((into or 0.0) - (out or 0.0), -1, 1))
 
 
+def _own(colours: npt.NDArray[np.float64], elsewhere: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The colours without those that the basket has everywhere; none where too few are left. A sleeve may be as grey as
+    the floor, and that says nothing about what it carries.
+    """
+    kept = np.clip(1.0 - elsewhere / np.maximum(COMMON * _share(colours), 1e-9), 0.0, 1.0)
+    own = colours * kept
+    return own if own.sum() >= OWN_MIN * colours.sum() else np.zeros_like(own)
+
+
 def _held(colours: npt.NDArray[np.float64], seen: Sequence[ArmSeen], around: npt.NDArray[np.bool_]) -> float | None:
     """The largest part of those colours that the arm had in any of the frames; None where no arm was seen."""
     parts = []
-    for one in seen:
+    for one in seen if colours.any() else ():
         arm = np.where(around, 0, one.arm).astype(np.uint8)
         if np.count_nonzero(arm) >= 60:
             parts.append(float(np.minimum(colours, _colours(one.frame, arm)).sum() / max(1.0, colours.sum())))

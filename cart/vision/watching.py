@@ -15,7 +15,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from cart.vision.changes import AREA_MIN, Region, changed, noise_of, only_light, regions, steadied
+from cart.vision.changes import AREA_MIN, Region, changed, noise_of, only_light, regions, steadied, together
 from cart.vision.direction import ArmSeen, Direction, judge, outcomes
 from cart.vision.small_frames import HEIGHT, WIDTH, Image, SmallFrame
 
@@ -126,7 +126,7 @@ class BasketWatcher:
         if self._still:
             self._noise += 0.1 * (min(0.2, noise_of(last, frame)) - self._noise)
         found = regions(changed(self._basket, frame, self._noise))
-        arm = next((region for region in found if region.area >= ARM_PIXELS and region.crossing >= ARM_WIDTH), None)
+        arm = _reaching_in(found)
         if arm is not None and only_light(self._basket, frame, arm):
             arm = None
         self._watch_arm(frame, arm)
@@ -231,6 +231,17 @@ class BasketWatcher:
             box = _full_box(shown, region.top, region.left, region.height, region.width)
             sightings.append(Sighting(np.ascontiguousarray(shown[box]), t_ns, direction, box))
         return sightings
+
+
+def _reaching_in(found: list[Region]) -> Region | None:
+    """What of the changes is an arm: a large one that crosses the picture's edge. A sleeve as dark as the floor leaves
+    pieces of one: something at the edge, and a hand that hangs on nothing.
+    """
+    across = [region for region in found if region.crossing >= ARM_WIDTH]
+    arm = next((region for region in across if region.area >= ARM_PIXELS), None)
+    if arm is None and across and sum(region.area for region in found) >= ARM_PIXELS:
+        return together(found)
+    return arm
 
 
 def _full_box(image: Image, top: float, left: float, height: float, width: float) -> tuple[slice, slice]:

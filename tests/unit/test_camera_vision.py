@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from cart.bench.basket_scene import HEIGHT, WIDTH, BasketScene, Placed
 from cart.bench.pictures import ProductPictures, Sprite, kind_of
 from cart.core.problem import Problem
-from cart.vision.changes import changed, only_light, regions, steadied
+from cart.vision.changes import Region, changed, only_light, regions, steadied
+from cart.vision.direction import SURE, ArmSeen, judge
 from cart.vision.pipeline import FramePipeline, Outcome
 from cart.vision.showings import AGREE_NS, CODES_MAX, FORGET_NS, Code, Showings
 from cart.vision.sight import SightJudge
@@ -89,6 +90,30 @@ def test_a_hand_that_rests_on_a_thing_before_taking_it_brings_nothing_in(seed: i
     watch = Watch(seed)
     watch.scene.take(watch.t_s, [1], 4.0)
     assert watch.directions(8.0) == ["out"]
+
+
+def test_a_sleeve_as_dark_as_the_floor_is_no_gap_between_hand_and_edge() -> None:
+    watch = Watch(3, things=0)
+    watch.scene.put(watch.t_s, [(1, sprite("Granny-Smith"))], 1.0)
+    assert watch.directions(5.0) == ["in"]
+
+
+def test_a_sleeve_of_the_floors_colour_does_not_seem_to_bring_the_bare_floor() -> None:
+    floor = np.full((HEIGHT, WIDTH, 3), (110, 112, 114), np.uint8)
+    before = floor.copy()
+    before[200:260, 300:380] = (40, 60, 200)
+    with_sleeve, with_both = before.copy(), floor.copy()
+    with_sleeve[220:, 320:360] = (108, 110, 112)
+    with_both[240:, 320:360] = (108, 110, 112)
+    with_both[300:360, 300:380] = (40, 60, 200)
+    mask = np.zeros(small_frame(floor, 0).light.shape, np.uint8)
+    mask[50:65, 75:95] = 255
+    sleeve, hand = np.zeros_like(mask), np.zeros_like(mask)
+    sleeve[55:, 80:90] = 255
+    hand[60:, 75:95] = 255
+    seen = [ArmSeen(small_frame(with_sleeve, 1), sleeve), ArmSeen(small_frame(with_both, 2), hand)]
+    region = Region(mask, 75, 50, 20, 15, int((mask > 0).sum()))
+    assert judge(small_frame(before, 0), small_frame(floor, 3), region, seen).score < -SURE
 
 
 def test_a_thing_that_sticks_out_over_the_edge_is_told_once_its_hand_drew_back(

@@ -97,6 +97,9 @@ def run(
     ebt_minor: Annotated[
         int | None, typer.Option(help="What the simulated acquirer finds on benefits cards (EBT), in minor units.")
     ] = None,
+    stripe_readers: Annotated[
+        Path | None, typer.Option(help="Cart → its card reader (Stripe Terminal), as JSON.", metavar="FILE")
+    ] = None,
     late_s: Annotated[float, typer.Option(help="How late an answer is in mode late, in seconds.")] = 45.0,
     currency: Annotated[str, typer.Option(help="Currency where no catalogue is published.")] = "EUR",
     ca: Annotated[str, typer.Option(help="TLS: the store's ca.pem.", metavar="FILE")] = "",
@@ -127,7 +130,7 @@ def run(
     rows = Store(data, database, database_password)
 
     def make() -> Till:
-        taker = _stripe(rows, stripe_key, stripe_wallets) if provider == "stripe" else None
+        taker = _stripe(rows, stripe_key, stripe_wallets, stripe_readers) if provider == "stripe" else None
         acquirer = taker or SimulatedAcquirer(rows.open(), chosen, late_s=late_s, ebt_minor=ebt_minor)
         return Till(
             address, store, rows.open(), acquirer, catalog=published, currency=currency, signer=signer,
@@ -267,14 +270,14 @@ def _catalog(path: Path) -> tuple[Catalog, bytes | None]:
     return read_catalog_json(body, str(path)), None if envelope is None else content
 
 
-def _stripe(rows: Store, key: Path | None, wallets: Path | None) -> Provider:
-    if wallets is None:
-        raise TillUse("--provider stripe: name the file of saved payment methods with --stripe-wallets")
+def _stripe(rows: Store, key: Path | None, wallets: Path | None, readers: Path | None) -> Provider:
+    if wallets is None and readers is None:
+        raise TillUse("--provider stripe: name saved payment methods with --stripe-wallets, or --stripe-readers")
     try:
         from cart.till.stripe_provider import StripeProvider
     except ImportError:
         raise TillUse("--provider stripe: install Stripe's library, pip install 'smart-cart[stripe]'") from None
-    return StripeProvider(rows.open(), key, wallets)
+    return StripeProvider(rows.open(), key, wallets, readers=readers)
 
 
 def _there(file: str) -> str:

@@ -258,7 +258,7 @@ class PaymentDesk:
             await self._stop(attempt_id)
             return
         found = await self._provider.lookup(attempt_id)
-        if found.status == "never_seen":
+        if found.status == "never_seen" or found.go_on:
             await self._charge(attempt_id)
         else:
             await self._settle(attempt_id, found)
@@ -274,6 +274,9 @@ class PaymentDesk:
                 await self._withdraw(attempt_id, reason="never_arrived")
             else:
                 await self._stop(attempt_id)
+        elif found.go_on and not at_work and row is not None and self._ledger.take_over(row, self._members.me):
+            self._work(attempt_id, "charge", self._charge(attempt_id))
+            self._say(row)
         else:
             await self._settle(attempt_id, found)
 

@@ -32,6 +32,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     reference: str = ""
     reason: str = ""
     captured_minor: int | None = None
+    go_on: bool = False
+    """Pending, and nothing more comes of it unless it is charged again under the same key."""
     repeat: int = 1
     said_amount_minor: int | None = None
 

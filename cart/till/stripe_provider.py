@@ -1,16 +1,21 @@
-"""Stripe as the till's provider: a saved payment method of the shopper who is paired with the cart.
+"""Stripe as the till's provider: a saved payment method of the shopper who is paired with the cart, or a card at the
+cart's own reader.
 
 Two calls for each attempt. The first makes a PaymentIntent, which moves no money; its id is on disk before the second
 confirms it, which does. So an attempt without an id on disk was never captured, and one with an id is asked after by
 that id, however long ago Stripe forgot the idempotency key. Both calls bear keys made of the attempt id: repeated, they
 act once (docs.stripe.com/api/idempotent_requests). Withdrawn, an intent is cancelled, and Stripe confirms it never
 again (docs.stripe.com/payments/paymentintents/lifecycle); what was captured is refunded.
+
+A card at a reader (cart/till/stripe_reader.py) is only authorised there; the second call then captures it. So a card
+that is tapped after the shopper gave up moves no money.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -20,6 +25,14 @@ import stripe
 from cart.till.database import Database, SqliteDatabase, TillProblem
 from cart.till.provider import Charge, Outcome
 from cart.till.secret_files import credential, read_secret
+from cart.till.stripe_reader import (
+    CARD_LOOKS_MAX,
+    LOOK_S,
+    ReaderPayment,
+    is_present,
+    make_present,
+    stop_reader,
+)
 
 TIMEOUT_S: Final = 20.0
 """For one answer of Stripe's; after it the attempt is unknown, and is only asked after."""
@@ -47,14 +60,23 @@ class StripeProvider:
     """Intents by attempt id in `stripe.sqlite`; Stripe's blocking library runs in threads."""
 
     def __init__(
-        self, store: Path | Database, key_file: Path | None, wallets: Path, *, url: str = "", off_session: bool = True
+        self,
+        store: Path | Database,
+        key_file: Path | None,
+        wallets: Path | None,
+        *,
+        readers: Path | None = None,
+        url: str = "",
+        off_session: bool = True,
     ) -> None:
         """`store` is a folder for `stripe.sqlite`, or the tills' common database. `wallets` is JSON, cart id →
-        `Wallet`. `off_session`: nobody answers a bank's challenge, as on a cart.
+        `Wallet`; `readers` is JSON, cart id → id of the reader that is mounted on it. `off_session`: nobody answers a
+        bank's challenge, as on a cart.
 
         Raises TillProblem where there is no usable key.
         """
         self._wallets = wallets
+        self._readers = readers
         self._off_session = off_session
         self._client = stripe.StripeClient(
             _read_key(key_file),
@@ -68,6 +90,9 @@ class StripeProvider:
 
     async def charge(self, charge: Charge) -> Outcome:
         """Make the intent, note its id, confirm it."""
+        reader_id = self._reader(charge.cart_id) if charge.method == "card" else None
+        if reader_id is not None:
+            return await self._at_reader(charge, reader_id)
         found = self._find(charge.key)
         if found is None:
             wallet = self._wallet(charge.cart_id)
@@ -111,6 +136,28 @@ class StripeProvider:
         """Close the record of ids."""
         self._known.close()
 
+    async def _at_reader(self, charge: Charge, reader_id: str) -> Outcome:
+        """Ask for a card at the reader until there is an end; captures only what nobody has taken back."""
+        if self._find(charge.key) is None:
+            made = await self._ask(lambda: make_present(self._client, charge, reader_id))
+            self._note(charge.key, made.id)
+        intent_id, withdrawn = self._find(charge.key) or ("", True)
+        if withdrawn or not intent_id:
+            return await self.withdraw(charge.key)
+        reader = ReaderPayment(self._client, reader_id, charge.key, intent_id)
+        for _ in range(CARD_LOOKS_MAX):
+            step = await self._ask(reader.step)
+            if step.status == "authorised":
+                if (self._find(charge.key) or ("", True))[1]:
+                    return await self.withdraw(charge.key)
+                return _outcome(await self._ask(reader.capture))
+            if step.status == "failed":
+                return await self._ask(partial(self._declined, charge.key, intent_id, step.reason))
+            if step.status == "ended":
+                return await self.lookup(charge.key)
+            await asyncio.sleep(LOOK_S)
+        return await self._ask(lambda: self._declined(charge.key, intent_id, "no card was presented"))
+
     def _make(self, charge: Charge, wallet: Wallet) -> Any:
         return self._client.v1.payment_intents.create(
             {
@@ -153,6 +200,7 @@ class StripeProvider:
         intents = self._client.v1.payment_intents
         intent = intents.retrieve(intent_id)
         if intent.status not in {"succeeded", "canceled", "processing"}:
+            stop_reader(self._client, intent)
             try:
                 intent = intents.cancel(intent_id)
             except stripe.InvalidRequestError:
@@ -192,10 +240,10 @@ class StripeProvider:
         )
 
     def _wallet(self, cart_id: str) -> Wallet | None:
-        try:
-            return msgspec.json.decode(self._wallets.read_bytes(), type=dict[str, Wallet]).get(cart_id)
-        except (OSError, msgspec.MsgspecError) as error:
-            raise TillProblem(f"{self._wallets}: cannot be used ({error}); write cart id → Stripe's ids") from None
+        return _of_cart(self._wallets, cart_id, Wallet)
+
+    def _reader(self, cart_id: str) -> str | None:
+        return _of_cart(self._readers, cart_id, str)
 
     async def _ask(self, work: Callable[[], T]) -> T:
         """In a thread; raises TillProblem, without Stripe's own words, where no answer came."""
@@ -205,6 +253,17 @@ class StripeProvider:
             raise TillProblem(f"Stripe: {type(error).__name__} {error.code or ''}; it is asked again") from None
 
 
+def _of_cart(file: Path | None, cart_id: str, kind: type[T]) -> T | None:
+    """A cart's entry in a file, read at each charge. Raises TillProblem where the file can't be used."""
+    if file is None:
+        return None
+    try:
+        entries: dict[str, T] = msgspec.json.decode(file.read_bytes(), type=dict[str, kind])  # type: ignore[valid-type]
+    except (OSError, msgspec.MsgspecError) as error:
+        raise TillProblem(f"{file}: cannot be used ({error}); write cart id → Stripe's ids") from None
+    return entries.get(cart_id)
+
+
 def _outcome(intent: Any) -> Outcome:
     """What an intent's state means (docs.stripe.com/payments/paymentintents/lifecycle)."""
     status: Literal["approved", "declined", "cancelled", "pending"] = "pending"
@@ -212,7 +271,8 @@ def _outcome(intent: Any) -> Outcome:
         status = "approved"
     elif intent.status == "canceled":
         status = "declined" if intent.last_payment_error else "cancelled"
-    return Outcome(status=status, reference=intent.id)
+    at_reader = status == "pending" and is_present(intent)
+    return Outcome(status=status, reference=intent.id, go_on=at_reader)
 
 
 def _read_key(file: Path | None) -> str:

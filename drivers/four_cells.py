@@ -126,11 +126,14 @@ class FourCells(BoundedReader):
         """What the cell says that the others wait for; it settles anew when it comes back."""
         at = min(range(len(self._readers)), key=lambda one: self._kept[one][-1].t_ns if self._kept[one] else 0)
         self._forget()
-        try:
-            self._readers[at].read(0.0)
-        except DriverError as error:
-            return _of_cell(error, CORNERS[at])
-        return CellSilent(f"{CORNERS[at]} cell: its converter came back only now; read again")
+        reader = self._readers[at]
+        if not reader.ready:
+            try:
+                reader.read(0.0)
+            except DriverError as error:
+                return _of_cell(error, CORNERS[at])
+        # This process was kept from its processor, or the cell settles: no cell is dead for that.
+        return NotReady("the four cells were not read in time; read again")
 
     def _whole(self) -> Reading | None:
         """All four at the time of the first cell's oldest conversion that waits, once the others have come so far."""

@@ -105,6 +105,23 @@ def test_after_a_fault_nothing_old_is_mixed_in(tmp_path: Path) -> None:
     assert [rig.reader.read().cells for _ in range(5)] == [(9000,) * 4] * 5
 
 
+def test_a_process_that_stood_still_calls_no_cell_dead(tmp_path: Path) -> None:
+    rig = FourRig(tmp_path)
+    rig.reader.read()
+    sleep = rig.clock.sleep
+    stood: list[float] = []
+
+    def stand_still(seconds: float) -> None:
+        sleep(seconds + (2.0 if not stood else 0.0))
+        stood.append(seconds)
+
+    rig.clock.sleep = stand_still  # type: ignore[method-assign]
+    with pytest.raises(NotReady, match="not read in time") as raised:
+        rig.reader.read()
+    assert raised.value.fault == "not_ready"
+    assert rig.reader.read().cells == (1000,) * 4
+
+
 def test_three_readers_are_no_platform(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="front left"):
         FourCells(FourRig(tmp_path).reader._readers[:3])

@@ -153,3 +153,15 @@ def test_the_same_weight_is_put_in_for_a_cheaper_thing() -> None:
     cheap = next(p for p in GOODS.products if p.item.sku == act.sku)
     assert cheap.item.price_minor < act.thing.product.item.price_minor
     assert act.sigmas < 6.0
+
+
+def test_loose_goods_are_put_in_on_their_own_as_asked_and_nobody_insists() -> None:
+    s = Recorded()
+    thing = s.inside(LOOSE, 500.0)
+    before = len(s.world.diary)
+    question = msgspec.structs.replace(asked("wrong_weight", LOOSE, "remove", "insist"), reason="not_alone")
+    for attempt in range(answers.TRIES_MAX):
+        assert answers._wrong_weight(s, question, attempt)
+    assert [entry.kind for entry in s.world.diary[before:]] == ["take", "put"] * answers.TRIES_MAX
+    assert thing in s.world.inside
+    assert not [says for says in s.says if says[1].get("choice") == "insist"]

@@ -21,6 +21,8 @@ LIFTS = 0.35
 """How often a thing is lifted out to scan it; else the scanner reaches into the basket."""
 ASKS_FOR_A_SCAN = frozenset({"unscanned_item", "wrong_weight", "wrong_item"})
 """The screen's own words are "scan the item you put in" and "scan it again"."""
+NOT_ALONE = "not_alone"
+"""The reason for which the screen says "please put it in on its own"."""
 OBEYS = 0.5
 """How often people who have scanned it scan it again because the screen says so."""
 REMEMBERS_S = 60.0
@@ -129,6 +131,8 @@ def _extra(s: Shopper, asked: InterventionView, attempt: int) -> bool:
 
 
 def _wrong_weight(s: Shopper, asked: InterventionView, attempt: int) -> bool:
+    if asked.reason == NOT_ALONE and not s.lies:
+        return _alone(s, asked, attempt)
     unscanned = s.world.unscanned
     if unscanned:
         for thing in unscanned:
@@ -145,6 +149,22 @@ def _wrong_weight(s: Shopper, asked: InterventionView, attempt: int) -> bool:
     if attempt == 0:
         return False
     return _stand_by(s, asked, "insist")
+
+
+def _alone(s: Shopper, asked: InterventionView, attempt: int) -> bool:
+    """Asked to put loose goods in on their own, people do; nobody says of a handful that it was one thing."""
+    thing = next((t for t in reversed(s.world.inside) if t.sku == asked.sku), None)
+    if thing is None or asked.stage == "hint":
+        return False
+    if attempt >= TRIES_MAX:
+        call_staff(s, "it has gone in alone by now")
+        return True
+    s.answered += 1
+    s.take(thing, why="to put it in on its own")
+    s.hold((1.2, 3.0))
+    s.put(thing, why="on its own, as asked")
+    s.hold((1.5, 3.0))
+    return True
 
 
 def _stand_by(s: Shopper, asked: InterventionView, choice: str) -> bool:
@@ -256,7 +276,7 @@ def _puzzled(s: Shopper, asked: InterventionView, attempt: int) -> None:
     s.say(f"is puzzled by {asked.kind}")
     s.take(thing, why="to try again")
     s.hold((1.2, 3.0))
-    if asked.kind in ASKS_FOR_A_SCAN and s.chance(OBEYS):
+    if asked.kind in ASKS_FOR_A_SCAN and asked.reason != NOT_ALONE and s.chance(OBEYS):
         s.scan_again(thing)
         s.hold((0.6, 1.5))
     s.put(thing, why="again")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from cart.bench.basket_scene import HEIGHT, WIDTH, BasketScene, Placed
 from cart.bench.pictures import ProductPictures, Sprite, kind_of
 from cart.core.problem import Problem
-from cart.vision.changes import Region, changed, only_light, regions, steadied
-from cart.vision.direction import SURE, ArmSeen, judge
+from cart.vision.changes import changed, only_light, regions, steadied
+from cart.vision.direction import _own
 from cart.vision.pipeline import FramePipeline, Outcome
 from cart.vision.showings import AGREE_NS, CODES_MAX, FORGET_NS, Code, Showings
 from cart.vision.sight import SightJudge
@@ -98,22 +98,14 @@ def test_a_sleeve_as_dark_as_the_floor_is_no_gap_between_hand_and_edge() -> None
     assert watch.directions(5.0) == ["in"]
 
 
-def test_a_sleeve_of_the_floors_colour_does_not_seem_to_bring_the_bare_floor() -> None:
-    floor = np.full((HEIGHT, WIDTH, 3), (110, 112, 114), np.uint8)
-    before = floor.copy()
-    before[200:260, 300:380] = (40, 60, 200)
-    with_sleeve, with_both = before.copy(), floor.copy()
-    with_sleeve[220:, 320:360] = (108, 110, 112)
-    with_both[240:, 320:360] = (108, 110, 112)
-    with_both[300:360, 300:380] = (40, 60, 200)
-    mask = np.zeros(small_frame(floor, 0).light.shape, np.uint8)
-    mask[50:65, 75:95] = 255
-    sleeve, hand = np.zeros_like(mask), np.zeros_like(mask)
-    sleeve[55:, 80:90] = 255
-    hand[60:, 75:95] = 255
-    seen = [ArmSeen(small_frame(with_sleeve, 1), sleeve), ArmSeen(small_frame(with_both, 2), hand)]
-    region = Region(mask, 75, 50, 20, 15, int((mask > 0).sum()))
-    assert judge(small_frame(before, 0), small_frame(floor, 3), region, seen).score < -SURE
+def test_what_the_basket_has_everywhere_is_no_colour_of_a_thing() -> None:
+    """Or a grey sleeve would bring the bare floor, wherever something was taken from it."""
+    elsewhere = np.array([0.6, 0.3, 0.1, 0.0])
+    assert _own(np.array([70.0, 30.0, 0.0, 0.0]), elsewhere).sum() == 0.0
+    on_a_bit_of_floor = _own(np.array([15.0, 5.0, 0.0, 80.0]), elsewhere)
+    assert on_a_bit_of_floor.tolist() == [0.0, 0.0, 0.0, 80.0]
+    as_others_are = _own(np.array([0.0, 0.0, 80.0, 20.0]), elsewhere)
+    assert 50.0 < as_others_are[2] < 80.0
 
 
 def test_a_thing_that_sticks_out_over_the_edge_is_told_once_its_hand_drew_back(

@@ -147,9 +147,9 @@ class StripeProvider:
         reader = ReaderPayment(self._client, reader_id, charge.key, intent_id)
         for _ in range(CARD_LOOKS_MAX):
             step = await self._ask(reader.step)
+            if (self._find(charge.key) or ("", True))[1]:
+                return await self.withdraw(charge.key)
             if step.status == "authorised":
-                if (self._find(charge.key) or ("", True))[1]:
-                    return await self.withdraw(charge.key)
                 return _outcome(await self._ask(reader.capture))
             if step.status == "failed":
                 return await self._ask(partial(self._declined, charge.key, intent_id, step.reason))

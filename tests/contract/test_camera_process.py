@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from cart.bench.basket_scene import HEIGHT, WIDTH, BasketScene
+from cart.bench.basket_scene import HEIGHT, WIDTH, BasketScene, Lens
 from cart.bench.pictures import ProductPictures, Sprite
 from cart.config import CameraTable
 from cart.daemon import camera_process
@@ -113,15 +113,17 @@ def test_a_thing_put_in_is_looked_at_and_one_taken_out_too(watched: Watched) -> 
     assert watched.heard(ModelState) == [ModelState(watched.heard(ModelState)[0].t_ns, ok=True, detail="stand-in")]
     began_ns = time.monotonic_ns()
     watched.scene.put(time.monotonic(), [(1, orange())], 1.0)
-    watched.until(lambda: len(watched.heard(Seen)) == 1)
-    look = watched.heard(Seen)[0]
-    assert look.direction == "in"
+    # What came in is looked at twice.
+    watched.until(lambda: len(watched.heard(Seen)) == 2)
+    look, again = watched.heard(Seen)
+    assert look.direction == again.direction == "in"
+    assert 0.7e9 <= again.frame_t_ns - look.frame_t_ns < 2e9
     assert began_ns < look.frame_t_ns <= look.t_ns
     assert look.scores["Orange"] > 0.25
     assert len(look.scores) <= 12
     watched.scene.take(time.monotonic(), [1], 1.0)
-    watched.until(lambda: len(watched.heard(Seen)) == 2)
-    look = watched.heard(Seen)[1]
+    watched.until(lambda: len(watched.heard(Seen)) == 3)
+    look = watched.heard(Seen)[2]
     assert look.direction == "out"
     assert look.scores["Orange"] > 0.25
 
@@ -135,13 +137,22 @@ def test_a_code_held_up_is_told_once(watched: Watched) -> None:
     assert [(code.text, code.symbology) for code in codes] == [(ORANGE_CODE, "]E0")]
 
 
-def test_a_covered_lens_is_a_fault_that_clears_itself(watched: Watched) -> None:
-    watched.scene.lens = "covered"
-    watched.until(lambda: watched.heard(DeviceState)[-1].fault == "covered")
-    assert "take off what covers" in watched.heard(DeviceState)[-1].detail
+@pytest.mark.parametrize(
+    ("lens", "to_do"),
+    [("dark", "switch on a light"), ("dirty", "clean the lens"), ("covered", "take off what covers")],
+)
+def test_a_lens_that_sees_nothing_is_a_fault_that_clears_itself(watched: Watched, lens: Lens, to_do: str) -> None:
     looks = len(watched.heard(Seen))
+    watched.scene.lens = lens
+    watched.until(lambda: watched.heard(DeviceState)[-1].fault == lens)
+    assert to_do in watched.heard(DeviceState)[-1].detail
     watched.scene.lens = "clear"
     watched.until(lambda: watched.heard(DeviceState)[-1].ok)
+    assert len(watched.heard(Seen)) == looks
+
+
+def test_a_camera_that_vanishes_or_hangs_is_told_and_comes_back(watched: Watched) -> None:
+    looks = len(watched.heard(Seen))
     watched.wire.plugged = False
     watched.until(lambda: watched.heard(DeviceState)[-1].fault == "lost")
     watched.wire.plugged = True

@@ -247,7 +247,7 @@ class Connection:
             up = self._wait(line.answered, line) and not line.refused
             if not up and self._broker.protocol == "auto" and not self._stop.is_set():
                 self._v5 = not self._v5
-            up = up and self._wait(line.subscribed, line)
+            up = up and self._wait(line.subscribed, line) and not line.refused
             if up:
                 self._client = client
             if up and not self._stop.is_set():  # looked at after the client is known to `stop`, which sets it before
@@ -354,7 +354,8 @@ class Connection:
             self.shares = False
             self._ask_for(client, line, list(self._shared))
         elif refused:
-            log.error("the broker refuses to let %s read %s; check its access list", self._client_id, refused)
+            # Who hears nothing isn't linked. NATS refuses so where its cluster has no time, just after a node's death.
+            line.refused = f"the broker refuses to let {self._client_id} read {refused}; check its access list"
         if not line.asked:
             line.subscribed.set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,40 @@ def test_who_loses_its_node_is_at_the_other_one_at_once(two: tuple[BrokerProcess
         await asyncio.to_thread(by_address[second].kill)
         await until(lambda: client.linked and client.address == first, 3.0)
         await client.stop()
+
+    play(scene())
+
+
+async def refusing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A node that lets all in and refuses every subscription, as one without its cluster does (MQTT 3.1.1, 3.2, 3.9)."""
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        while True:
+            kind, length = await reader.readexactly(2)
+            packet = await reader.readexactly(length)
+            if kind >> 4 == 1:
+                writer.write(b"\x20\x02\x00\x00")
+            elif kind >> 4 == 8:
+                writer.write(b"\x90\x03" + packet[:2] + b"\x80")
+    writer.close()
+
+
+@pytest.mark.parametrize("client_id", ["a", "b", "c", "d"])
+def test_who_may_not_read_at_one_node_goes_to_the_next(broker: BrokerProcess, client_id: str) -> None:
+    """Wherever it begins: `linked` means that it hears what is for it."""
+
+    async def scene() -> None:
+        server = await asyncio.start_server(refusing, "127.0.0.1", 0)
+        deaf = server.sockets[0].getsockname()[1]
+        said: list[tuple[bool, str]] = []
+        client = Connection(
+            Broker(host="127.0.0.1", port=deaf, others=(broker.address,), protocol="3.1.1"), client_id,
+            subscriptions=["a/#"], on_message=lambda _: None, on_link=lambda up, why: said.append((up, why)),
+        )  # fmt: skip
+        client.start()
+        await until(lambda: client.linked)
+        assert (client.address, said) == (broker.address, [(True, "")])
+        await client.stop()
+        server.close()
 
     play(scene())
 

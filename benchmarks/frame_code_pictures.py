@@ -52,6 +52,8 @@ class Family:
     pale: float
     noises: tuple[float, float, float]
     qualities: tuple[float, float, float, float]
+    cut: float = 0.0
+    """Share of codes that lie partly outside the picture."""
 
 
 HARD = Family(
@@ -83,7 +85,23 @@ PHONE = Family(
     qualities=(0.4, 0.4, 0.15, 0.05),
 )
 """What people photograph to have it read: larger in the picture and less spoilt, though often out of focus."""
-FAMILIES = {"hard": HARD, "phone": PHONE}
+SPOILT = Family(
+    kinds=(("EAN-13", 25), ("UPC-A", 20), ("EAN-8", 10), ("UPC-E", 10), ("damaged", 20), ("no code", 15)),
+    sizes=(((300, 300), 2), ((360, 480), 3), ((480, 640), 3)),
+    modules_px=(((0.7, 1.2), 0.3), ((1.0, 1.8), 0.4), ((1.6, 3.0), 0.3)),
+    blur=0.8,
+    motion=0.9,
+    moved=0.4,
+    slanted=0.5,
+    glared=0.4,
+    covered=0.3,
+    pale=0.4,
+    noises=(0.2, 0.4, 0.4),
+    qualities=(0.1, 0.3, 0.3, 0.3),
+    cut=0.3,
+)
+"""At the edge of what can be read and beyond it: what counts is that nothing is read that is not there."""
+FAMILIES = {"hard": HARD, "phone": PHONE, "spoilt": SPOILT}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +139,7 @@ def picture(seed: int, number: int, kind: str | None = None, *, family: Family =
                 gtins.add(gtin)
             wanted = _module_px(rng, family)
             wanted = max(wanted, 2.0) if chosen in KINDS[-2:] else wanted
-            module_px = _lay(rng, page, label, wanted, slanted=family.slanted, at=(place + 0.5) / symbols, of=symbols)
+            module_px = _lay(rng, page, label, wanted, family, at=(place + 0.5) / symbols, of=symbols)
     matrix = chosen in {"Digital Link", "GS1 DataMatrix"}
     blur_modules = float(rng.gamma(2.0, family.blur)) * (0.6 if matrix else 1.0)
     return Picture(chosen, _seen(rng, page, blur_modules * module_px, module_px, family), frozenset(gtins))
@@ -254,10 +272,10 @@ def _module_px(rng: np.random.Generator, family: Family) -> float:
 
 
 def _lay(
-    rng: np.random.Generator, page: Image, label: Image, wanted: float, *, slanted: float, at: float, of: int
+    rng: np.random.Generator, page: Image, label: Image, wanted: float, family: Family, *, at: float, of: int
 ) -> float:
-    """Lay a label on the page at `wanted` pixels a module or what fits into its `of`-th part of the page, bent, turned
-    and tilted; returns the pixels a module then has."""
+    """Lay a label on the page at `wanted` pixels a module or what fits into its `of`-th part of the page, bent, turned,
+    tilted and perhaps cut off; returns the pixels a module then has."""
     height, width = page.shape[:2]
     tall, wide = label.shape[:2]
     modules = wide / _PIXELS_A_MODULE
@@ -274,7 +292,7 @@ def _lay(
     )
     corners = np.array([[-wide, -tall], [wide, -tall], [wide, tall], [-wide, tall]], float) * scale / 2
     corners *= 1 + rng.normal(0, 0.05, (4, 2))
-    if rng.random() < slanted:
+    if rng.random() < family.slanted:
         axis = int(rng.integers(0, 2))
         slant = float(rng.uniform(0.55, 0.95))
         corners[:, axis] *= slant
@@ -284,6 +302,10 @@ def _lay(
     centre = np.array([width * at, height / 2])
     spare = np.maximum(0, np.array([width / of, height]) / 2 - np.abs(corners).max(0))
     corners += centre + rng.uniform(-1, 1, 2) * spare
+    if family.cut and rng.random() < family.cut:
+        # Out over an edge, by a tenth to two fifths of itself.
+        axis, outside = int(rng.integers(0, 2)), float(rng.uniform(0.1, 0.4)) * float(np.ptp(corners, axis=0).max())
+        corners[:, axis] -= corners[:, axis].min() + min(outside, 0.9 * float(np.ptp(corners[:, axis])))
     source = np.array([[0, 0], [wide, 0], [wide, tall], [0, tall]], np.float32)
     matrix = cv2.getPerspectiveTransform(source, corners.astype(np.float32))
     # The label is drawn four times as fine and averaged: a pixel sees its whole area.

@@ -1,8 +1,8 @@
 """Barcodes in hard photographs: `python -m benchmarks.frame_codes [--json] [--quick] [--seed S] [--pictures N]
-[--first K] [--cpu-minutes M] [--cart-alone] [--family hard|phone] [--from FOLDER]`.
+[--first K] [--cpu-minutes M] [--cart-alone] [--family hard|phone|spoilt] [--from FOLDER]`.
 
 Counts right, nothing and wrong by kind, for the cart's reader and for zxing-cpp's defaults on the same pictures, and
-the pictures that zxing-cpp reads rightly and the cart doesn't. Pictures are simulated from a seed in two families
+the pictures that zxing-cpp reads rightly and the cart doesn't. Pictures are simulated from a seed in three families
 (`frame_code_pictures.py`), or a folder's: the digits on each are its file's name (what follows a `-` or `_` tells files
 of one code apart), or stand beside it in labels.csv (`file,gtin`, empty where there is none). A picture is right where
 every number read is on it and at least one was, wrong where any read is not on it. One JSON object comes last.

@@ -58,7 +58,7 @@ def test_who_loses_its_node_is_at_the_other_one_at_once(two: tuple[BrokerProcess
 
 
 async def refusing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A node that lets all in and refuses every subscription, as one without its cluster does (MQTT 3.1.1, 3.2, 3.9)."""
+    """A node that lets all in and refuses each subscription, as one without its cluster does (MQTT 3.1.1, 3.9)."""
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:
             kind, length = await reader.readexactly(2)

@@ -80,6 +80,8 @@ class Desk:
         self.looks: deque[Look] = deque(maxlen=_LOOKS_KEPT)
         self.looked_otherwise = 0
         """The last step of which the camera has asked; nobody is asked twice."""
+        self.in_hand: tuple[int, int] | None = None
+        """Line and time of the thing that was last shown to the scanner while it was out, as asked."""
         self.shown_to_camera: tuple[str, int] | None = None
         """Product and time of the last code that the camera read."""
         self._priced: tuple[int, PricedBasket] | None = None

@@ -12,6 +12,7 @@ import math
 from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import ItemConfirmed, StepExplained
 from cart.core.reconciliation import Explanation
+from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk
 from cart.core.session_moves import confirm
 from cart.core.session_shares import reopen
@@ -42,6 +43,51 @@ def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
         _believe(desk, line, weight_g, host)
         return
     _shown_right(desk, steps, weight_g)
+
+
+def taken_to_go_alone(desk: Desk, steps: list[OpenStep]) -> None:
+    """Note that loose goods are in the hand, where they are plainly asked to be put in alone and nothing else that is
+    asked about weighs like what was taken out.
+    """
+    out = steps[-1] if steps and steps[-1].delta_g < 0.0 else None
+    for open_ in desk.open_of("wrong_weight") if out is not None and -out.delta_g >= minimum_g(desk) else ():
+        line = desk.state.basket.lines.get(open_.event.line_id or 0)
+        asked = open_.stage == "question" and out is not None and open_.stage_ns <= out.began_ns
+        if line is None or not line.pending or line.unit != "kg" or open_.event.reason != NOT_ALONE or not asked:
+            continue
+        others = [desk.state.basket.lines.get(o.event.line_id or 0) for o in desk.open_of("wrong_weight", "not_placed")]
+        if not any(o is not None and o.unit != "kg" and _weighs_like(desk, o, -out.delta_g) for o in others if out):
+            desk.in_hand = (line.line_id, desk.t_ns)
+
+
+def lifted_to_show(desk: Desk) -> bool:
+    """At a plain `wrong_weight` the scanned thing is lifted out, and weighs as it should: what else moved with it then
+    has to be explained. Whether it was so. What another line's unit weighs by chance does not matter: who is asked about
+    a thing takes out that one.
+    """
+    steps = list(desk.state.open_steps.values())
+    out = steps[-1] if len(steps) > 1 else None
+    if out is None or out.delta_g >= 0.0:
+        return False
+    for open_ in desk.open_of("wrong_weight"):
+        line = desk.state.basket.lines.get(open_.event.line_id or 0)
+        asked = open_.stage == "question" and open_.stage_ns <= out.began_ns
+        step = desk.state.open_steps.get(open_.event.step_ids[-1])
+        if line is None or not line.pending or line.unit == "kg" or not asked or step is None or step is out:
+            continue
+        rest_g = step.delta_g + out.delta_g
+        spread_g = math.hypot(step.sigma_g, out.sigma_g, _SPREAD_G)
+        if not _weighs_like(desk, line, -out.delta_g) or abs(rest_g) <= _FITS_SIGMAS * spread_g:
+            continue
+        desk.emit(
+            StepExplained(
+                step_ids=(out.step_id, step.step_id), won=f"taken out to be shown: {line.name}", margin=99.0,
+                considered=(), open_g=round(rest_g, 3),
+            )
+        )  # fmt: skip
+        desk.clear(open_)
+        return True
+    return False
 
 
 def _shown_right(desk: Desk, steps: list[OpenStep], weight_g: float) -> None:

@@ -14,7 +14,7 @@ from cart.core.session_looks import candidates as seen_candidates
 from cart.core.session_moves import make_moves
 from cart.core.session_revision import second_thoughts
 from cart.core.session_shares import left_out
-from cart.core.session_shown import shown_as_another, shown_in_place
+from cart.core.session_shown import lifted_to_show, shown_as_another, shown_in_place, taken_to_go_alone
 from cart.core.session_stickers import prefer_stickers
 from cart.core.session_window import decide
 from cart.core.weighing.events import WeightStep
@@ -51,6 +51,8 @@ def reconcile(desk: Desk) -> None:
     for _ in range(_ROUNDS_MAX):
         if not desk.state.open_steps:
             break
+        if lifted_to_show(desk):
+            continue
         decision = decide(desk)
         if decision.best is not None:
             if not (_weak(decision) and second_thoughts(desk)):
@@ -160,6 +162,7 @@ def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
     make_moves(desk, won)
     if not won.moves and not asks:
         shown_in_place(desk, steps)
+        taken_to_go_alone(desk, steps)
     shown_as_another(desk, won)
 
 

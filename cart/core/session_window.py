@@ -48,6 +48,8 @@ _SHOWN_SD_G = 1.0
 _SHOWN_NS = 120_000_000_000
 """Who takes a thing out to see what is wrong puts it in again within this time."""
 _OTHERWISE_MAX = 2
+_IN_HAND_NS = 15_000_000_000
+"""What was shown to the scanner, as asked, goes in again within this time."""
 _DOUBLED_NS = 4_000_000_000
 """A scanner that reads one thing twice does so while it is in the hand."""
 _READ_NS = 1_500_000_000
@@ -164,7 +166,8 @@ def as_step(desk: Desk, step: OpenStep) -> Step:
     seen = {sku: sight.bonus(score) for sku, score in seen_products(desk, step).items()}
     asked = [o.stage_ns for o in desk.open_of(*_ABOUT_A_STEP) if o.stage == "question" and _about(o, step)]
     return Step(
-        step.step_id, step.delta_g, step.sigma_g**2, step.began_ns, step.rest_ns, min(asked, default=None), seen
+        step.step_id, step.delta_g, step.sigma_g**2, step.began_ns, step.rest_ns, min(asked, default=None),
+        next((s.began_ns for s in desk.state.recent_steps if s.delta_g > 0.0 and s.began_ns > step.rest_ns), None), seen
     )  # fmt: skip
 
 
@@ -181,13 +184,17 @@ def _waiting(desk: Desk, line: Line) -> Waiting:
         asked_ns = None
     by_weight = line.unit == "kg"
     repeated_ns = _repeated_ns(line)
+    held = desk.in_hand
+    in_hand = held is not None and held[0] == line.line_id and desk.t_ns - held[1] < _IN_HAND_NS
     return Waiting(
         line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g, by_weight,
         asked_ns, tentative(desk, line), _otherwise(desk, line, mean_g),
-        desk.state.last_placed_ns > since_ns or _passed(desk, since_ns), _believed_in(desk, line), awaited_ns(desk, line),
+        desk.state.last_placed_ns > since_ns or _passed(desk, since_ns),
+        None if in_hand else _believed_in(desk, line), awaited_ns(desk, line),
         sum(p.units for p in line.pending if p.entry != "quantity") <= 1, repeated_ns is not None,
         repeated_ns is not None and any(li.opened_ns > repeated_ns for li in desk.state.basket.lines.values()),
         any(o.event.line_id == line.line_id and o.stage == "question" for o in desk.open_of("not_placed")),
+        in_hand,
     )  # fmt: skip
 
 
@@ -257,6 +264,7 @@ def _waiting_anew(desk: Desk, line: Line, units: int) -> Waiting:
 def awaited_ns(desk: Desk, line: Line) -> int:
     """Since when a line's units are waited for: their first scan, or when what was asked about was taken out again."""
     taken_ns = [s.t_ns for s in desk.state.shown if s.line_id in (None, line.line_id)]
+    taken_ns += [desk.in_hand[1]] if desk.in_hand is not None and desk.in_hand[0] == line.line_id else []
     return max([min((p.since_ns for p in line.pending), default=0), *taken_ns])
 
 
@@ -276,7 +284,7 @@ def _otherwise(desk: Desk, line: Line, mean_g: float | None) -> tuple[Otherwise,
         if step is not None and answers and word_allowed(desk, line, step.delta_g):
             found.append(Otherwise(step.delta_g, _SHOWN_SD_G, word=True))  # asked to scan it, the shopper scanned this
     for shown in reversed(desk.state.shown):
-        recent = desk.t_ns - shown.t_ns < _SHOWN_NS
+        recent = desk.t_ns - shown.t_ns < _SHOWN_NS and abs(shown.weight_g - mean_g) > 2.0 * unit_weight(desk, line)[1]
         if recent and shown.line_id in (None, line.line_id) and word_allowed(desk, line, shown.weight_g):
             found.append(Otherwise(shown.weight_g, _SHOWN_SD_G, word=True))
     return tuple(found[:_OTHERWISE_MAX])

@@ -68,15 +68,26 @@ def is_scanned_again(desk: Desk, item: Item, code: ScannedCode) -> bool:
     scanned_ns = max(p.since_ns for p in line.pending)
     for open_ in desk.open_of("wrong_weight", "unscanned_item"):
         if open_.stage == "question" and open_.event.line_id in (None, line.line_id) and scanned_ns < open_.stage_ns:
+            _take_in_hand(desk, line)
             if line.unit != "kg":
                 believe(desk, open_, line)
                 tidy(desk)
                 reconcile(desk)
             return True
-    return any(
+    again = any(
         shown.line_id in (None, line.line_id)
         and scanned_ns < shown.t_ns
         and max(desk.state.last_item_ns, scanned_ns) <= shown.t_ns
         and desk.t_ns - shown.t_ns < _IN_HAND_NS
         for shown in desk.state.shown
     )
+    if again:
+        _take_in_hand(desk, line)
+    return again
+
+
+def _take_in_hand(desk: Desk, line: Line) -> None:
+    """What was taken out and is scanned is in the hand. An observation and no decision: a restart forgets it."""
+    last = desk.state.recent_steps[-1] if desk.state.recent_steps else None
+    if last is not None and last.delta_g < 0.0:
+        desk.in_hand = (line.line_id, desk.t_ns)

@@ -42,9 +42,6 @@ def explain(window: Window) -> Decision:
     for size in range(1, min(priors.GROUP_MAX, len(steps)) + 1):
         for members in combinations(steps, size):
             group = grouped(members)
-            group.later_ns = min(
-                (s.began_ns for s in steps if s.delta_g > 0.0 and s.began_ns > members[-1].rest_ns), default=None
-            )
             look_for(search, group, ranged=known_alone.isdisjoint(group.ids))
             found = group.ranked()
             open_score = sum(asked[s.step_id].score for s in members)

@@ -115,6 +115,8 @@ def _turn(window: Window, waiting: Waiting, rank: int) -> float:
     """Log prior of a waiting thing being the next to go in."""
     if waiting.log_prior is not None:
         return waiting.log_prior
+    if waiting.in_hand:
+        return priors.PLACE_IN_HAND
     if waiting.step_id is not None:
         return priors.PLACE_BELIEVED
     if waiting.asked:
@@ -160,6 +162,7 @@ def _ranged(window: Window) -> list[MoveSet]:
         if waiting.mean_g is not None and not waiting.tentative:
             continue
         turn = waiting.log_prior if waiting.log_prior is not None else rank * priors.PLACE_RANK
+        turn = priors.PLACE_IN_HAND if waiting.in_hand and waiting.log_prior is None else turn
         log_prior = priors.PLACE + turn + waiting.tentative * priors.PLACE_RELEARNED
         log_prior += waiting.doubled * priors.PLACE_DOUBLED
         typical_g = priors.PICKED_TYPICAL_G if waiting.by_weight else None

@@ -55,6 +55,8 @@ PLACE_RANK = -0.4
 """Each waiting line that was scanned later makes an earlier one less likely to come next."""
 PLACE_PASSED = -3.0
 """Something else has gone in since its scan: it was left on the shelf or scanned twice, where anything newer fits."""
+PLACE_IN_HAND = 3.0
+"""What goes in after it was scanned as asked is that thing, twenty to one."""
 PLACE_DOUBLED = -4.0
 """A unit whose scan was a repeat as likely as not: it goes in only where nothing else fits."""
 DOUBLED_LEFT = 0.3
@@ -78,8 +80,8 @@ EVERYTHING = -5.0
 RETURN = -2.0
 RETURN_PER_S = -1.0 / 15.0
 """Who looks at a thing and puts it back does so within seconds."""
-RETURN_LATE = -3.0
-"""No put-back is less likely than this for its age: within minutes it still beats an unscanned thing of that weight."""
+RETURN_LATE = -5.0
+"""No put-back is less likely than this for its age: who has held a thing for a minute has mostly put it on a shelf."""
 RETURN_TOLD = -2.0
 """Who says that a thing was taken out means to leave it."""
 OWN_OUT = -4.0

@@ -56,7 +56,7 @@ class Group:
     variance_g2: float
     found: list[Explanation] = field(default_factory=list)
     later_ns: int | None = None
-    """When something else went in of which nobody knows yet what it is, after these."""
+    """When the next thing went in."""
     floor: float = -math.inf
     """What a further one must score to be kept."""
 
@@ -110,7 +110,8 @@ class Group:
 
 def grouped(steps: tuple[Step, ...]) -> Group:
     variance_g2 = sum(s.variance_g2 for s in steps) + priors.MODEL_VARIANCE_G2
-    return Group(steps, tuple(s.step_id for s in steps), sum(s.delta_g for s in steps), variance_g2)
+    ids, target_g = tuple(s.step_id for s in steps), sum(s.delta_g for s in steps)
+    return Group(steps, ids, target_g, variance_g2, later_ns=steps[-1].later_ns)
 
 
 def look_for(search: Search, group: Group, *, ranged: bool) -> None:

@@ -19,6 +19,8 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     rest_ns: int
     asked_ns: int | None = None
     """Since when it is plainly asked what this is."""
+    later_ns: int | None = None
+    """When the next thing went in."""
     seen: dict[str, float] = {}
     """Product → what the camera adds to its having moved (`sight.bonus`)."""
 
@@ -64,6 +66,8 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     """And the shopper has gone on to something else."""
     asked: bool = False
     """The shopper is plainly asked where it is."""
+    in_hand: bool = False
+    """It was out and has just been shown to the scanner, as asked."""
     log_prior: float | None = None
     """How likely it goes in now (natural log), where that is known better than by the order of scans."""
 

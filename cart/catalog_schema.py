@@ -17,21 +17,21 @@ def schema_json() -> bytes:
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Catalogue of a store: catalog.json",
-    } | _with_plain_descriptions(msgspec.json.schema(Catalog))
+    } | with_plain_descriptions(msgspec.json.schema(Catalog))
     return msgspec.json.format(msgspec.json.encode(schema), indent=1) + b"\n"
 
 
-def _with_plain_descriptions(value: Any) -> Any:
+def with_plain_descriptions(value: Any) -> Any:
     """Docstrings as one paragraph: Python 3.13 strips their indentation and earlier ones do not."""
     if isinstance(value, dict):
         return {
             key: " ".join(entry.split())
             if key == "description" and isinstance(entry, str)
-            else _with_plain_descriptions(entry)
+            else with_plain_descriptions(entry)
             for key, entry in value.items()
         }
     if isinstance(value, list):
-        return [_with_plain_descriptions(entry) for entry in value]
+        return [with_plain_descriptions(entry) for entry in value]
     return value
 
 

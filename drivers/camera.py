@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drivers.errors import DeviceLost, DeviceMissing, NotReady, Stale
+from drivers.opencv_log import set_log_level
 from drivers.protocols import Capture
 
 SIMULATED: Final = "sim:"
@@ -68,7 +69,7 @@ def open_capture(source: str, frames_per_second: float) -> Capture:
     import cv2
 
     # OpenCV says each failure on standard error, once a second here; the cart says it once, in its own words
-    cv2.setLogLevel(0)
+    set_log_level(0)
     if not (source.isdigit() or source.startswith("/dev/")):
         return cv2.VideoCapture(source)
     device: Any = int(source) if source.isdigit() else source

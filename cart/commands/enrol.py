@@ -16,6 +16,7 @@ from cart.model_location import SHIPPED, model_folder
 from cart.vision.enrolment import PICTURES_MAX, PICTURES_MIN, EnrolmentProblem, Prototypes, check_new, check_pictures
 from cart.vision.enrolment import enrol as prototype_of
 from drivers.errors import DriverError
+from drivers.opencv_log import set_log_level
 
 if TYPE_CHECKING:  # OpenCV would slow down every other command of `cart catalog`
     from drivers.classifier import Classification, Classifier
@@ -93,7 +94,7 @@ def _read(path: Path) -> Any:
 
     if not path.is_file():
         raise EnrolmentProblem(f"{path}: no such picture; give the paths of pictures")
-    cv2.setLogLevel(0)
+    set_log_level(0)
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise EnrolmentProblem(f"{path}: cannot be read as a picture; give JPEG or PNG")

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from cart.catalog_schema import with_plain_descriptions
 from cart.core.catalog import Catalog
 from cart.core.ledger import LedgerEvent
 from cart.sync import messages
@@ -100,7 +101,8 @@ def schema_of(channel: Channel) -> dict[str, Any]:
 
 def text() -> str:
     """The document as it stands in the repository."""
-    return msgspec.json.format(msgspec.json.encode(describe(), order="deterministic"), indent=2).decode() + "\n"
+    described = with_plain_descriptions(describe())
+    return msgspec.json.format(msgspec.json.encode(described, order="deterministic"), indent=2).decode() + "\n"
 
 
 def _schema_of_event() -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from drivers.errors import DriverError
 from drivers.frame_codes.scanning import Image
+from drivers.opencv_log import set_log_level
 
 BYTES_MAX = 100_000_000
 """Of the file: uncompressed 12 MP in 16 bits is 72 MB."""
@@ -37,8 +38,7 @@ def read_picture(path: Path) -> Image:
         raise PictureRefused(
             f"{path} cannot be read: {error.strerror or error}; check the path and its rights"
         ) from None
-    before = cv2.getLogLevel()
-    cv2.setLogLevel(0)
+    before = set_log_level(0)
     try:
         # REDUCED decodes JPEG at half size without ever holding the whole.
         mode = cv2.IMREAD_REDUCED_COLOR_2 if packed.size > _BIG_BYTES else cv2.IMREAD_COLOR
@@ -48,7 +48,7 @@ def read_picture(path: Path) -> Image:
     except cv2.error:
         image = None
     finally:
-        cv2.setLogLevel(before)
+        set_log_level(before)
     if image is None:
         raise PictureRefused(f"{path} is no picture that can be read (JPEG, PNG, WebP, TIFF, BMP); save it anew")
     if min(image.shape[:2]) < _SIDE_MIN:

@@ -56,11 +56,13 @@ class FourConverters:
 
     def _run(self) -> None:
         rng = random.Random(5)
+        due = time.monotonic()
         while not self._closing.is_set():
             for wire, (a, b), gain in zip(self.wires, CORNER_XY, GAINS, strict=True):
                 grams = self.load_g * (1 + a * self.at[0] + b * self.at[1]) / 4 + self.leant_g * ((a, b) == (-1, 1))
                 wire.convert(round(TARE_COUNTS + 80.0 * gain * (grams + rng.gauss(0.0, 0.25))))
-            time.sleep(1 / 80)
+            due += 1 / 80
+            time.sleep(max(0.0, due - time.monotonic()))
 
     def close(self) -> None:
         self._closing.set()
@@ -101,7 +103,7 @@ def test_four_cells_are_trimmed_spanned_and_checked(
 ) -> None:
     path = four_config(folder)
     asked = put_where_asked(four, monkeypatch)
-    assert command.run(config_path=path, yes=True, read_s=0.5, span_g=10000.0, check_g=[5000.0]) == 0
+    assert command.run(config_path=path, yes=True, read_s=1.0, span_g=10000.0, check_g=[5000.0]) == 0
     corners = [f"corner {corner}" for corner in CORNERS]
     assert asked == ["zero", *corners, "span", "check", "repeat", "zero_again"]
     scale = load_config(path).scale
@@ -134,7 +136,7 @@ def test_who_leans_on_one_corner_is_noticed(
     before = path.read_bytes()
     put_where_asked(four, monkeypatch, lean_g=lean_g)
     with pytest.raises(CalibrationRefused, match="same weight"):
-        command.run(config_path=path, yes=True, read_s=0.5, span_g=10000.0)
+        command.run(config_path=path, yes=True, read_s=1.0, span_g=10000.0)
     assert path.read_bytes() == before
     assert not history_path(path).exists()
 

@@ -25,6 +25,7 @@ from cart.bench.faults.auditor import Evidence, Figures, audit
 from cart.bench.faults.dies_at import Kill, Victim, When
 from cart.bench.faults.programs import CART, PRICES, STORE, catalog, code_of
 from cart.bench.stack import free_ports
+from cart.control_client import ControlClient, ControlError, NotRunning
 
 BASKET: Final = {"milk": 2, "bread": 1, "soap": 1}
 """What the shopper wants: two scans of milk, one line taken out again on the way (`cheese`)."""
@@ -207,12 +208,8 @@ class Trip:
         return False
 
     def _nothing_waits(self) -> bool:
-        with contextlib.suppress(subprocess.CalledProcessError, ValueError):
-            status = subprocess.run(
-                [sys.executable, "-m", "cart", "status", "--config", str(self._folder / "cart.toml"), "--json"],
-                capture_output=True, check=True,
-            )  # fmt: skip
-            said = msgspec.json.decode(status.stdout)
+        with contextlib.suppress(NotRunning, ControlError):
+            said = ControlClient(self._folder / "cart").status()
             return bool(said["outbox"]["waiting"] == 0 and said["link"]["linked"])
         return False
 

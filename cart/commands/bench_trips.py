@@ -13,6 +13,7 @@ import typer
 from cart.core.problem import Problem
 
 if TYPE_CHECKING:
+    from cart.bench.trips.cheats import CheatKind
     from cart.bench.trips.eye import Camera
     from cart.bench.trips.ranges import CatalogKind
     from cart.bench.trips.running import TripFigures
@@ -37,6 +38,9 @@ def trips(
     acts: Annotated[
         str, typer.Option(help="Short trips of these acts instead (comma between them), by honest shoppers.")
     ] = "",
+    cheats: Annotated[
+        str, typer.Option(help="Every trip cheats in these ways instead (comma between them, one may stand twice).")
+    ] = "",
     plot: Annotated[Path | None, typer.Option(help="Draw the figures into this folder.")] = None,
     only: Annotated[int | None, typer.Option(help="Tell one trip by its number, act by act, instead.")] = None,
     curve: Annotated[
@@ -51,7 +55,7 @@ def trips(
     kinds = [k for k in KINDS if kind in (ALL, k)]
     if not kinds:
         raise Problem(f"there is no catalogue kind {kind!r}; take one of {', '.join(KINDS)} or {ALL}")
-    run = _Run(trips, seed, kinds, jobs, _script(acts), eyes[0])
+    run = _Run(trips, seed, kinds, jobs, _script(acts), eyes[0], _cheating(cheats))
     if len(eyes) > 1 and (curve or only is not None):
         raise Problem("--curve and --only take one --camera")
     if only is not None:
@@ -74,6 +78,7 @@ class _Run(NamedTuple):
     jobs: int
     script: tuple[str, ...]
     camera: Camera
+    cheating: tuple[CheatKind, ...]
 
     def go(self, policy: Policy | None = None) -> list[TripFigures]:
         from cart.bench.trips.running import run_trips
@@ -82,6 +87,7 @@ class _Run(NamedTuple):
         for figures in run_trips(
             self.trips, self.seed, self.kinds,
             jobs=self.jobs, policy=policy, script=self.script, camera=self.camera,
+            cheating=self.cheating,
         ):  # fmt: skip
             done.append(figures)
             if len(done) % 10 == 0:
@@ -164,13 +170,23 @@ def _script(acts: str) -> tuple[str, ...]:
     return script
 
 
+def _cheating(named: str) -> tuple[CheatKind, ...]:
+    from cart.bench.trips.cheats import CHEATS
+
+    names = [name.strip() for name in named.split(",") if name.strip()]
+    unknown = [name for name in names if name not in CHEATS]
+    if unknown:
+        raise Problem(f"there is no cheat {unknown[0]!r}; take some of {', '.join(CHEATS)}")
+    return tuple(kind for name in names for kind in CHEATS if kind == name)
+
+
 def _tell(number: int, run: _Run, *, as_json: bool) -> int:
     import msgspec
 
     from cart.bench.trips.running import run_trip
 
     kind = run.kinds[number % len(run.kinds)]
-    told = run_trip(number, run.seed, kind, trace=True, script=run.script, camera=run.camera)
+    told = run_trip(number, run.seed, kind, trace=True, script=run.script, camera=run.camera, cheating=run.cheating)
     for t_ns, line in told.story:
         typer.echo(f"{t_ns / 1e9:9.3f} {line}")
     figures = msgspec.to_builtins(told.figures)

@@ -133,6 +133,12 @@ def test_what_the_auditor_finds_is_told_by_whose_doing_it_is(monkeypatch: pytest
     assert figures.wrong == {"unit missing (shopper)": 1}
 
 
+def test_every_trip_may_cheat_in_one_way() -> None:
+    figures = run_trip(4, SEED, "twins", cheating=("unscanned", "unscanned")).figures
+    assert not figures.honest
+    assert [cheat.kind for cheat in figures.cheats] == ["unscanned", "unscanned"]
+
+
 def test_one_trip_can_be_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(monkeypatch, "--only", "3", "--acts", "scan_and_put", "--json") == 0
     lines = capsys.readouterr().out.splitlines()

@@ -15,7 +15,7 @@ import msgspec
 from cart.bench.trips.answers import respond
 from cart.bench.trips.auditor import Auditor, Tag, Verdict
 from cart.bench.trips.baselines import Outcome, fixed_tolerance, scan_only
-from cart.bench.trips.cheats import CHEATS, Cheating
+from cart.bench.trips.cheats import CHEATS, Cheating, CheatKind
 from cart.bench.trips.checkout import Ending, go_shopping
 from cart.bench.trips.eye import Camera, Eye
 from cart.bench.trips.people import HABITS, SHARES, Group
@@ -114,19 +114,22 @@ def run_trip(
     trace: bool = False,
     script: Sequence[str] = (),
     camera: Camera = "on",
+    cheating: Sequence[CheatKind] = (),
 ) -> Told:
     """One trip; the same number, seed, kind and camera make the same trip against the same cart.
 
-    With a `script` the acts are these, by an honest shopper of no special group.
+    With a `script` the acts are these, by an honest shopper of no special group. With `cheating` the shopper cheats in
+    these ways, in this trip as in every other.
     """
     began = time.process_time()
     trip_seed = seed * 1_000_003 + number
     rng = random.Random(f"trip {trip_seed}")
     goods = _range(kind, seed)
     group = "ordinary" if script else rng.choices(list(SHARES), list(SHARES.values()))[0]
-    honest = bool(script) or rng.random() >= CHEATING_SHARE
+    honest = bool(script) or (rng.random() >= CHEATING_SHARE and not cheating)
     items = rng.randint(*ITEMS)
-    cheats = [] if honest else [Cheating(rng.choice(CHEATS)) for _ in range(rng.randint(1, 3))]
+    drawn = [rng.choice(CHEATS) for _ in range(rng.randint(1, 3))] if not (honest or cheating) else cheating
+    cheats = [] if honest else [Cheating(kind) for kind in drawn]
     world = World()
     watch = Watch(world, trace=[] if trace else None)
     auditor = Auditor(_tags(goods))
@@ -304,7 +307,7 @@ def _plain(event: LedgerEvent) -> str:
     return f"{kind} {' '.join(f'{key}={value}' for key, value in fields.items())}"
 
 
-_Work = tuple[int, int, CatalogKind, Policy | None, tuple[str, ...], Camera]
+_Work = tuple[int, int, CatalogKind, Policy | None, tuple[str, ...], Camera, tuple[CheatKind, ...]]
 
 
 def run_trips(
@@ -316,9 +319,10 @@ def run_trips(
     policy: Policy | None = None,
     script: tuple[str, ...] = (),
     camera: Camera = "on",
+    cheating: tuple[CheatKind, ...] = (),
 ) -> Iterator[TripFigures]:
     """Trips 0…, their kinds in turn; in the order of their numbers whatever the jobs."""
-    work: list[_Work] = [(n, seed, kinds[n % len(kinds)], policy, script, camera) for n in range(trips)]
+    work: list[_Work] = [(n, seed, kinds[n % len(kinds)], policy, script, camera, cheating) for n in range(trips)]
     if jobs <= 1:
         yield from map(_one, work)
         return
@@ -327,5 +331,5 @@ def run_trips(
 
 
 def _one(work: _Work) -> TripFigures:
-    number, seed, kind, policy, script, camera = work
-    return run_trip(number, seed, kind, policy=policy, script=script, camera=camera).figures
+    number, seed, kind, policy, script, camera, cheating = work
+    return run_trip(number, seed, kind, policy=policy, script=script, camera=camera, cheating=cheating).figures

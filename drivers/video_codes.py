@@ -33,4 +33,10 @@ def read_codes(image: npt.NDArray[np.uint8]) -> list[tuple[str, str]]:
     found = zxingcpp.read_barcodes(
         grey, formats=_FORMATS, try_downscale=False, try_invert=False, text_mode=zxingcpp.TextMode.Plain
     )
-    return [(code.text, code.symbology_identifier) for code in found if code.valid]
+    return [(code.text, code.symbology_identifier) for code in found if code.valid and not _is_half(code)]
+
+
+def _is_half(code: Any) -> bool:
+    """Whether a UPC-E is of number system 1, which GS1 does not give, and as which the left half of an EAN-13 reads."""
+    text = str(code.text)
+    return code.format == zxingcpp.BarcodeFormat.UPCE and text[len(text) == 13 :].startswith("1")

@@ -39,7 +39,12 @@ def scan(image: Image, *, binarizer: Any = zxingcpp.Binarizer.LocalAverage) -> l
         binarizer=binarizer,
         text_mode=zxingcpp.TextMode.Plain,
     )
-    return [_code(one) for one in found if one.valid]
+    return [code for code in (_code(one) for one in found if one.valid) if not _is_half(code)]
+
+
+def _is_half(code: FrameCode) -> bool:
+    """Whether this UPC-E is the left half of an EAN-13: of number system 1, which GS1 does not give (`symbols`)."""
+    return (code.symbology, len(code.text), code.text[:1]) == ("]E0", 8, "1")
 
 
 def _code(found: Any) -> FrameCode:

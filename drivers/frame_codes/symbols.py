@@ -23,7 +23,8 @@ _EAN13_PARITY = (
 _UPCE_PARITY = (
     "BBBAAA", "BBABAA", "BBAABA", "BBAAAB", "BABBAA", "BAABBA", "BAAABB", "BABABA", "BABAAB", "BAABAB",
 )  # fmt: skip
-"""Of number system 0, by check digit; system 1 swaps A and B."""
+"""Of number system 0, by check digit. Number system 1 swaps A and B; GS1 gives no such numbers (General Specifications,
+5.2.2.4), and the left half of an EAN-13, which begins with an A as they do, reads as one once in ten times."""
 
 
 def _bits(patterns: Sequence[str]) -> npt.NDArray[np.float64]:
@@ -56,7 +57,7 @@ class Symbol:
         word = "".join(str(digit) for digit in digits)
         if self.name == "EAN-13":
             return f"{pattern}{word}"
-        return word if self.name == "EAN-8" else f"{pattern // 10}{word}{pattern % 10}"
+        return word if self.name == "EAN-8" else f"0{word}{pattern}"
 
     def bits(self, pattern: int, digits: Sequence[int]) -> npt.NDArray[np.float64]:
         """The modules of a word, 1 dark."""
@@ -100,8 +101,7 @@ EAN13 = _symbol("EAN-13", 6, 6, "101", _EAN13_PARITY, range(10), [((3, 1) * 6, _
 EAN8 = _symbol("EAN-8", 4, 4, "101", ["AAAA"], [0], [((3, 1) * 4, _ANY)])
 UPCE = _symbol(
     "UPC-E", 6, 0, "010101",
-    [*_UPCE_PARITY, *(pattern.translate(str.maketrans("AB", "BA")) for pattern in _UPCE_PARITY)],
-    [3 * system + check for system in (0, 1) for check in range(10)],
+    _UPCE_PARITY, range(10),
     # By the last digit, the others stand at other places of the UPC-A that the code is short for.
     [
         ((1, 3, 3, 1, 3, 1), (0, 1, 2)),

@@ -27,8 +27,7 @@ _WORST = 0.70
 _MARGIN = {"EAN-13": 8.0, "EAN-8": 12.0, "UPC-E": 16.0}
 """Natural-log odds against all other words together; short codes have fewer bars to go wrong in unseen."""
 _SUPPORTED = {"EAN-13": 0.80, "EAN-8": 0.88, "UPC-E": 0.93}
-"""Share explained that suffices where zxing-cpp, by other means, reads the same. Both can take the left half of an
-EAN-13 for a UPC-E; then the missing quiet zone, some 5 % of the model, is all that tells."""
+"""Share explained that suffices where zxing-cpp, by other means, reads the same."""
 _VOTES = {8: 4, 12: 3, 13: 3, 14: 3}
 """Views that must agree, by the number's length, where templates say nothing."""
 _VOTES_ELSE = 2
@@ -74,7 +73,6 @@ class Candidate:
 def believed(candidates: list[Candidate]) -> list[FrameCode]:
     """The codes to report, each place having one at most."""
     kept: list[FrameCode] = []
-    candidates = [one for one in candidates if not any(_half_of(one, other) for other in candidates)]
     for one in candidates:
         rivals = [other for other in candidates if other is not one and _same_place(one.code, other.code)]
         if one.sure():
@@ -89,17 +87,6 @@ def believed(candidates: list[Candidate]) -> list[FrameCode]:
         if good:
             kept.append(one.code)
     return kept
-
-
-def _half_of(one: Candidate, other: Candidate) -> bool:
-    """True where one is a UPC-E that lies in an EAN-13 or UPC-A read at least as often: the left half of either."""
-    short, long = one.code, other.code
-    return (
-        (short.symbology, len(short.text)) == ("]E0", 8)
-        and (long.symbology, len(long.text) > 8) == ("]E0", True)
-        and (other.sure() or len(other.views) >= len(one.views) > 0)
-        and _same_place(short, long)
-    )
 
 
 def _same_place(one: FrameCode, other: FrameCode) -> bool:

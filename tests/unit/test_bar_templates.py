@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+import cv2
 import numpy as np
 import pytest
+import zxingcpp
 
-from benchmarks.frame_code_pictures import picture
+from benchmarks.frame_code_pictures import PHONE, picture
 from cart.core.rcn_layouts import check_digit
 from drivers.frame_codes import read_still_codes
 from drivers.frame_codes.bars import BarReading
@@ -15,6 +15,7 @@ from drivers.frame_codes.scanning import FrameCode, upc_e
 from drivers.frame_codes.symbols import EAN8, EAN13, UPCE, Symbol
 from drivers.frame_codes.template_decoder import Blur, Fit, Floats, openings, search
 from drivers.frame_codes.trust import Candidate, believed, certain
+from drivers.video_codes import read_codes
 
 PX = 2.0
 
@@ -102,12 +103,18 @@ def test_votes_without_templates_must_be_several_and_unrivalled() -> None:
 
 
 def test_the_left_half_of_a_long_code_is_no_upc_e() -> None:
-    whole, half = code("8738849827152"), code("17388498")
-    weak = BarReading("UPC-E", half.text, 31.0, 4, 5, 0.0, 0.91, 0.70, True, 0.3, 5.9)
-    assert believed([Candidate(whole, {1, 2, 3, 4}), Candidate(half, {3, 4}, [weak])]) == [whole]
-    assert believed([Candidate(half, {3, 4}, [weak])]) == []
-    strong = dataclasses.replace(weak, explained=0.97, worst=0.95)
-    assert believed([Candidate(half, {3, 4}, [strong])]) == [half]
+    """By templates and by zxing-cpp it is 14323548 and 14323058: of number system 1, as all halves are."""
+    tilted = picture(31, 178, family=PHONE)
+    assert {code.text for code in read_still_codes(tilted.image)} == {"8432305301049"}
+    assert tilted.gtins == {"08432305301049"}
+
+
+def test_a_upc_e_of_number_system_1_is_none() -> None:
+    drawn = zxingcpp.write_barcode_to_image(zxingcpp.create_barcode("1432354", zxingcpp.BarcodeFormat.UPCE), scale=4)
+    image = cv2.cvtColor(cv2.copyMakeBorder(np.array(drawn), 40, 40, 40, 40, cv2.BORDER_CONSTANT, value=(255,)), 8)
+    assert [one.text for one in zxingcpp.read_barcodes(image)] != []
+    assert read_still_codes(np.asarray(image, np.uint8)) == []
+    assert read_codes(np.asarray(image, np.uint8)) == []
 
 
 def test_hard_pictures_are_read_or_passed_over_never_misread() -> None:

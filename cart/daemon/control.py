@@ -91,6 +91,8 @@ class ControlServer:
         self._camera = camera
         self._with_pictures: asyncio.Queue[bytes | None] | None = None
         self._recorders: set[asyncio.Queue[bytes | None]] = set()
+        self._temperature: Temperature | None = None
+        """The last: a recording that begins between two must know it, too."""
         self._server: asyncio.Server | None = None
         self._encoder = msgspec.json.Encoder()
 
@@ -113,6 +115,8 @@ class ControlServer:
 
     def tap(self, observation: AnyObservation) -> None:
         """Hand one observation to the recorders."""
+        if isinstance(observation, Temperature):
+            self._temperature = observation
         if self._recorders and (what := recorded(observation)) is not None:
             self._stream(what[0], observation.t_ns, what[1])
 
@@ -122,9 +126,12 @@ class ControlServer:
             self._stream("/scanner", t_ns, {"data": base64.b64encode(data).decode()})
 
     def _stream(self, topic: str, t_ns: int, body: dict[str, Any]) -> None:
-        line = self._encoder.encode({"topic": topic, "t_ns": t_ns, "body": body}) + b"\n"
+        line = self._line(topic, t_ns, body)
         for recorder in list(self._recorders):
             self._hand(recorder, line, WAITING_MAX if recorder is not self._with_pictures else PICTURES_BEHIND_MAX)
+
+    def _line(self, topic: str, t_ns: int, body: dict[str, Any]) -> bytes:
+        return self._encoder.encode({"topic": topic, "t_ns": t_ns, "body": body}) + b"\n"
 
     def _hand(self, recorder: asyncio.Queue[bytes | None], line: bytes, waiting_max: int) -> None:
         if recorder.qsize() < waiting_max:
@@ -193,6 +200,8 @@ class ControlServer:
             return
         lines: asyncio.Queue[bytes | None] = asyncio.Queue()  # bounded by _hand, which ends it beyond
         self._recorders.add(lines)
+        if self._temperature is not None and (what := recorded(self._temperature)) is not None:
+            lines.put_nowait(self._line(what[0], self._temperature.t_ns, what[1]))
         if pictures and self._camera is not None:
             log.warning("pictures are being recorded")
             self._with_pictures = lines

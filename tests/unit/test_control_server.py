@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from cart.core.catalog import Catalog, Tax
-from cart.core.observations import PartChanged, ScaleSample, Scan, StaffCommand, Touch
+from cart.core.observations import PartChanged, ScaleSample, Scan, StaffCommand, Temperature, Touch
 from cart.daemon.control import ControlServer, recorded
 
 CATALOG = Catalog(version=3, currency="EUR", locale="en_IE", taxes={"A": Tax(rate_bp=0)}, items=())
@@ -88,6 +88,21 @@ def test_a_recorder_gets_samples_and_the_scanners_bytes_in_order(tmp_path: Path)
     samples, bytes_in = serve(tmp_path, script)
     assert samples == {"topic": "/scale", "t_ns": 1, "body": {"counts": -5}}
     assert base64.b64decode(bytes_in["body"]["data"]) == b"]E0\xff"
+
+
+def test_a_recording_begins_with_the_temperature_that_was_told_before_it(tmp_path: Path) -> None:
+    async def script(server: ControlServer, path: Path) -> list[Any]:
+        server.tap(Temperature(t_ns=1, celsius=19.0))
+        server.tap(Temperature(t_ns=2, celsius=21.5))
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b'{"do":"record"}\n')
+        lines = [msgspec.json.decode(await reader.readline())]
+        server.tap(ScaleSample(t_ns=3, counts=-5))
+        lines.append(msgspec.json.decode(await reader.readline()))
+        writer.close()
+        return [(line["topic"], line["body"]) for line in lines]
+
+    assert serve(tmp_path, script) == [("/temperature", {"celsius": 21.5}), ("/scale", {"counts": -5})]
 
 
 def test_an_address_typed_for_a_receipt_is_never_recorded() -> None:

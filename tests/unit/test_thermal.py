@@ -172,6 +172,30 @@ def test_an_item_that_is_poured_in_slowly_is_found_whatever_the_thermometer_says
     assert sum(found) == pytest.approx(57.5, abs=12.0)
 
 
+def test_a_restart_in_the_cold_waits_for_its_thermometer_and_sees_no_step() -> None:
+    rng = random.Random(4)
+
+    def restarted(*, told_s: float | None) -> tuple[list[float], float | None]:
+        weigher = Weigher(FITTED, reference_g=4000.0, reference_sigma_g=1.0)
+        found = []
+        for i in range(80 * 8):
+            t_ns = i * S // 80
+            if told_s is not None and i == round(told_s * 80):
+                weigher.warm(t_ns, 12.0)
+            cold_g = (4000.0 * (1 - 8e-4)) - 40.0 + rng.gauss(0.0, 1.0)
+            steps = weigher.feed(t_ns, round(84213 + 21.5 * cold_g))
+            found += [e.delta_g for e in steps if isinstance(e, WeightStep)]
+        return found, weigher.live.gross_g
+
+    steps, shown = restarted(told_s=1.5)
+    assert steps == []
+    assert shown == pytest.approx(4000.0, abs=1.5)
+    # A thermometer that never speaks is not waited for: weighing goes on with what the cold has taken.
+    steps, shown = restarted(told_s=None)
+    assert steps == pytest.approx([-43.0], abs=2.0)
+    assert shown == pytest.approx(3957.0, abs=2.0)
+
+
 def test_an_unfitted_scale_and_one_that_knows_no_temperature_are_left_alone() -> None:
     for heat in (Compensation(SCALE), Compensation(FITTED)):
         assert heat.corrected(S, 123.0) == 123.0

@@ -16,6 +16,11 @@ SLEW_G_PER_S = 0.03
 """A third of what drift is followed at under load (`reference.DRIFT_G_PER_S`), so it is never taken for a change."""
 
 
+WAIT_S = 3.0
+"""A fitted scale's first samples are not believed before its thermometer was heard: at a restart the weight is held
+against the one before, and what warming adds would be a step. A thermometer that stays silent is not waited for."""
+
+
 class Smoothed:
     """A thermometer's readings, first order low pass. `celsius` is None before the first."""
 
@@ -43,6 +48,7 @@ class Compensation:
         self._wanted_k: float | None = None
         self._applied_k: float | None = None
         self._last_ns: int | None = None
+        self._first_ns: int | None = None
         worst = abs(self._zero) + abs(self._span) * settings.capacity_g
         self._slew_k_per_s = SLEW_G_PER_S / worst if worst else 0.0
 
@@ -62,6 +68,13 @@ class Compensation:
         if self._range:
             smooth = max(self._range[0], min(self._range[-1], smooth))
         self._wanted_k = smooth - self._reference
+
+    def waits(self, t_ns: int) -> bool:
+        """Whether a sample of `t_ns` comes before the temperature that it needs."""
+        if self._wanted_k is not None or not self._slew_k_per_s:
+            return False
+        first_ns = self._first_ns = t_ns if self._first_ns is None else self._first_ns
+        return t_ns - first_ns < WAIT_S * 1e9
 
     def corrected(self, t_ns: int, gross_g: float) -> float:
         """`gross_g` as it would be at the reference temperature."""

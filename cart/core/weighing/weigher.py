@@ -97,7 +97,7 @@ class Weigher:
             self._clear(events, t_ns, "no_samples", "samples are back")
         intake = self._intake
         intake.sigma_g = self._detector.sigma_g
-        accepted = intake.feed(t_ns, counts)
+        accepted = intake.feed(t_ns, counts) if not self._heat.waits(t_ns) else []
         if intake.raised:
             self._take_faults(events, t_ns)
         if cells:

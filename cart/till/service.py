@@ -122,7 +122,10 @@ class Till:
 
     def start(self) -> None:
         """Connect, and take up what the last run left open."""
-        self.members.beat()
+        try:
+            self.members.beat()
+        except FAILURES as error:
+            log.warning("the store's database: %s", error)
         self._connection.start()
         self._take_up()
         if self.catalogue is not None:

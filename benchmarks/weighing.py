@@ -21,7 +21,17 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.weighing_baselines import MEDIANS, MOVING_AVERAGES, Detector, Found, oracle_latency_s
-from benchmarks.weighing_signals import SECOND, Signal, Truth, handling, pairs, platform, rolling_steps, steps
+from benchmarks.weighing_signals import (
+    SECOND,
+    Signal,
+    Truth,
+    handling,
+    leaning,
+    pairs,
+    platform,
+    rolling_steps,
+    steps,
+)
 from cart.core.weighing import Foretold, Weigher, WeightStep
 
 HELD_OUT = 900_000
@@ -311,9 +321,22 @@ def plot(signal: Signal, folder: Path, name: str) -> Path:
     axes[0].set_title(f"{name}: what was decided when (seed {signal.seed}, {settings.samples_per_second:g} samples/s)")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"weighing-{name}.png"
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=50)
     plt.close(figure)
     return path
+
+
+def _pictures(folder: Path, rate: float, stepping: Signal, first_seed: int) -> None:
+    """One for each figure: a signal of its kind with what was decided when."""
+    signals = {
+        "steps": stepping,
+        "handling": handling(first_seed + 1000, rate, 120.0),
+        "leaning": leaning(first_seed, rate),
+        "rolling": rolling_steps(first_seed + 2000, rate, 10),
+        "pairs": pairs(first_seed + 3000, rate, 10),
+    }
+    for name, signal in signals.items():
+        print(f"  picture: {plot(signal, folder, f'{name}-{rate:g}')}")
 
 
 def _row(name: str, figures: dict[str, float | int | None]) -> str:
@@ -371,8 +394,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results[f"{rate:g}"] = result
         print_table(f"{rate:g}", result)  # type: ignore[arg-type]
         if given.plot is not None:
-            print(f"  picture: {plot(stepping[0], given.plot, f'steps-{rate:g}')}")
-            print(f"  picture: {plot(handling(HELD_OUT + 1000, rate, 120.0), given.plot, f'handling-{rate:g}')}")
+            _pictures(given.plot, rate, stepping[0], given.first_seed)
     results["us_a_sample"] = {
         "steps": cost(steps(HELD_OUT, 80.0, 20)),
         "handling": cost(handling(HELD_OUT + 1000, 80.0, 120.0)),

@@ -85,10 +85,10 @@ def handling(seed: int, rate: float, seconds: float, *, noise_g: float | None = 
         what = rng.choices(("move", "rummage", "lean", "bump", "roll", "still"), (25, 12, 15, 12, 15, 6))[0]
         if what == "move":
             done = world.move(
-                t_ns, math.exp(rng.uniform(math.log(50), math.log(3000))), duration_s=rng.uniform(0.3, 2.5)
+                t_ns, math.exp(rng.uniform(math.log(100), math.log(3000))), duration_s=rng.uniform(0.3, 2.5)
             )
         elif what == "rummage":
-            done = world.rummage(t_ns, rng.uniform(1.0, 8.0), math.exp(rng.uniform(math.log(50), math.log(2000))))
+            done = world.rummage(t_ns, rng.uniform(1.0, 8.0), math.exp(rng.uniform(math.log(100), math.log(2000))))
         elif what == "lean":
             force_g = rng.choice((-1, 1, 1, 1)) * math.exp(rng.uniform(math.log(200), math.log(12_000)))
             done = world.lean(t_ns, force_g, rng.uniform(0.5, 10.0))
@@ -140,3 +140,15 @@ def pairs(seed: int, rate: float, count: int) -> Signal:
         truths.append(Truth(out_ns, -load_g, load_g))
         t_ns = out_ns + 3 * SECOND
     return _signal(world, seed, t_ns, truths)
+
+
+def leaning(seed: int, rate: float) -> Signal:
+    """Three leans on the rim, of half a kilogram to eight: nothing is gained or lost."""
+    world = platform(seed, rate, noise_g=1.0)
+    rng = random.Random(seed)
+    world.preload(rng.uniform(0.0, 10_000.0))
+    t_ns = 3 * SECOND
+    for _ in range(3):
+        t_ns = world.lean(t_ns, math.exp(rng.uniform(math.log(500.0), math.log(8000.0))), rng.uniform(2.0, 5.0))
+        t_ns += 3 * SECOND
+    return _signal(world, seed, t_ns, [])

@@ -20,6 +20,7 @@ from cart.core.weighing.evidence import (
     Window,
     look,
 )
+from cart.core.weighing.last_touch import HOVER_SAMPLES, hovered, rest_began
 from cart.core.weighing.odds import Odds
 from cart.core.weighing.reference import DRIFT_G_PER_S, Reference
 from cart.core.weighing.ringing import (
@@ -44,10 +45,20 @@ SIGMA_MIN_G, SIGMA_MAX_G = 0.1, 12.0
 NOISE_S, NOISE_SLOW_S, NOISIER = 1.5, 12.0, 1.4
 """For how long noise must be white, and how much louder than learned, to be believed while nothing is at rest. Below
 RATE_MIN the vibration of rolling looks white, too, but it does not last."""
-QUIET_S = 0.1
+QUIET_S = 0.065
 """The shortest stretch that can be called quiet."""
+SURE_S = 0.11
+"""The shortest that is believed where much evidence is asked: that no hand stands still is known no sooner."""
 RINGING_QUIET_S = 0.35
 """A change smaller than the oscillation that hides it wants several cycles."""
+HIDDEN_SHARE = 0.015
+"""What of the change an oscillation may be for a short window that it was fitted to not to hide a hand."""
+HIDDEN_ASKED, HIDDEN_SDS = 1.0, 2.0
+"""Where it may hide one: the most evidence that may be asked, and how far the window before may have said otherwise."""
+HOVERED = 3.0
+"""How much more is asked where a hand hovered just before: one release in twenty is as gentle as that."""
+RESTART_NOISIER = 2.0
+"""How much louder than learned the first samples after a gap may be to be taken for rest, before NOISE_S has passed."""
 DRIFT_AWAY_G_PER_S = 0.1
 """What drift may add to the smallest step for each second of disturbance, up to as much again."""
 UNKNOWN_DECAY_PER_S = 4.0
@@ -92,6 +103,7 @@ class StepDetector:
         self._noise_seen = 0
         self._last_ns = 0
         self._highest_g = 0.0
+        self._hidden_g = math.inf  # level of the last window that too much was fitted to
 
     def restart(self, sigma_growth_g: float) -> None:
         """Samples were lost or not to be believed: look for rest anew and hold it against the old reference."""
@@ -140,6 +152,10 @@ class StepDetector:
         sigma = max(SIGMA_MIN_G, math.sqrt(diff2))
         seen = look(window, sigma, _us(period_s))
         if sigma > SIGMA_MAX_G or not seen.quiet:
+            return None
+        long = round((NOISE_SLOW_S if period_s * RATE_MIN > 1 else NOISE_S) / period_s)
+        if self._has_reference and sigma > RESTART_NOISIER * self.sigma_g and len(self._xs) < long:
+            # Samples were lost while the cart rolls: at 10/s that looks like noise.
             return None
         self.sigma_g = max(SIGMA_MIN_G, 0.7 * sigma + 0.3 * min(sigma, FIRST_SIGMA_G))
         step = None
@@ -212,6 +228,7 @@ class StepDetector:
         self._since = 0
         self._run = 0
         self._highest_g = self._xs[-1]
+        self._hidden_g = math.inf
 
     # -- moving --------------------------------------------------------------------------------------------------
 
@@ -245,7 +262,7 @@ class StepDetector:
             if step is not None:
                 return step
         self._run = 0
-        for n in (least, RINGING_SAMPLES) if known else (least,):
+        for n in (RINGING_SAMPLES, least) if known else (least,):
             if n <= most:
                 seen = self._look(n, _us(period_s), ringing)
                 if seen.quiet:
@@ -266,6 +283,7 @@ class StepDetector:
             if step is not None:
                 return step
         before, self._heard = self._heard, None
+        known = self.ring.at(self.glance()[0], period_s) if self.ring.rate_error < HEARD_AGAIN else None
         most = min(self._since, round(QUIET_MAX_S / period_s))
         n = max(HEARD_SAMPLES, min(self._run + 1, most))
         while n <= most:
@@ -274,17 +292,20 @@ class StepDetector:
             told = heard(samples, self.sigma_g, period_s)
             if told is not None:
                 turn, keep, level_g = told
+                if keep > self.ring.keep_at_most(period_s):
+                    # It does not die away: a hand's tremor drives it.
+                    break
                 if abs(level_g - self.reference.g) < STEP_MIN_G + LOUD_SHARE * (max(samples) - min(samples)):
                     # It rings about where it was: that can wait until it is still.
                     break
                 self._heard = turn, keep
                 # Rolling sounds like a decay for a moment, but not of one frequency.
-                if before is not None and abs(before[0] / turn - 1) < HEARD_AGAIN:
+                if any(one is not None and abs(one[0] / turn - 1) < HEARD_AGAIN for one in (before, known)):
                     seen = evidence.look_ringing(
                         samples, self.sigma_g, _us(period_s), turn, keep, HEARD_ERROR, exactly=True
                     )
                     if seen.quiet:
-                        self._run = n
+                        self._run = max(n, min(self._run + 1, most))
                         return self._weigh(t_ns, period_s, seen, n, keep)
             if n == HEARD_SAMPLES:
                 break
@@ -337,12 +358,11 @@ class StepDetector:
                 self._settle(t_ns, seen.level_g, seen.level_sd_g, n, 0.0)
                 self._ring_on(seen, n, period_s, keep)
             return None
-        if seen.hides or seen.level_sd_g > max(1.0, 0.001 * abs(delta)):
+        if seen.level_sd_g > max(1.0, 0.001 * abs(delta)):
             return None
-        if seen.rings and abs(delta) < 10.0 + 0.2 * seen.ring_g and quiet_s < RINGING_QUIET_S:
+        if seen.rings and abs(delta) < STEP_MIN_G + 0.2 * seen.ring_g and quiet_s < RINGING_QUIET_S:
             return None
-        asked = self._asked(t_ns, delta, variance**0.5, seen, quiet_s, period_s)
-        if seen.evidence(abs(delta)) < asked + LOUD_MORE * math.log(seen.noise_g / self.sigma_g):
+        if not self._believed(t_ns, period_s, seen, delta, variance**0.5, heard=keep is not None):
             return None
         # Real noise is not quite white: before and after, a mean is worse than σ/√n by a quarter of a sample's.
         sigma = math.sqrt(variance + 0.06 + (0.35 * self.sigma_g) ** 2 + (3e-4 * delta) ** 2)
@@ -367,23 +387,43 @@ class StepDetector:
     def _rest_began(self, seen: Window, delta_g: float, period_s: float) -> int:
         """When the last touch was: back to where the signal leaves the band that noise and free ringing explain."""
         ringing = self.ring.at(seen.level_g, period_s)
-        growth = 1 / ringing[1] if ringing else 1.0 + UNKNOWN_DECAY_PER_S * period_s
-        band = 4.0 * self.sigma_g + 1.5 * seen.ring_g
-        i = len(self._xs) - 1
-        first = max(0, i - min(KEPT, self._since))
-        while i > first and abs(self._xs[i] - seen.level_g) <= band:
-            band = min(band * growth, max(band, 0.2 * abs(delta_g)))
-            i -= 1
+        i = rest_began(
+            self._xs,
+            seen.level_g,
+            band_g=4.0 * self.sigma_g + 1.5 * seen.ring_g,
+            growth=1 / ringing[1] if ringing else 1.0 + UNKNOWN_DECAY_PER_S * period_s,
+            most_g=0.2 * abs(delta_g),
+            longest=min(KEPT, self._since),
+        )
         return self._ts[i] - round(0.5 * SETTLING * period_s * 1e9)
 
-    def _asked(self, t_ns: int, delta_g: float, sd_g: float, seen: Window, quiet_s: float, period_s: float) -> float:
+    def _believed(self, t_ns: int, period_s: float, seen: Window, delta_g: float, sd_g: float, *, heard: bool) -> bool:
+        """Whether the window is evidence enough that no hand holds `delta_g`. `heard`: the oscillation told itself."""
+        asked = self._asked(t_ns, delta_g, sd_g, seen, period_s)
+        if seen.hides and (heard or seen.ring_g > HIDDEN_SHARE * abs(delta_g)):
+            before_g, self._hidden_g = self._hidden_g, seen.level_g
+            if asked > HIDDEN_ASKED or abs(seen.level_g - before_g) > HIDDEN_SDS * seen.level_sd_g:
+                return False
+        if asked > HIDDEN_ASKED and self._run * period_s < SURE_S:
+            return False
+        told = seen.evidence(abs(delta_g)) - LOUD_MORE * math.log(seen.noise_g / self.sigma_g)
+        if told < asked:
+            return False
+        first = len(self._xs) - self._run - SETTLING
+        before = self._xs[max(0, first - HOVER_SAMPLES) : max(0, first)] if self._since > self._run + SETTLING else ()
+        hover = hovered(before, seen.level_g, delta_g=delta_g, sigma_g=self.sigma_g, ring_g=seen.ring_g)
+        return not hover or told >= asked + HOVERED
+
+    def _asked(self, t_ns: int, delta_g: float, sd_g: float, seen: Window, period_s: float) -> float:
         pressed_g = self._highest_g - seen.level_g
         released = delta_g > 0 and pressed_g > max(4.0, 4.0 * self.sigma_g, 0.05 * delta_g) + 2.0 * seen.ring_g
+        slow = period_s * RATE_MIN > 1
+        # The first sample has seen four periods. Below RATE_MIN that is no evidence: vibration looks quiet there.
+        quiet_s = (self._run + (0 if slow else SETTLING - 1)) * period_s
         busy_s = (t_ns - self._left_ns) * 1e-9 - quiet_s
         return self.odds.asked(
-            t_ns, delta_g, sd_g, sigma_g=self.sigma_g, quiet_s=quiet_s, busy_s=busy_s, released=released,
-            slow=period_s * RATE_MIN > 1,
-        )  # fmt: skip
+            t_ns, delta_g, sd_g, sigma_g=self.sigma_g, quiet_s=quiet_s, busy_s=busy_s, released=released, slow=slow
+        )
 
     def _settle(self, t_ns: int, level_g: float, level_sd_g: float, n: int, refine_s: float) -> None:
         self.state = "rest"

@@ -19,11 +19,12 @@ import msgspec
 from cart.core.weighing.regressors import MODES_EXACT, MODES_MAX, Regressors, regressors
 from cart.core.weighing.ringing import TIMING_S
 
-HAND_WANDER = 0.02
-"""Wander of a held force relative to it, rms, a low estimate."""
-HAND_WANDER_MIN_G = 0.6
-RINGING_SAMPLES = 10
-"""The fewest that tell a level from an oscillation, at 80/s about a cycle of a platform."""
+HAND_WANDERS = (0.02, 0.03, 0.04, 0.05)
+"""Wander of a held force relative to it, rms: hands differ, each of these is as likely as another."""
+LIGHT_HAND_G = 30.0
+"""Below this the wander of a hand no longer shrinks with its force (0.6–1.5 g rms: Jones et al. 2002)."""
+RINGING_SAMPLES = 8
+"""The fewest that tell a level from an oscillation, at 80/s most of a cycle of a platform."""
 UNKNOWN_ERROR = 0.09
 UNKNOWN_HZ = (5.5, 20.0)
 UNKNOWN_DAMPING = 0.07
@@ -97,15 +98,20 @@ class Window(msgspec.Struct, frozen=True):
         )
 
     def evidence(self, force_g: float) -> float:
-        """Log likelihood ratio of rest against a hand that holds `force_g`."""
-        wander = (HAND_WANDER_MIN_G**2 + (HAND_WANDER * force_g) ** 2) / (self.noise_g * self.noise_g)
+        """Log likelihood ratio of rest against a hand that holds `force_g`, whichever of `HAND_WANDERS` it has."""
+        force2 = (LIGHT_HAND_G * LIGHT_HAND_G + force_g * force_g) / (self.noise_g * self.noise_g)
+        likelihoods = [math.exp(-self._against(wander * wander * force2)) for wander in HAND_WANDERS]
+        return -math.log(sum(likelihoods) / len(likelihoods))
+
+    def _against(self, wander: float) -> float:
+        """The same against a wander of this variance, in units of the noise's; no further than exp can take."""
         total = 0.0
         for value, unit in zip(self.along, self.regressors.variances, strict=True):
             variance = wander * unit
             total += math.log1p(variance) - value * value * variance / (1 + variance)
         variance = wander * self.regressors.rest
         total += self.freedom * math.log1p(variance) - self.scatter * variance / (1 + variance)
-        return 0.5 * total
+        return max(-500.0, min(500.0, 0.5 * total))
 
 
 def look(samples: list[float], sigma_g: float, period_us: int) -> Window:

@@ -27,12 +27,14 @@ LOUD = 30.0
 """Mean square of a decay worth learning from, in units of the noise."""
 RATE_ERROR, RATE_ERROR_MIN = 0.03, 0.008
 """How wrong a predicted frequency is, relatively, before and at best after the platform has been heard often."""
-HEARD_SAMPLES = 14
+HEARD_SAMPLES = 10
 """The fewest in which an oscillation tells its own frequency and decay."""
 HEARD_SIGMAS = 40.0
 """How far such an oscillation swings from crest to trough, in units of the noise; noise biases a fainter one."""
 HEARD_ERROR, HEARD_AGAIN = 0.012, 0.05
 """How wrong what it tells may be, relatively, and how far two tellings in a row may differ."""
+LEAST_DECAY = 0.5
+"""The share of the learned decay that a loud oscillation must show to be free."""
 HEARD_LEFT = 3.0
 """What linear prediction may leave unexplained, mean square, in units of what noise leaves."""
 TIMING_S = 0.0003
@@ -60,6 +62,10 @@ class RingModel:
             return None
         hz = min(HIGHEST_HZ, max(LOWEST_HZ, inverse**-0.5))
         return 2 * math.pi * hz * period_s, math.exp(-self._keep_a_second * period_s)
+
+    def keep_at_most(self, period_s: float) -> float:
+        """What a free oscillation keeps of itself in a sample at most: hands only ever add damping."""
+        return math.exp(-LEAST_DECAY * self._keep_a_second * period_s)
 
     def learn(self, decay: Sequence[float], sigma_g: float, load_g: float, period_s: float) -> None:
         """Fit a free decay (deviations from the settled level, g, clearly above noise) by linear prediction."""
@@ -138,8 +144,10 @@ def heard(samples: Sequence[float], sigma_g: float, period_s: float) -> tuple[fl
     """
     now = [b - a for a, b in itertools.pairwise(samples)]
     d0, d1, d2 = now[2:], now[1:-1], now[:-2]
-    r11, r22 = sum(map(mul, d1, d1)), sum(map(mul, d2, d2))
-    r12, r01, r02 = sum(map(mul, d1, d2)), sum(map(mul, d0, d1)), sum(map(mul, d0, d2))
+    # White noise of the samples has twice its variance in their differences, and minus it between neighbours.
+    noise = len(d0) * sigma_g * sigma_g
+    r11, r22 = sum(map(mul, d1, d1)) - 2 * noise, sum(map(mul, d2, d2)) - 2 * noise
+    r12, r01, r02 = sum(map(mul, d1, d2)) + noise, sum(map(mul, d0, d1)) + noise, sum(map(mul, d0, d2))
     determinant = r11 * r22 - r12 * r12
     if determinant <= 1e-9 * r11 * r22:
         return None
@@ -149,8 +157,7 @@ def heard(samples: Sequence[float], sigma_g: float, period_s: float) -> tuple[fl
     left = sum((x - a1 * y - a2 * z) ** 2 for x, y, z in zip(d0, d1, d2, strict=True))
     # White noise of the samples, differenced and predicted from.
     expected = 1 + (1 + a1) ** 2 + (a2 - a1) ** 2 + a2 * a2
-    noise = len(d0) * sigma_g * sigma_g + r11 * (TIMING_S / period_s) ** 2
-    if left > HEARD_LEFT * expected * noise:
+    if left > HEARD_LEFT * expected * (noise + r11 * (TIMING_S / period_s) ** 2):
         return None
     keep = math.sqrt(-a2)
     cosine = a1 / (2 * keep)

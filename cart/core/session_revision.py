@@ -94,6 +94,13 @@ def _prices_what_is_asked(desk: Desk, found: Again) -> bool:
     """Whether loose goods would get a price from the very step of which is asked whether they were alone in it."""
     asked = {i for o in desk.open_of("wrong_weight") if o.event.reason == NOT_ALONE for i in o.event.step_ids}
     priced = [e for e in found.explanations if e.ranged is not None and e.ranged.priced]
+    used = {m.key for e in found.explanations for m in e.moves if m.kind == "place"}
+    for explanation in priced:
+        open_ = [desk.state.open_steps[i] for i in explanation.step_ids if i in desk.state.open_steps]
+        rest_ns = max((s.rest_ns for s in open_), default=0)
+        for line in desk.state.basket.lines.values():
+            if any(p.since_ns <= rest_ns for p in line.pending) and line.line_id not in used:
+                return True  # it may have gone in with them
     return any(asked.intersection(e.step_ids) for e in priced)
 
 

@@ -39,10 +39,29 @@ def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
         asked = open_.stage == "question" and open_.stage_ns <= steps[1].began_ns
         if line is None or not line.pending or line.unit == "kg" or not asked or not _fits(desk, line, weight_g):
             continue
-        host = _host(desk, line, weight_g)
-        _believe(desk, line, weight_g, host)
+        if not _out_of_open_step(desk, line, weight_g):
+            _believe(desk, line, weight_g, _host(desk, line, weight_g))
         return
     _shown_right(desk, steps, weight_g)
+
+
+def _out_of_open_step(desk: Desk, line: Line, weight_g: float) -> bool:
+    """Take what is shown for a part of a movement that is still unexplained; the rest of it stays to be explained."""
+    since_ns = line.pending[0].since_ns - _HID_NS
+    for step in reversed(desk.state.open_steps.values()):
+        rest_g = step.delta_g - weight_g
+        spread_g = _FITS_SIGMAS * math.hypot(step.sigma_g, _SPREAD_G)
+        if step.delta_g <= 0.0 or step.began_ns < since_ns or rest_g < -spread_g:
+            continue
+        desk.emit(
+            StepExplained(
+                step_ids=(step.step_id,), won=f"revised: {line.name} was among it, as the shopper shows", margin=99.0,
+                considered=(), open_g=round(rest_g, 3) if rest_g > spread_g else None,
+            )
+        )  # fmt: skip
+        confirm(desk, line.line_id, 1, round(weight_g, 2), "shopper", (step.step_id,), 1.0)
+        return True
+    return False
 
 
 def taken_to_go_alone(desk: Desk, steps: list[OpenStep]) -> None:
@@ -62,8 +81,8 @@ def taken_to_go_alone(desk: Desk, steps: list[OpenStep]) -> None:
 
 def lifted_to_show(desk: Desk) -> bool:
     """At a plain `wrong_weight` the scanned thing is lifted out, and weighs as it should: what else moved with it then
-    has to be explained. Whether it was so. What another line's unit weighs by chance does not matter: who is asked about
-    a thing takes out that one.
+    has to be explained. Whether it was so. What another line's unit weighs by chance does not matter: who is asked
+    about a thing takes out that one.
     """
     steps = list(desk.state.open_steps.values())
     out = steps[-1] if len(steps) > 1 else None

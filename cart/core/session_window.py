@@ -346,10 +346,21 @@ def _inside(desk: Desk, line: Line, group: PlacedGroup, mean_g: float | None, sd
 
 def _gone(desk: Desk) -> tuple[Gone, ...]:
     return tuple(
-        Gone(index, g.line.line_id, g.line.sku, g.line.name, g.units, g.weight_g, g.sigma_g**2, g.at_ns, g.told)
+        Gone(
+            index, g.line.line_id, g.line.sku, g.line.name, g.units, g.weight_g, g.sigma_g**2, g.at_ns, g.told,
+            _odd(desk, g.line, g.weight_g / max(1, g.units)),
+        )
         for index, g in enumerate(desk.state.basket.removed)
         if desk.t_ns - g.at_ns < _GONE_MAX_S * 1e9
-    )
+    )  # fmt: skip
+
+
+def _odd(desk: Desk, line: Line, unit_g: float) -> float:
+    """Log likelihood of a unit's weight against its product's, at most 0."""
+    mean_g, sd_g = unit_weight(desk, line)
+    if mean_g is None:
+        return 0.0
+    return -0.5 * min(_WORD_SIGMAS**2, (unit_g - mean_g) ** 2 / (sd_g * sd_g + _SHOWN_SD_G**2))
 
 
 def _as_seen_g(line: Line, mean_g: float, sd_g: float) -> float:

@@ -49,9 +49,9 @@ def test_loose_goods_keep_their_price_when_the_next_thing_goes_in_unscanned(shop
 
 def test_what_took_anothers_name_is_the_thing_that_is_shown(shopper: Shopper) -> None:
     """A second unit scanned by mistake was believed to be the first thing put in; asked about that one, it is shown."""
-    shopper.scan(2).wait(6.0).scan(2).put(250.2).wait(2.0).put(252.9).wait(3.0).scan(5).wait(26.0)
+    shopper.scan(2).wait(6.0).scan(2).put(250.2).wait(2.0).put(255.6).wait(3.0).scan(5).wait(26.0)
     assert ("not_placed", "question") in shopper.open
-    shopper.take(252.9).put(252.9).wait(1.0)
+    shopper.take(255.6).put(255.6).wait(1.0)
     assert shopper.line(5).placed == 1
     assert sum(line.placed for line in shopper.view.lines) == 2
 
@@ -233,3 +233,29 @@ def test_loose_goods_shown_to_the_scanner_in_the_hand_are_what_goes_in(shopper: 
     buyer.take(241.5).wait(1.0).scan(41).put(241.5).wait(2.0)
     assert buyer.line(41).weight_g == pytest.approx(241.5, abs=1.0)
     assert buyer.line(4).state == "pending"
+
+
+def test_a_look_at_a_thing_while_another_of_its_weight_is_asked_for_changes_nothing(shopper: Shopper) -> None:
+    shopper.scan(2).wait(26.0)
+    assert ("not_placed", "question") in shopper.open
+    shopper.scan(5).put(251.4).wait(3.0)
+    assert shopper.lines["S5"] == (1, "confirmed")
+    shopper.take(251.4).wait(3.0).put(251.4).wait(1.0)
+    assert shopper.lines == {"S2": (1, "pending"), "S5": (1, "confirmed")}
+
+
+def test_all_that_went_in_with_loose_goods_is_shown_and_they_get_what_is_left(shopper: Shopper) -> None:
+    shopper.scan(12).wait(0.6)
+    shopper.touch("produce", sku="S9")
+    shopper.scan(4).wait(0.6).put(822.0 + 331.0 + 139.0).wait(3.0)
+    shopper.touch("checkout")
+    shopper.wait(2.0).take(331.0).put(331.0).wait(2.0).take(139.0).put(139.0).wait(2.0)
+    assert {line.state for line in shopper.view.lines} == {"confirmed"}
+    assert shopper.line(9).weight_g == pytest.approx(822.0, abs=2.0)
+
+
+def test_two_in_and_one_out_between_two_rests_is_asked_about(shopper: Shopper) -> None:
+    shopper.scan(3).put(500.2).wait(2.0).scan(8).put(701.0).wait(2.0)
+    shopper.scan(4).wait(0.8).scan(12).put(139.0 + 331.0 - 500.2).wait(1.0)
+    assert ("which_removed", "hint") in shopper.open
+    assert [c.sku for c in shopper.question("which_removed").candidates] == ["S3"]

@@ -120,7 +120,7 @@ def _turn(window: Window, waiting: Waiting, rank: int) -> float:
     if waiting.step_id is not None:
         return priors.PLACE_BELIEVED
     if waiting.asked:
-        return 0.0  # who is plainly asked for it puts it in, or shows it
+        return priors.PLACE_ASKED
     stale = window.now_ns - waiting.since_ns > priors.STALE_S * 1e9
     late = max(stale * -priors.PLACE_STALE, waiting.passed * -priors.PLACE_PASSED)
     return rank * priors.PLACE_RANK - late + waiting.doubled * priors.PLACE_DOUBLED
@@ -182,7 +182,7 @@ def _ranged(window: Window) -> list[MoveSet]:
                     range_g,
                     typical_g,
                     waiting.since_ns,
-                    waiting.asked_alone_ns,
+                    waiting.asked_alone_ns if waiting.awaited_ns >= (waiting.asked_alone_ns or 0) else None,
                     waiting.step_id,
                 )
             )
@@ -198,7 +198,7 @@ def _returns(window: Window) -> list[MoveSet]:
     for gone in window.gone:
         age_s = max(0.0, (window.now_ns - gone.at_ns) / 1e9)
         log_prior = priors.RETURN + max(priors.RETURN_LATE, priors.RETURN_PER_S * age_s)
-        log_prior += priors.RETURN_TOLD if gone.told else 0.0
+        log_prior += gone.odd + (priors.RETURN_TOLD if gone.told else 0.0)
         move = Move("return", gone.index, gone.sku, gone.name, gone.units, gone.weight_g, gone.variance_g2)
         sets.append(MoveSet((move,), gone.weight_g, gone.variance_g2, log_prior))
     for own in window.own:

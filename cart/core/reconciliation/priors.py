@@ -55,6 +55,8 @@ PLACE_RANK = -0.4
 """Each waiting line that was scanned later makes an earlier one less likely to come next."""
 PLACE_PASSED = -3.0
 """Something else has gone in since its scan: it was left on the shelf or scanned twice, where anything newer fits."""
+PLACE_ASKED = -2.0
+"""Who is plainly asked for it puts it in or shows it, however long ago it was scanned: as likely as a put-back."""
 PLACE_IN_HAND = 3.0
 """What goes in after it was scanned as asked is that thing, twenty to one."""
 PLACE_DOUBLED = -4.0

@@ -249,12 +249,12 @@ def _swaps(search: Search, group: Group) -> None:
     """One thing out and another in between two rests."""
     seen = 0
     for known in search.known_in:
-        if len(known.moves) != 1 or known.moves[0].kind == "light":
+        if not 1 <= len(known.moves) <= 2 or known.moves[0].kind == "light":
             continue
         for out in search.near_out(group.target_g - known.mean_g, group.variance_g2 + known.variance_g2):
             if seen >= priors.PAIRS_MAX:
                 return
-            if out.moves[0].sku == known.moves[0].sku:
+            if any(out.moves[0].sku == move.sku for move in known.moves):
                 continue
             seen += 1
             group.fit(known, out, known.log_prior + out.log_prior + priors.SWAP)

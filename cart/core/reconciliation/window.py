@@ -99,6 +99,8 @@ class Gone(msgspec.Struct, frozen=True, gc=False):
     variance_g2: float
     at_ns: int
     told: bool = False
+    odd: float = 0.0
+    """Log likelihood of its weight being that of its product, at most 0: low, if it lay there under a wrong name."""
 
 
 class Own(msgspec.Struct, frozen=True, gc=False):

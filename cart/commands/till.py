@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 BACKOFF_MIN_S: Final = 1.0
-BACKOFF_MAX_S: Final = 30.0
+BACKOFF_MAX_S: Final = 5.0
 """Between looks for a database that was lost."""
 
 

@@ -22,7 +22,7 @@ def looks_at(eye: Eye, count: int) -> list[tuple[str, dict[str, float]]]:
     seen: list[tuple[str, dict[str, float]]] = []
     for number in range(count):
         product = rng.choice(KNOWN)
-        looks = eye.looks(0, (Thing(number, product, 1.0),), "in")
+        looks = eye.looks(0, (Thing(number, product, 1.0),), "in")[:1]
         seen.extend((product.item.vision_class or "", look.scores) for look in looks)
     return seen
 
@@ -53,9 +53,20 @@ def test_mistakes_are_mostly_siblings() -> None:
 
 def test_what_it_does_not_know_is_mostly_none() -> None:
     eye = Eye(GOODS, 3, "on")
-    looks = [look for n in range(800) for look in eye.looks(0, (Thing(n, STRANGE[n % len(STRANGE)], 1.0),), "in")]
+    looks = [look for n in range(800) for look in eye.looks(0, (Thing(n, STRANGE[n % len(STRANGE)], 1.0),), "in")[:1]]
     none = sum(max(look.scores, key=lambda name: look.scores[name]) == eyes.NONE for look in looks)
     assert 0.6 <= none / len(looks) <= 0.9
+
+
+def test_what_came_in_is_mostly_looked_at_again_and_errors_repeat() -> None:
+    eye = Eye(GOODS, 1, "on")
+    seen = [eye.looks(0, (Thing(n, KNOWN[n % len(KNOWN)], 1.0),), "in") for n in range(1500)]
+    pairs = [looks for looks in seen if len(looks) == 2]
+    assert len(pairs) / sum(bool(looks) for looks in seen) == pytest.approx(eyes.CALM_STILL, abs=0.04)
+    assert all(again.frame_t_ns > look.frame_t_ns for look, again in pairs)
+    same = sum(again.scores == look.scores for look, again in pairs)
+    assert same / len(pairs) == pytest.approx(eyes.SAME_AGAIN, abs=0.04)
+    assert all(len(eye.looks(0, (Thing(n, KNOWN[0], 1.0),), "out")) <= 1 for n in range(200))
 
 
 def test_off_says_nothing_and_blind_nothing_of_what_is_there() -> None:

@@ -165,3 +165,13 @@ def test_loose_goods_are_put_in_on_their_own_as_asked_and_nobody_insists() -> No
     assert [entry.kind for entry in s.world.diary[before:]] == ["take", "put"] * answers.TRIES_MAX
     assert thing in s.world.inside
     assert not [says for says in s.says if says[1].get("choice") == "insist"]
+
+
+def test_who_hides_a_thing_owns_up_to_no_other_question() -> None:
+    s = Recorded()
+    hidden = s.inside(EACH, 200.0)
+    hidden.scanned, hidden.cheat = False, "unscanned"
+    s.inside(EACH, 201.0)
+    other = msgspec.structs.replace(asked("unscanned_item", None, "mine"), delta_g=75.0)
+    assert answers._admitted(s, other) == []
+    assert answers._admitted(s, msgspec.structs.replace(other, delta_g=199.0)) == [hidden]

@@ -43,8 +43,19 @@ def respond(s: Shopper, asked: InterventionView, attempt: int) -> None:
         _puzzled(s, asked, attempt)
 
 
+def _admitted(s: Shopper, asked: InterventionView) -> list[Thing]:
+    """What the shopper knows to be unscanned and will own up to: of what they hide, only what the question is about."""
+    return [thing for thing in s.world.unscanned if not thing.cheat or _caught(s, asked, thing)]
+
+
+def _caught(s: Shopper, asked: InterventionView, thing: Thing) -> bool:
+    off_g = math.inf if asked.delta_g is None else abs(abs(asked.delta_g) - thing.weight_g)
+    offered = any(candidate.choice == thing.sku for candidate in asked.candidates)
+    return s.newest_at(asked.id) is thing or offered or off_g <= NEAR * thing.weight_g
+
+
 def _unscanned(s: Shopper, asked: InterventionView, _attempt: int) -> bool:
-    unscanned = s.world.unscanned
+    unscanned = _admitted(s, asked)
     owns = s.world.undeclared
     if s.lies and unscanned and "mine" in asked.choices:
         s.tap(asked, "mine")
@@ -65,7 +76,7 @@ def _unscanned(s: Shopper, asked: InterventionView, _attempt: int) -> bool:
                 show(s, thing)
         return True
     missing = _missing_on_screen(s)
-    if missing is not None:
+    if missing is not None and not missing.cheat:
         s.say(f"sees that {missing.name} is missing on the screen")
         show(s, missing)
         return True
@@ -133,7 +144,7 @@ def _extra(s: Shopper, asked: InterventionView, attempt: int) -> bool:
 def _wrong_weight(s: Shopper, asked: InterventionView, attempt: int) -> bool:
     if asked.reason == NOT_ALONE and not s.lies:
         return _alone(s, asked, attempt)
-    unscanned = s.world.unscanned
+    unscanned = _admitted(s, asked)
     if unscanned:
         for thing in unscanned:
             s.take(thing, why="it is another than scanned")
@@ -180,7 +191,7 @@ def _stand_by(s: Shopper, asked: InterventionView, choice: str) -> bool:
 
 def _wrong_item(s: Shopper, asked: InterventionView, attempt: int) -> bool:
     """Asked to scan what was put in: who has scanned it scans it again, and stands by it if asked once more."""
-    if s.world.unscanned or attempt > 0:
+    if _admitted(s, asked) or attempt > 0:
         return _wrong_weight(s, asked, attempt)
     thing = next((t for t in reversed(s.world.inside) if t.sku == asked.sku), None)
     if thing is None:

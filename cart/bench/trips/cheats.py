@@ -76,6 +76,15 @@ def _apart(true_g: float, mean_g: float | None, sd_g: float) -> float:
     return abs(true_g - mean_g) / math.hypot(sd_g, SCALE_SIGMA_G)
 
 
+def _claimed(thing: Thing, scanned: Thing) -> float:
+    """σ between what lies there and what was scanned for it. Where the catalogue errs about that, the cart may have
+    learned what it truly weighs, and then goes by that.
+    """
+    truly = scanned.product
+    by_catalogue = _apart(thing.weight_g, *_sd_g(scanned))
+    return by_catalogue if truly is None else min(by_catalogue, _apart(thing.weight_g, truly.mean_g, truly.sd_g))
+
+
 def _hidden_sigmas(weight_g: float, sd_g: float = 0.0) -> float:
     return weight_g / math.hypot(sd_g, SCALE_SIGMA_G) if weight_g >= VISIBLE_G else 0.0
 
@@ -92,14 +101,14 @@ def _swapped(s: Shopper, act: Cheating) -> None:
     pair = sorted((s.pick() for _ in range(6)), key=_price)
     cheap, dear = pair[0], pair[-1]
     s.scan(cheap)
-    cheap_g, sd_g = _sd_g(cheap)
+    cheap_g, _ = _sd_g(cheap)
     s.hold(s.habits.scan_to_put_s)
     dear.cheat, act.thing = act.kind, dear
     s.put(dear)
     light = cheap_g is not None and cheap_g < VISIBLE_G
     act.sku = cheap.sku or ""
     act.done = _price(dear) > _price(cheap)
-    act.sigmas = _hidden_sigmas(dear.weight_g) if light else _apart(dear.weight_g, cheap_g, sd_g)
+    act.sigmas = _hidden_sigmas(dear.weight_g) if light else _claimed(dear, cheap)
 
 
 def _extra_unit(s: Shopper, act: Cheating) -> None:
@@ -202,12 +211,11 @@ def _same_weight(s: Shopper, act: Cheating) -> None:
     else:
         return
     scanned, thing = s.another(cheap), s.another(dear)
-    mean_g, sd_g = _sd_g(scanned)
     s.scan(scanned)
     s.hold(s.habits.scan_to_put_s)
     thing.cheat, act.thing = act.kind, thing
     s.put(thing)
-    act.sku, act.done, act.sigmas = scanned.sku or "", True, _apart(thing.weight_g, mean_g, sd_g)
+    act.sku, act.done, act.sigmas = scanned.sku or "", True, _claimed(thing, scanned)
 
 
 def _price(thing: Thing) -> int:

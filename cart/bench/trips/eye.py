@@ -36,7 +36,12 @@ WAY_WRONG = 0.02
 CALM_S = (0.4, 0.8)
 """From the last touch to the look: two still frames at 5 a second, then 20 ms of classifying."""
 THINGS_MAX = 3
-"""Looks of one movement."""
+"""Things of one movement that are looked at."""
+AGAIN_S = 0.5
+CALM_STILL = 0.7
+"""What came in is looked at once more so much later, if no hand has stirred since."""
+SAME_AGAIN = 0.8
+"""How often that later frame tells the very same: it is the same thing in the same light, so errors repeat."""
 MOVED = 0.4
 """How often rummaging about makes it look at something that only moved."""
 
@@ -49,6 +54,7 @@ class Eye:
 
     def __init__(self, goods: Range, seed: int, camera: Camera) -> None:
         self._rng = random.Random(f"eye {seed}")
+        self._later = random.Random(f"eye again {seed}")
         self._camera = camera
         self._families: dict[str, list[str]] = {}
         for product in goods.products:
@@ -75,11 +81,24 @@ class Eye:
             elif chance < WAY_WRONG + WAY_UNKNOWN:
                 seen = "unknown"
             said_ns = frame_ns + round(rng.uniform(0.02, 0.06) * 1e9) * (len(looks) + 1)
-            looks.append(Look(t_ns=said_ns, frame_t_ns=frame_ns, direction=seen, scores=self._scores(thing)))
+            look = Look(t_ns=said_ns, frame_t_ns=frame_ns, direction=seen, scores=self._scores(thing, rng))
+            looks.append(look)
+            if way == "in" and self._later.random() < CALM_STILL:
+                looks.append(self._again(look, thing))
         return looks
 
-    def _scores(self, thing: Thing) -> dict[str, float]:
-        rng = self._rng
+    def _again(self, look: Look, thing: Thing) -> Look:
+        """The same thing in a later frame."""
+        same = self._later.random() < SAME_AGAIN
+        later_ns = round(AGAIN_S * 1e9)
+        return Look(
+            t_ns=look.t_ns + later_ns,
+            frame_t_ns=look.frame_t_ns + later_ns,
+            direction=look.direction,
+            scores=look.scores if same else self._scores(thing, self._later),
+        )
+
+    def _scores(self, thing: Thing, rng: random.Random) -> dict[str, float]:
         true = thing.product.item.vision_class if thing.product is not None else None
         if self._camera == "blind" or rng.random() < ANOTHER:
             true = rng.choice([*self._classes, NONE])
@@ -89,13 +108,12 @@ class Eye:
         shares = [best, *((1.0 - best) * share for share in RANKS)]
         shares.append(max(0.0, 1.0 - sum(shares)))
         place = rng.choices(range(len(shares)), shares)[0]
-        names = self._others(true, len(shares) - 1)
+        names = self._others(true, len(shares) - 1, rng)
         names.insert(place, true)
         return {name: round(share, 4) for name, share in zip(names, shares, strict=True)}
 
-    def _others(self, true: str, count: int) -> list[str]:
+    def _others(self, true: str, count: int, rng: random.Random) -> list[str]:
         """What it may be mistaken for, likeliest first: siblings mostly, "none" last where it is not the truth."""
-        rng = self._rng
         siblings = [name for name in self._families.get(_family(true), ()) if name != true]
         rng.shuffle(siblings)
         strangers = rng.sample(self._classes, min(len(self._classes), count + len(siblings) + 1))

@@ -92,6 +92,10 @@ class _Asking:
             reply = line.getresponse()
             said = json.loads(reply.read())
             line.close()
+        except ssl.SSLError as error:
+            raise RefundProblem(
+                f"{self._page}: its certificate is not trusted ({error.reason}); name who signed it with --page-ca"
+            ) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise RefundProblem(
                 f"{self._page}: the till doesn't answer ({type(error).__name__}); see whether it runs, and give --page"

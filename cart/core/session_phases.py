@@ -7,6 +7,7 @@ from cart.core.catalog import Item
 from cart.core.effects import DrawTripId
 from cart.core.interventions import TABLE
 from cart.core.ledger import ItemConfirmed, Phase, StepExplained, TripStarted
+from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk
 from cart.core.session_revision import before_asking
 
@@ -117,7 +118,8 @@ def checkout(desk: Desk) -> None:
         if open_.stage == "hint":
             desk.restage(open_, "question")
     named = {o.event.line_id for o in desk.open_of("not_placed", "wrong_weight")}
-    if desk.scale_fault is None:
+    alone = any(o.event.reason == NOT_ALONE for o in desk.open_of("wrong_weight"))
+    if desk.scale_fault is None and not alone:  # one thing after the other: it may show where the others are
         for line in state.basket.lines.values():
             if line.pending and line.line_id not in named:
                 desk.raise_(

@@ -8,8 +8,10 @@ unit is in, by the shopper's word, and the step in which it had been lost gives 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from cart.core.basket import Line, PlacedGroup
+from cart.core.interventions import Open
 from cart.core.ledger import ItemConfirmed, StepExplained
 from cart.core.reconciliation import Explanation
 from cart.core.reconciliation.explanation import NOT_ALONE
@@ -34,6 +36,8 @@ def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
     if len(steps) != 2 or steps[0].delta_g >= 0.0 or steps[1].delta_g <= 0.0:
         return
     weight_g = (steps[1].delta_g - steps[0].delta_g) / 2.0
+    if _put_in_alone(desk, steps, weight_g):
+        return
     for open_ in desk.open_of("not_placed"):
         line = desk.state.basket.lines.get(open_.event.line_id or 0)
         asked = open_.stage == "question" and open_.stage_ns <= steps[1].began_ns
@@ -64,18 +68,45 @@ def _out_of_open_step(desk: Desk, line: Line, weight_g: float) -> bool:
     return False
 
 
-def taken_to_go_alone(desk: Desk, steps: list[OpenStep]) -> None:
-    """Note that loose goods are in the hand, where they are plainly asked to be put in alone and nothing else that is
-    asked about weighs like what was taken out.
+def _put_in_alone(desk: Desk, steps: list[OpenStep], weight_g: float) -> bool:
+    """Loose goods that are plainly asked to be put in alone were taken out and put in by themselves, whatever else went
+    in with them at first: that is the answer. The rest of that movement stays to be explained.
     """
-    out = steps[-1] if steps and steps[-1].delta_g < 0.0 else None
-    for open_ in desk.open_of("wrong_weight") if out is not None and -out.delta_g >= minimum_g(desk) else ():
-        line = desk.state.basket.lines.get(open_.event.line_id or 0)
-        asked = open_.stage == "question" and out is not None and open_.stage_ns <= out.began_ns
-        if line is None or not line.pending or line.unit != "kg" or open_.event.reason != NOT_ALONE or not asked:
+    for open_, line in _asked_alone(desk, steps[0]):
+        step = desk.state.open_steps.get(open_.event.step_ids[-1])
+        spread_g = _FITS_SIGMAS * math.hypot(steps[0].sigma_g, _SPREAD_G)
+        if step is None or step.delta_g - weight_g < -spread_g:
             continue
-        others = [desk.state.basket.lines.get(o.event.line_id or 0) for o in desk.open_of("wrong_weight", "not_placed")]
-        if not any(o is not None and o.unit != "kg" and _weighs_like(desk, o, -out.delta_g) for o in others if out):
+        rest_g = step.delta_g - weight_g
+        desk.emit(
+            StepExplained(
+                step_ids=(step.step_id,), won=f"revised: {line.name} was among it, and went in alone", margin=99.0,
+                considered=(), open_g=round(rest_g, 3) if rest_g > spread_g else None,
+            )
+        )  # fmt: skip
+        confirm(desk, line.line_id, 1, round(steps[1].delta_g, 2), "weighed", (steps[1].step_id,), steps[1].sigma_g)
+        return True
+    return False
+
+
+def _asked_alone(desk: Desk, out: OpenStep) -> Iterator[tuple[Open, Line]]:
+    """Loose goods that are plainly asked to be put in alone, where what was taken out may be priced and nothing else
+    that is asked about weighs like it.
+    """
+    others = [desk.state.basket.lines.get(o.event.line_id or 0) for o in desk.open_of("wrong_weight", "not_placed")]
+    if -out.delta_g < minimum_g(desk) or any(o is not None and _weighs_like(desk, o, -out.delta_g) for o in others):
+        return
+    for open_ in desk.open_of("wrong_weight"):
+        line = desk.state.basket.lines.get(open_.event.line_id or 0)
+        asked = open_.stage == "question" and open_.stage_ns <= out.began_ns and open_.event.reason == NOT_ALONE
+        if line is not None and line.pending and line.unit == "kg" and asked:
+            yield open_, line
+
+
+def taken_to_go_alone(desk: Desk, steps: list[OpenStep]) -> None:
+    """Note that loose goods are in the hand, as asked."""
+    if steps and steps[-1].delta_g < 0.0:
+        for _, line in _asked_alone(desk, steps[-1]):
             desk.in_hand = (line.line_id, desk.t_ns)
 
 

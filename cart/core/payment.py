@@ -249,7 +249,8 @@ class Payments:
             basket_minor=event.basket_minor,
             partial=event.partial,
         )
-        ended = [attempt.attempt_id for attempt in self._attempts.values() if attempt.terminal]
+        held = {attempt.attempt_id for attempt in self.tenders(self._trip_id)}
+        ended = [one.attempt_id for one in self._attempts.values() if one.terminal and one.attempt_id not in held]
         for attempt_id in ended[: max(0, len(self._attempts) - ATTEMPTS_KEPT_MAX)]:
             del self._attempts[attempt_id]
 

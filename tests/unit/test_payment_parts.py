@@ -239,3 +239,16 @@ def test_no_tender_beside_another_that_does_not_fit_it(further: Callable[[Paymen
     with pytest.raises(AttemptStillOpen):
         further(payments)
     assert payments.open(1, "T.2", "T", 300, "EUR", "h", "card", basket_minor=500)
+
+
+def test_what_is_held_is_remembered_however_often_the_rest_is_refused() -> None:
+    payments = Payments("cart-1")
+    asked = [(1, 200, "approved"), *((number, 300, "declined") for number in range(2, 60))]
+    for number, amount_minor, word in asked:
+        payments.open(0, f"T.{number}", "T", amount_minor, "EUR", "h", "ebt", basket_minor=500)
+        fields = {
+            "t_ns": 0, "observed": "payment_answer", "attempt_id": f"T.{number}", "cart_id": "cart-1", "status": word,
+            "amount_minor": amount_minor, "currency": "EUR", "basket_hash": "h",
+        }  # fmt: skip
+        payments.answer(0, msgspec.convert(fields, PaymentAnswer))
+    assert payments.held_minor("T") == 200

@@ -91,11 +91,15 @@ def _thought_anew(desk: Desk) -> bool:
 
 
 def _prices_what_is_asked(desk: Desk, found: Again) -> bool:
-    """Whether loose goods would get a price from the very step of which is asked whether they were alone in it."""
-    asked = {i for o in desk.open_of("wrong_weight") if o.event.reason == NOT_ALONE for i in o.event.step_ids}
+    """Whether loose goods would get a price while it is asked what they weigh alone, or which step was theirs alone."""
+    about = [o.event for o in desk.open_of("wrong_weight") if o.event.reason == NOT_ALONE]
+    asked = {i for event in about for i in event.step_ids}
+    lines = {event.line_id for event in about}
     priced = [e for e in found.explanations if e.ranged is not None and e.ranged.priced]
     used = {m.key for e in found.explanations for m in e.moves if m.kind == "place"}
     for explanation in priced:
+        if lines.intersection(m.key for m in explanation.moves if m.priced):
+            return True
         open_ = [desk.state.open_steps[i] for i in explanation.step_ids if i in desk.state.open_steps]
         rest_ns = max((s.rest_ns for s in open_), default=0)
         for line in desk.state.basket.lines.values():

@@ -16,6 +16,7 @@ from benchmarks.vision import measure
 from benchmarks.vision_baselines import regressed
 from benchmarks.vision_data import DataError, read_split
 from benchmarks.vision_figures import per_class, top_five, worst_pairs
+from benchmarks.vision_mixed_up import mixed_up
 from drivers.classifier import Classifier, available_runtimes
 from models.measures import auroc, confidence_error
 from tests.stand_in_model import COLOURS_RGB, GROUPS, picture_of, write_stand_in
@@ -202,3 +203,20 @@ def test_regression_learns_what_features_tell() -> None:
     found = regressed(train, truth, test, 4)
     assert found.sum(axis=1) == pytest.approx(np.ones(120))
     assert (found.argmax(axis=1) == truth).mean() > 0.95
+
+
+def test_what_is_mixed_up_is_asked_about_where_the_scores_are_plain() -> None:
+    labels, groups = ("Lemon", "Lime", "Milk", "none"), ("Citrus", "Citrus", "Dairy")
+    scores = np.array([[0.998, 0.0004, 0.0003, 0.001], [0.3, 0.69, 0.001, 0.009], [0.0002, 0.0002, 0.0006, 0.999]])
+    found = mixed_up(labels, groups, scores, np.array([0, 1, 2]))
+    assert (found["as_it_is"]["right"], found["as_it_is"]["of"]) == (0, 3)
+    # The lemon scanned as a lime or as milk; not the doubtful lime, and never by "none of these".
+    assert (found["as_another"]["right"], found["as_another"]["of"]) == (2, 6)
+    assert (found["as_a_sister"]["right"], found["as_a_sister"]["of"]) == (1, 2)
+
+
+def test_a_net_that_is_plainly_wrong_asks_about_what_is_right() -> None:
+    found = mixed_up(
+        ("Lemon", "Lime", "none"), ("Citrus", "Citrus"), np.array([[0.0005, 0.999, 0.0005]]), np.array([0])
+    )
+    assert found["as_it_is"]["right"] == 1

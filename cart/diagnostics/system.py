@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -179,9 +180,8 @@ def check_journal(bench: Bench) -> Check:
     if not file.exists():
         return Check(part="journal", verdict="ok", summary=f"{folder} is ready; nothing is journalled yet")
     try:
-        with sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=1.0) as connection:
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=1.0)) as connection:
             (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        connection.close()
     except sqlite3.Error as error:
         answer = str(error)
     if answer != "ok":

@@ -83,9 +83,10 @@ class SqliteDatabase:
         connect: Callable[..., sqlite3.Connection] | None = None,
     ) -> None:
         """Opens or creates the file; without a `schema` of its own it gets this package's. Raises TillProblem."""
+        connection: sqlite3.Connection | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = (connect or sqlite3.connect)(
+            connection = self._connection = (connect or sqlite3.connect)(
                 path, isolation_level=None, timeout=0.3 if exclusive else 5.0, check_same_thread=False
             )
             if exclusive:
@@ -97,6 +98,8 @@ class SqliteDatabase:
             else:
                 self._connection.execute(schema)
         except (sqlite3.Error, OSError) as error:
+            if connection is not None:
+                connection.close()
             raise TillProblem(
                 f"{path}: cannot be opened ({error}); check the folder's permissions, and that no other till uses it "
                 "(several tills share a PostgreSQL database, --database)"

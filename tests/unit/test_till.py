@@ -622,7 +622,10 @@ def till(tmp_path: Path) -> Any:
     async def make() -> Till:
         return Till(Broker(host="127.0.0.1", port=1), "store-1", tmp_path, SimulatedAcquirer(tmp_path))
 
-    return asyncio.run(make())
+    made = asyncio.run(make())
+    yield made
+    made.ledger.close()
+    asyncio.run(made.provider.close())
 
 
 def test_the_page_and_its_state_come_with_a_strict_policy(till: Till) -> None:

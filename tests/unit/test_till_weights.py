@@ -227,6 +227,7 @@ def test_the_till_tells_its_page(tmp_path: Path) -> None:
         )
         found = _catalogue(till)
         till.ledger.close()
+        await till.provider.close()
         assert found is not None
         return found
 

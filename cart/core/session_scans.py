@@ -209,9 +209,10 @@ def told_meanwhile(desk: Desk, step_id: int) -> None:
 
 
 def _explanation_with(desk: Desk, ids: tuple[int, ...], sku: str) -> Explanation | None:
-    """The likeliest explanation of a step in which this product was taken out."""
+    """The likeliest explanation of a step in which this product was taken out, and nothing that nobody named."""
     for explanation in decide(desk).rivals.get(ids[-1], ()):
-        if any(m.kind == "take" and m.sku == sku for m in explanation.moves):
+        taken = {m.sku for m in explanation.moves if m.kind in ("take", "own_out")}
+        if taken == {sku}:
             return explanation
     return None
 

@@ -203,13 +203,16 @@ def test_the_till_publishes_a_newer_version_only_when_something_was_learned(tmp_
     mended = msgspec.structs.replace(CATALOG, version=13, items=(NONE, corrected, FINE))
     CatalogDesk(ledger, mended, restarted.append).learn()
     assert (restarted[-1].version, restarted[-1].items[1].learned) == (14, None)
+    ledger.close()
 
 
 def test_a_catalogue_signed_elsewhere_goes_out_as_it_is(tmp_path: Path) -> None:
-    desk = CatalogDesk(kept(tmp_path, five_carts("W", 274.0)), CATALOG, None)
+    ledger = kept(tmp_path, five_carts("W", 274.0))
+    desk = CatalogDesk(ledger, CATALOG, None)
     desk.learn()
     assert desk.current is CATALOG
     assert [(row.sku, row.wrong, row.published) for row in desk.weights()] == [("W", True, False)]
+    ledger.close()
 
 
 def test_the_till_tells_its_page(tmp_path: Path) -> None:

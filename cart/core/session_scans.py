@@ -29,6 +29,8 @@ _REFUSED_NOTES_MAX = 64
 TOLD_G = 2.0
 TOLD_FRACTION = 0.001
 TOLD_SIGMAS = 5.0
+_TOLD_WITH = 3.0
+"""Natural log: twenty to one."""
 _JUST_REMOVED_S = 20.0
 """A scan this soon after a removal, with nothing put in since, says what was removed."""
 
@@ -209,10 +211,14 @@ def told_meanwhile(desk: Desk, step_id: int) -> None:
 
 
 def _explanation_with(desk: Desk, ids: tuple[int, ...], sku: str) -> Explanation | None:
-    """The likeliest explanation of a step in which this product was taken out, and nothing that nobody named."""
-    for explanation in decide(desk).rivals.get(ids[-1], ()):
-        taken = {m.sku for m in explanation.moves if m.kind in ("take", "own_out")}
-        if taken == {sku}:
+    """The likeliest explanation of a step in which this product was taken out. What nobody named may have gone with it,
+    if that is about as likely as anything: with some other line most things weigh as much as what was taken.
+    """
+    takes = [e for e in decide(desk).rivals.get(ids[-1], ()) if e.takes]
+    for explanation in takes:
+        skus = [m.sku for m in explanation.moves if m.kind in ("take", "own_out")]
+        likely = explanation.score > takes[0].score - _TOLD_WITH
+        if sku in skus and (len(set(skus)) == 1 or likely):
             return explanation
     return None
 

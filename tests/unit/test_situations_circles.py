@@ -275,3 +275,15 @@ def test_obeying_settles_the_price_of_loose_goods_however_much_went_in_with_them
     own = next(line for line in buyer.view.lines if line.sku == asked)
     assert (own.state, own.proof) == ("confirmed", "weighed")
     assert own.weight_g == pytest.approx(weight_g, abs=1.0)
+
+
+def test_naming_a_light_thing_takes_no_other_off_the_bill_that_makes_up_the_weight(shopper: Shopper) -> None:
+    """Two things weigh what was taken out; so do the thing that is named and another, by chance."""
+    alike = (item(60, 469.0, 2.0), item(61, 469.4, 2.0))
+    buyer = Shopper(msgspec.structs.replace(RANGE, items=(*RANGE.items, *alike))).started()
+    for number, mass_g in ((60, 469.0), (61, 469.3), (12, 330.0), (4, 139.1)):
+        buyer.scan(number).put(mass_g).wait(1.0)
+    buyer.take(469.1).wait(1.0)
+    assert ("which_removed", "hint") in buyer.open
+    buyer.scan(4).wait(1.0)
+    assert buyer.line(12).placed == 1

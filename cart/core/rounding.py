@@ -1,8 +1,8 @@
 """How this cart rounds money: once, at a stated place, halves up, in integers.
 
-- Price by weight: unit price × weight, both as shown to the customer, to the nearest minor unit: so OIML R 76-1 wants the
-  price to pay of a scale that computes it. The weight is rounded first, to whole grams or to the scale's own interval,
-  and whoever has the receipt can work the price out again.
+- Price by weight: unit price × weight, both as shown to the customer, to the nearest minor unit: so OIML R 76-1 wants
+  the price to pay of a scale that computes it. The weight is rounded first, to whole grams or to the scale's own
+  interval, and whoever has the receipt can work the price out again.
 - Halves go up: Council Regulation (EC) No 1103/97, article 5, says so for amounts in euro; we do it for every currency.
 - Tax is taken once for each rate from the sum at that rate. Community law leaves the method to the member states
   (Court of Justice, C-484/06 Ahold, 10 July 2008); per rate and receipt loses the least.

@@ -30,6 +30,9 @@ RATE_BYTES_PER_S: Final = 20_000.0
 BURST_BYTES: Final = 64_000.0
 """A trip's usual rows go at once; only a backlog is paced."""
 
+PAUSE_MIN_S: Final = 0.001
+"""A bucket that lacks a millionth of a byte is worth no shorter sleep."""
+
 RESEND_MIN_S: Final = 3.0
 RESEND_MAX_S: Final = 60.0
 
@@ -70,7 +73,7 @@ class Window:
         self._tokens = min(BURST_BYTES, self._tokens + (now_s - self._filled_s) * RATE_BYTES_PER_S)
         self._filled_s = now_s
         lacking = min(float(size), BURST_BYTES) - self._tokens
-        return max(0.0, lacking / RATE_BYTES_PER_S)
+        return max(PAUSE_MIN_S, lacking / RATE_BYTES_PER_S) if lacking > 0.0 else 0.0
 
     def sent(self, now_s: float, seq: int, size: int) -> None:
         """A row went out."""

@@ -30,6 +30,8 @@ ARM_PIXELS: Final = 250
 """1.3 % of the small frame: an arm, a sleeve, a head."""
 ARM_WIDTH: Final = 10
 """Small pixels over which it crosses the picture's edge; a wrist is 12. A thing that lies at the edge touches it."""
+SLEEVE_DEPTH: Final = 3
+"""Small pixels that a piece of an arm reaches in from the edge, at least."""
 ARM_PATIENCE_NS: Final = 2_000_000_000
 """What reaches in from the edge and does not stir for so long, after something drew back, is no arm: a loaf that sticks
 out, a bag's handle."""
@@ -239,9 +241,10 @@ def _reaching_in(found: list[Region]) -> Region | None:
     """
     across = [region for region in found if region.crossing >= ARM_WIDTH]
     arm = next((region for region in across if region.area >= ARM_PIXELS), None)
-    if arm is None and across and sum(region.area for region in found) >= ARM_PIXELS:
-        return together(found)
-    return arm
+    hand = found[0] if found and found[0].area >= ARM_PIXELS else None
+    # A picture shaken by the cart's rolling has slivers along its edges, and no sleeve is so shallow.
+    pieces = [region for region in across if region.area >= SLEEVE_DEPTH * region.crossing]
+    return together([hand, *pieces]) if arm is None and hand is not None and pieces else arm
 
 
 def _full_box(image: Image, top: float, left: float, height: float, width: float) -> tuple[slice, slice]:

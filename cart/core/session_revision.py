@@ -17,20 +17,13 @@ from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.reconciliation.rethink import STEPS, Used
 from cart.core.session_desk import Desk
 from cart.core.session_moves import confirm, make_moves
-from cart.core.session_shares import Seen, beyond_means, reopen, share_out, together
+from cart.core.session_shares import Seen, reopen, together
 from cart.core.session_shown import shown_in_place
 from cart.core.session_stickers import surplus_beside_sticker
-from cart.core.session_window import as_step, log_fit, unit_weight, window_anew
+from cart.core.session_window import as_step, unit_weight, window_anew
 
 _INTACT_G = 0.5
 """What went in with a step is all there while its weights add up to the step's, rounding apart."""
-_TOGETHER_NS = 8_000_000_000
-"""Two things scanned and put in with one movement rest this soon after the first scan; a thing that was scanned and
-left on the shelf has no such step."""
-_Z_TOGETHER = 2.5
-_LOST_LOG = -2.0
-"""How much worse (natural log) the step may be explained with the lost thing in it: people put two in at once a
-tenth of the time, and leave a scanned thing out once in a hundred."""
 _INSTEAD_Z = 3.0
 _INSTEAD_NS = 20_000_000_000
 """A step this long before the scan may have been the scanned thing."""
@@ -45,7 +38,7 @@ def before_asking(desk: Desk, line: Line) -> bool:
     if _scanned_again(desk, line):
         return True
     second_thoughts(desk)
-    return not line.pending or _went_in_with(desk, line)
+    return not line.pending
 
 
 def second_thoughts(desk: Desk) -> bool:
@@ -248,41 +241,3 @@ def _scanned_again(desk: Desk, line: Line) -> bool:
         desk.emit(ItemRemoved(line_id=line.line_id, sku=line.sku, units=1, weight_g=None, reason="not_placed"))
         return True
     return False
-
-
-def _went_in_with(desk: Desk, line: Line) -> bool:
-    """The units went in with something in whose spread they were lost."""
-    mean_g, sd_g = unit_weight(desk, line)
-    if mean_g is None:
-        return False
-    units = line.pending_units
-    since_ns = max(p.since_ns for p in line.pending)
-    best: tuple[float, tuple[int, ...], Seen, float] | None = None
-    for ids, seen in together(desk):
-        soon = all(0 <= g.since_ns - since_ns <= _TOGETHER_NS and other is not line for other, g in seen)
-        sums = beyond_means(desk, seen, sum(g.weight_g or 0.0 for _, g in seen)) if soon else None
-        if sums is None:
-            continue
-        with_it, both_g2 = sums[0] - units * mean_g, sums[1] + units * sd_g * sd_g
-        gain = log_fit(with_it, both_g2) - log_fit(*sums)
-        if abs(with_it) <= _Z_TOGETHER * math.sqrt(both_g2) and gain >= _LOST_LOG and (best is None or gain > best[0]):
-            best = (gain, ids, seen, with_it)
-    if best is None:
-        return False
-    gain, ids, seen, with_it = best
-    names = " and ".join(other.name for other, _ in seen)
-    desk.emit(
-        StepExplained(
-            step_ids=ids,
-            won=f"revised: put in {names} and {line.name}",
-            margin=round(gain - _LOST_LOG, 2),
-            considered=(
-                Hypothesis(f"put in: {names} and {line.name}", round(gain, 2)),
-                Hypothesis(f"put in: {names}; {line.name} never", round(_LOST_LOG, 2)),
-            ),
-        )
-    )
-    parts = [(other, group.units) for other, group in seen]
-    reopen(desk, seen)
-    share_out(desk, [*parts, (line, units)], with_it, ids)
-    return True

@@ -13,7 +13,6 @@ from cart.core.session_desk import Desk
 from cart.core.session_looks import candidates as seen_candidates
 from cart.core.session_moves import make_moves
 from cart.core.session_revision import second_thoughts
-from cart.core.session_shares import left_out
 from cart.core.session_shown import lifted_to_show, shown_as_another, shown_in_place, taken_to_go_alone
 from cart.core.session_stickers import prefer_stickers
 from cart.core.session_window import decide
@@ -66,7 +65,7 @@ def reconcile(desk: Desk) -> None:
             _ask(desk, partial, decision)
             continue
         unasked = [e for e in decision.asked.values() if _unasked(desk, e.step_ids[-1])]
-        if any(_revised(desk, explanation) or bag_came_after(desk, explanation) for explanation in unasked):
+        if any(bag_came_after(desk, explanation) for explanation in unasked):
             continue
         for explanation in decision.asked.values():
             if _unasked(desk, explanation.step_ids[-1]) or _scanned_since(desk, explanation):
@@ -90,14 +89,6 @@ def _scanned_since(desk: Desk, explanation: Explanation) -> bool:
             desk.clear(open_)
             return True
     return False
-
-
-def _revised(desk: Desk, explanation: Explanation) -> bool:
-    """A unit too many may be the very unit that was believed to have gone in together with something else."""
-    line = desk.state.basket.lines.get(explanation.line_id or 0)
-    if explanation.open_kind != "extra_unit" or explanation.moves or line is None:
-        return False
-    return left_out(desk, line)
 
 
 def tidy(desk: Desk) -> None:

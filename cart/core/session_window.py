@@ -96,11 +96,6 @@ def trusted(learned: WeightLearned) -> bool:
     return learned.catalog_g is None or learned.vouched > 0 or len(learned.samples_g) >= _SPREAD_UNITS
 
 
-def log_fit(residual_g: float, variance_g2: float) -> float:
-    """Log likelihood of a residual, up to what all explanations of one step share."""
-    return -0.5 * (residual_g * residual_g / variance_g2 + math.log(variance_g2))
-
-
 def is_light(desk: Desk, item: Item, expected_g: float | None) -> bool:
     """True for an item that the scale can't see going in."""
     weight_g = item.weight_g if expected_g is None else expected_g

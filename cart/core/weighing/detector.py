@@ -57,8 +57,6 @@ HIDDEN_ASKED, HIDDEN_SDS = 1.0, 2.0
 """Where it may hide one: the most evidence that may be asked, and how far the window before may have said otherwise."""
 HOVERED = 3.0
 """How much more is asked where a hand hovered just before: one release in twenty is as gentle as that."""
-RESTART_NOISIER = 2.0
-"""How much louder than learned the first samples after a gap may be to be taken for rest, before NOISE_S has passed."""
 DRIFT_AWAY_G_PER_S = 0.1
 """What drift may add to the smallest step for each second of disturbance, up to as much again."""
 UNKNOWN_DECAY_PER_S = 4.0
@@ -109,7 +107,14 @@ class StepDetector:
         """Samples were lost or not to be believed: look for rest anew and hold it against the old reference."""
         self._has_reference = self._has_reference or self.state != "starting"
         self.reference.variance += sigma_growth_g**2
-        self.state = "starting"
+        if self.state != "starting":
+            # Hands may have come meanwhile: rest is believed on evidence, as after any movement.
+            self.state = "moving"
+            self.rest_since_ns = None
+            self._began_ns = self._left_ns = self._last_ns
+            self._since = self._run = 0
+            self._highest_g = -math.inf
+            self._hidden_g = math.inf
         self._xs.clear()
         self._ts.clear()
 
@@ -152,10 +157,6 @@ class StepDetector:
         sigma = max(SIGMA_MIN_G, math.sqrt(diff2))
         seen = look(window, sigma, _us(period_s))
         if sigma > SIGMA_MAX_G or not seen.quiet:
-            return None
-        long = round((NOISE_SLOW_S if period_s * RATE_MIN > 1 else NOISE_S) / period_s)
-        if self._has_reference and sigma > RESTART_NOISIER * self.sigma_g and len(self._xs) < long:
-            # Samples were lost while the cart rolls: at 10/s that looks like noise.
             return None
         self.sigma_g = max(SIGMA_MIN_G, 0.7 * sigma + 0.3 * min(sigma, FIRST_SIGMA_G))
         step = None

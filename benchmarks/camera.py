@@ -66,7 +66,8 @@ def load(table):
     return (stand_in, ModelState(0, ok=True, detail="stand-in")) if {model_ms} else camera_process.load_model(table)
 
 if {every_frame}:
-    pipeline.BasketWatcher.watch = lambda self, frame, image: [pipeline.Sighting(image, frame.t_ns, "unknown", np.s_[:, :])]
+    whole = np.s_[:, :]
+    pipeline.BasketWatcher.watch = lambda self, frame, image: [pipeline.Sighting(image, frame.t_ns, "unknown", whole)]
     pipeline.LOOKS_A_SECOND_MAX = 1000
 sys.exit(camera_process.run(CameraTable(source="sim:" + sys.argv[1], codes=not {every_frame}), load))
 """

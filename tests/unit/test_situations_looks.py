@@ -143,8 +143,8 @@ def test_row_11_a_look_alone_names_nothing(shopper: Shopper) -> None:
 @given(st.floats(0.0, 1.0))
 def test_a_look_weighs_less_than_any_margin(score: float) -> None:
     assert 0.0 <= sight.bonus(score) <= sight.BONUS_MAX
-    assert sight.BONUS_MAX < priors.margin(20.0, 1.0)
-    assert sight.BONUS_MAX < priors.margin(2.0, 1.0)
+    assert priors.margin(20.0, 1.0) > sight.BONUS_MAX
+    assert priors.margin(2.0, 1.0) > sight.BONUS_MAX
 
 
 @given(st.dictionaries(st.sampled_from(["apple", "pear", "melon", "none"]), st.floats(0.0, 1.0), max_size=4))

@@ -130,12 +130,7 @@ class LedgerFile:
         acknowledged.
         """
         first = int(self.ask("SELECT coalesce(min(seq), ?) FROM outbox", self.head.seq + 1)[0][0])
-        before = self.ask(
-            "SELECT hash FROM ledger WHERE seq = ? UNION ALL SELECT last_hash FROM tombstone WHERE last_seq = ?",
-            first - 1,
-            first - 1,
-        )
-        return first, str(before[0][0]) if before else GENESIS
+        return first, self._hash_before(first)
 
     def take_back(self, rows: Sequence[LedgerRow]) -> int:
         """Put the store's rows in the place of this file's own from the same number on, in one commit.
@@ -144,7 +139,8 @@ class LedgerFile:
         last one before, or payments among the own rows would be forgotten: nothing is changed then.
         """
         first = rows[0].seq
-        _, before = self.doubtful_from()
+        # Acknowledgements may have come since the store was asked: what is doubtful now may begin later.
+        before = self._hash_before(first)
         own = [row for row in self.rows("seq >= ?", first) if row.hash not in {back.hash for back in rows}]
         report = check_chain(self.cart_id, self.head.chain, rows, after_seq=first - 1, after_hash=before)
         if not report.ok:
@@ -168,6 +164,14 @@ class LedgerFile:
         )
         self._learn_head()
         return len(own)
+
+    def _hash_before(self, seq: int) -> str:
+        before = self.ask(
+            "SELECT hash FROM ledger WHERE seq = ? UNION ALL SELECT last_hash FROM tombstone WHERE last_seq = ?",
+            seq - 1,
+            seq - 1,
+        )
+        return str(before[0][0]) if before else GENESIS
 
     def rows(self, where: str, *parameters: Any, limit: int = -1) -> list[LedgerRow]:
         """Rows by a condition of this module's making, in order of number."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import msgspec
 import pytest
 
 from cart.core.catalog import Catalog, Tax
-from cart.core.chain import GENESIS, check_chain, row_hash
+from cart.core.chain import GENESIS, LedgerRow, check_chain, row_hash
 from cart.core.effects import Record
 from cart.core.ledger import (
     CouponEntered,
@@ -239,6 +240,27 @@ def test_a_store_that_holds_more_than_the_cart_locks_payment(tmp_path: Path) -> 
         assert "cut back" in journal.locked
 
     with_journal(tmp_path, shop)
+
+
+def test_rows_come_back_whatever_was_acknowledged_since_the_store_was_asked(tmp_path: Path) -> None:
+    async def begin(journal: Journal) -> None:
+        await journal.append(trip("T"))
+
+    async def goes_on(journal: Journal) -> list[LedgerRow]:
+        await journal.append([Record(9, GrossNoted(gross_g=1.0, sigma_g=1.0))])
+        return await journal.read_trip("T")
+
+    async def asked_late(journal: Journal) -> None:
+        await journal.append([Record(9, GrossNoted(gross_g=-1.0, sigma_g=1.0))])
+        assert (await journal.acknowledge(journal.head.chain, 3, truth[2].hash)).cleared == 3
+        assert await journal.take_back(truth) == 1
+        assert [row.hash for row in await journal.read_trip("T")] == [row.hash for row in truth]
+        assert (await journal.verify()).ok
+
+    with_journal(tmp_path / "cart", begin)
+    earlier = shutil.copytree(tmp_path / "cart", tmp_path / "earlier")
+    truth = with_journal(tmp_path / "cart", goes_on)
+    with_journal(earlier, asked_late)
 
 
 def test_old_acknowledged_trips_go_and_leave_tombstones_that_the_chain_accepts(tmp_path: Path) -> None:

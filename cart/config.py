@@ -145,7 +145,7 @@ def parse_config(text: str, *, source: str) -> Config:
     """Raises ConfigError with one line; `source` names the file in it."""
     try:
         raw: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{source}: not valid TOML ({error}); correct that line") from None
     try:
         config = msgspec.convert(raw, Config)

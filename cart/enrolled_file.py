@@ -56,7 +56,7 @@ def load_enrolled(folder: Path) -> EnrolledTable | None:
             return msgspec.json.decode(file.read(BYTES_MAX), type=EnrolledTable)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
         raise EnrolledFileProblem(
             f"{path}: cannot be read ({error}); remove it, the next catalogue writes it again"
         ) from None

@@ -118,7 +118,7 @@ def read_scenario(text: str, *, source: str) -> Scenario:
 
     try:
         raw = msgspec.convert(yaml.safe_load(text), _Raw)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ScenarioError(f"{source}: not valid YAML ({' '.join(str(error).split())})") from None
     except msgspec.ValidationError as error:
         raise ScenarioError(f"{source}: {error}; a scenario has name, about, policy and steps") from None

@@ -151,7 +151,7 @@ async def _body(request: Request) -> Any:
         return None
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise VerbError("the body is not JSON; send an object such as {}") from None
 
 

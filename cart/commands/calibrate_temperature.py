@@ -79,7 +79,7 @@ def read_log(path: Path, event: int) -> list[WarmReading]:
     for number, line in enumerate(lines, start=1):
         try:
             logged = msgspec.json.decode(line, type=Logged)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             if number == len(lines):
                 continue
             raise CalibrationFileError(

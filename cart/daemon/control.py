@@ -188,7 +188,7 @@ class ControlServer:
             else:
                 writer.write(b'{"error":"do must be status, catalog or record"}\n')
                 await writer.drain()
-        except (TimeoutError, ValueError, OSError):
+        except (TimeoutError, ValueError, OSError, RecursionError):
             pass  # the client left or spoke nonsense; nothing of the cart's depends on it
         finally:
             writer.close()

@@ -271,7 +271,7 @@ def read_settings(data: bytes, *, source: str) -> RecordedSettings:
         tables = msgspec.convert(tomllib.loads(data.decode("utf-8")), RecordedTables)
         known = {name: value for name, value in tables.policy.items() if name in Policy.__struct_fields__}
         policy = msgspec.convert(known, Policy)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise RecordingError(f"{source}: its {CONFIG_ATTACHMENT} is wrong ({error}); {remedy}") from None
     if tables.scale.counts_per_gram == 0 or not math.isfinite(tables.scale.counts_per_gram):
         raise RecordingError(f"{source}: its {CONFIG_ATTACHMENT} has no usable scale.counts_per_gram; {remedy}")

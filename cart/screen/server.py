@@ -82,7 +82,7 @@ class Screen:
             touch = self._decode(body)
         except BodyTooLargeError:
             return problem(f"a touch has at most {BODY_BYTES_MAX} bytes; send only the fields of its action", 413)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return problem(f"{error}; /api/v1/openapi.json has the fields of each action", 400)
         except ClientDisconnect:
             return problem("the sender went away", 400)

@@ -240,7 +240,7 @@ def _told(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Reque
             return await endpoint(request)
         except TooLong as problem:
             return _json({"error": str(problem)}, 413)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             return _json({"error": f"{error}; reload the page"}, 400)
         except Problem as problem:
             return _json({"error": str(problem)}, 409)

@@ -55,3 +55,11 @@ def test_what_a_problem_quotes_does_nothing_to_a_terminal() -> None:
 
 def test_the_command_knows_every_target() -> None:
     assert tuple(TARGETS) == fuzz.NAMES
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    "opening", [b"a = " + b"[" * 5_000, b"[" * 50_000, b'{"a":' * 5_000], ids=["toml", "list", "object"]
+)
+def test_what_nests_too_deep_is_refused_in_words(target: str, opening: bytes) -> None:
+    one_input(target, opening)

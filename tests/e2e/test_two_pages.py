@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -44,9 +45,12 @@ def click(page: Chrome, words: str) -> None:
 
 def says(page: Chrome, words: str) -> None:
     """Wait until the page says these words."""
-    WebDriverWait(page, 30, ignored_exceptions=[Exception]).until(
-        lambda browser: words in browser.find_element(By.TAG_NAME, "body").text, f"the page never says {words!r}"
-    )
+    try:
+        WebDriverWait(page, 30, ignored_exceptions=[Exception]).until(
+            lambda browser: words in browser.find_element(By.TAG_NAME, "body").text
+        )
+    except TimeoutException:
+        pytest.fail(f"the page never says {words!r} but {page.find_element(By.TAG_NAME, 'body').text!r}")
 
 
 def test_two_pages_are_enough_to_shop_answer_a_question_and_pay(stack: LiveStack, chromium: Chrome) -> None:

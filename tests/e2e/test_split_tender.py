@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,16 @@ def press(page: Chrome, label: str) -> None:
     look.until(lambda shown: shown.find_elements(By.XPATH, found))[0].click()
 
 
+def press_until(page: Chrome, label: str, stack: LiveStack, condition: Callable[[dict[str, Any]], bool]) -> None:
+    """Press again where nothing happens, as people do: a touch while the scale settles is kept for five seconds."""
+    for _ in range(3):
+        press(page, label)
+        with contextlib.suppress(TimeoutError):
+            stack.until(condition, 8.0)
+            return
+    pytest.fail(f"{label!r} was pressed three times, and the cart shows {json.dumps(stack.trip())}")
+
+
 def test_benefits_pay_the_milk_and_a_card_the_coffee(stack: LiveStack, chromium: Chrome) -> None:
     chromium.get(stack.screen_url)
     shop(stack, MILK, 1)
@@ -55,14 +66,13 @@ def test_benefits_pay_the_milk_and_a_card_the_coffee(stack: LiveStack, chromium:
     stack.until(lambda view: view["phase"] == "checkout" and not view["checkout_waits_for"])
     milk_minor, total_minor = stack.trip()["ebt_minor"], stack.trip()["total_minor"]
     assert 0 < milk_minor < total_minor
-    press(chromium, "EBT card")
-    stack.until(lambda view: (view["payment"] or {}).get("rest_minor") == total_minor - milk_minor)
+    rest_minor = total_minor - milk_minor
+    press_until(chromium, "EBT card", stack, lambda view: (view["payment"] or {}).get("rest_minor") == rest_minor)
     WebDriverWait(chromium, 10).until(lambda page: "pay the rest" in page.find_element(By.TAG_NAME, "body").text)
     folder = os.environ.get("CART_PICTURES")
     if folder:
         chromium.save_screenshot(str(Path(folder) / "split.png"))
-    press(chromium, "Card")
-    stack.until(lambda view: view["phase"] == "paid")
+    press_until(chromium, "Card", stack, lambda view: view["phase"] == "paid")
     receipt = stack.trip()["receipt"]
     assert [(one["method"], one["amount_minor"]) for one in receipt["tenders"]] == [
         ("ebt", milk_minor),

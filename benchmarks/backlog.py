@@ -79,10 +79,14 @@ class Cart:
         self._loop.call_at(self._wire.arrives_s(size), self._at_store, row)
         return True
 
+    @property
+    def _head_hash(self) -> str:
+        return self.ledger.rows[self.held - 1].hash if self.held else GENESIS
+
     def _at_store(self, row: LedgerRow) -> None:
         """Rows are kept where they follow, and acknowledged together after 20 ms, as the till does."""
         if row.seq == self.held + 1:
-            assert row.prev == (self.ledger.rows[self.held - 1].hash if self.held else GENESIS)
+            assert row.prev == self._head_hash
             self.held = row.seq
         if not self._acking:
             self._acking = True
@@ -90,8 +94,8 @@ class Cart:
 
     def _acknowledge(self) -> None:
         self._acking = False
-        last = self.ledger.rows[self.held - 1].hash if self.held else GENESIS
-        self.sender.acknowledged(LedgerAckMessage(cart_id=self.ledger.cart_id, chain=CHAIN, seq=self.held, hash=last))
+        cart_id, head = self.ledger.cart_id, self._head_hash
+        self.sender.acknowledged(LedgerAckMessage(cart_id=cart_id, chain=CHAIN, seq=self.held, hash=head))
 
 
 class Figures(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from cart.core.problem import Problem
+from cart.core.problem import UNREADABLE_JSON, Problem
 
 SOCKET_NAME = "control.sock"
 ANSWER_TIMEOUT_S = 5.0
@@ -46,7 +46,7 @@ class ControlClient:
         """What the daemon is doing. Raises NotRunning or ControlError."""
         try:
             return msgspec.json.decode(self._answer("status"), type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE_JSON:
             raise ControlError(f"the cart at {self.path} answers nonsense; is another version running there?") from None
 
     def catalog(self) -> bytes | None:
@@ -88,7 +88,7 @@ class ControlClient:
                     raise ControlError(msgspec.json.decode(line, type=dict[str, str])["error"])
                 try:
                     yield decoder.decode(line)
-                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                except UNREADABLE_JSON as error:
                     raise ControlError(
                         f"the cart at {self.path} sends what this version cannot read ({error}); update the older one"
                     ) from None

@@ -31,7 +31,7 @@ from cart.bench.relay import NetworkRelay
 from cart.bench.verbs import Network, PowerCut, VerbError, read_verb
 from cart.bench.world import World, shelf_entry
 from cart.core.catalog import Catalog
-from cart.core.problem import Problem
+from cart.core.problem import UNREADABLE_JSON, Problem
 from cart.screen.guard import Guard
 from cart.screen.server import BodyTooLargeError, QuietServer, listen
 
@@ -151,7 +151,7 @@ async def _body(request: Request) -> Any:
         return None
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE_JSON:
         raise VerbError("the body is not JSON; send an object such as {}") from None
 
 

@@ -15,7 +15,7 @@ import typer
 from cart.config import Config
 from cart.core.calibration import Calibration, CalibrationRefused, read
 from cart.core.calibration_thermal import ThermalFit, WarmReading, fit_thermal
-from cart.core.problem import Problem
+from cart.core.problem import UNREADABLE_JSON, Problem
 from cart.core.weighing.cells import combined
 from cart.diagnostics.calibration_files import CalibrationFileError, read_history, store
 from cart.diagnostics.scale_reading import collect
@@ -79,7 +79,7 @@ def read_log(path: Path, event: int) -> list[WarmReading]:
     for number, line in enumerate(lines, start=1):
         try:
             logged = msgspec.json.decode(line, type=Logged)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE_JSON:
             if number == len(lines):
                 continue
             raise CalibrationFileError(

@@ -22,6 +22,7 @@ from cart.core.barcodes import BarcodeError, gtin_14
 from cart.core.catalog import BlockedLot, Catalog, Currency, Item, Tax
 from cart.core.catalog_checks import CatalogError, ReadCatalog, Report, checked
 from cart.core.enrolled import EnrolledTable
+from cart.core.problem import UNREADABLE_JSON
 from cart.core.promotions import Promotion
 from cart.core.rcn_layouts import RcnLayout
 
@@ -69,7 +70,7 @@ def read_catalog_json(data: bytes | str, source: str) -> Catalog:
         except msgspec.ValidationError:
             return checked(_decode_by_rows(raw, report), report)  # what follows the wrong field may be no JSON at all
         return checked(ReadCatalog(catalog, "items", range(1, len(catalog.items) + 1)), report)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE_JSON as error:
         raise CatalogError(_not_json(raw, source, str(error))) from None
 
 

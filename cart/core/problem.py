@@ -1,4 +1,9 @@
-"""The one base of errors meant for people."""
+"""The one base of errors meant for people, and what a decoder raises of input that nobody vouches for."""
+
+import msgspec
+
+UNREADABLE_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""Not JSON or not the type asked for, not text, nested deeper than a decoder goes."""
 
 
 class Problem(Exception):

@@ -14,7 +14,7 @@ import msgspec
 
 from cart.config import Config, load_config, parse_config
 from cart.core.calibration import Calibration, CalibrationHistory
-from cart.core.problem import Problem
+from cart.core.problem import UNREADABLE_JSON, Problem
 
 HISTORY_FILE = "calibration.json"
 
@@ -35,7 +35,7 @@ def read_history(config_path: Path, config: Config) -> CalibrationHistory:
         history = msgspec.json.decode(path.read_bytes(), type=CalibrationHistory)
     except FileNotFoundError:
         history = CalibrationHistory()
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (OSError, *UNREADABLE_JSON) as error:
         raise CalibrationFileError(f"{path}: cannot be read ({error}); move it away and calibrate again") from None
     scale, current = config.scale, history.current
     if current is not None and current.is_of(scale):

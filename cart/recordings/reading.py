@@ -23,6 +23,7 @@ from mcap.stream_reader import breakup_chunk
 
 from cart.core.catalog import Catalog
 from cart.core.catalog_reading import read_catalog_json
+from cart.core.problem import UNREADABLE_JSON
 from cart.recordings.format import (
     BODIES,
     CATALOG_ATTACHMENT,
@@ -107,7 +108,7 @@ class Recording:
             return None
         try:
             return msgspec.json.decode(self._attachments[TRUTH_ATTACHMENT], type=Truth)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE_JSON as error:
             raise RecordingError(
                 f"{self.path}: its {TRUTH_ATTACHMENT} is wrong ({error}); make the recording again"
             ) from None
@@ -132,7 +133,7 @@ class Recording:
                 first_ns = message.log_time
             try:
                 body = decoders[channel.topic].decode(message.data)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            except UNREADABLE_JSON as error:
                 at_s = (message.log_time - first_ns) / 1e9
                 raise RecordingError(
                     f"{self.path}: the message on {channel.topic} at {at_s:.3f} s is wrong ({error}); "

@@ -21,7 +21,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from cart.core.problem import Problem
+from cart.core.problem import UNREADABLE_JSON, Problem
 from cart.screen.feed import ViewFeed
 from cart.screen.guard import Guard, problem
 from cart.screen.touches import TouchReply, TouchRequest, as_observation
@@ -82,7 +82,7 @@ class Screen:
             touch = self._decode(body)
         except BodyTooLargeError:
             return problem(f"a touch has at most {BODY_BYTES_MAX} bytes; send only the fields of its action", 413)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE_JSON as error:
             return problem(f"{error}; /api/v1/openapi.json has the fields of each action", 400)
         except ClientDisconnect:
             return problem("the sender went away", 400)

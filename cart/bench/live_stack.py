@@ -22,10 +22,6 @@ from cart.core.problem import Problem
 CATALOG = Path(cart.__file__).parent / "demo_catalog" / "catalog.json"
 
 
-PAY_TRIES = 10
-"""The basket may stir between the screen's word that it is still and the touch; a person touches again."""
-
-
 class LiveStack:
     """The stack's addresses as verbs: the world's hands, the shopper's touches, what the screen showed when."""
 
@@ -80,15 +76,10 @@ class LiveStack:
         raise TimeoutError(f"the daemon was not back within {seconds:g} s")
 
     def pay(self, method: str = "card") -> None:
-        """Check out, and pay as soon as the cart lets one."""
+        """Check out, and pay as soon as the cart lets one; it waits itself for a basket that swings then."""
         self.touch("checkout")
         self.until(lambda view: view["phase"] == "checkout" and not view["checkout_waits_for"])
-        for _ in range(PAY_TRIES):
-            with contextlib.suppress(httpx.HTTPStatusError):
-                self.touch("pay", method=method)
-                return
-            time.sleep(0.3)
-        raise TimeoutError(f"the cart would not take payment: {self.trip()['checkout_waits_for']}")
+        self.touch("pay", method=method)
 
     def trip(self) -> dict[str, Any]:
         """The view now."""

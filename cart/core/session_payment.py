@@ -16,8 +16,9 @@ from cart.core.session_weight import reconcile, required_age, settle_by, tidy
 EBT_METHOD = "ebt"
 """A food benefits card: pays what the catalogue says it may, or less; the rest is another tender's."""
 
-_WISH_NS = 5_000_000_000
-"""Who has touched pay waits this long for the basket to rest; whoever is still there then touches it again."""
+_WISH_NS = 20_000_000_000
+"""Who has touched pay waits this long for the basket to rest, and the screen says so all the while. As long as a basket
+that never rests keeps anybody from being asked (`session_timers`); whoever is still there then touches it again."""
 _UNLOAD_SIGMAS = 4.0
 _UNLOAD_G = 2.0
 _UNLOADED_QUIET_S = 3.0

@@ -53,6 +53,7 @@ def trip_view(desk: Desk, revision: int) -> TripView:
         can_checkout=state.phase == "shopping" and not waiting,
         checkout_waits_for=waiting,
         methods=methods(desk),
+        pay_when_still=desk.wish.method if desk.wish is not None else None,
         ebt_minor=max(0, ebt_minor(desk)),
         guesses=guesses(desk) if state.phase in ("idle", "shopping", "checkout") else [],
     )

@@ -28,7 +28,7 @@ class LineView(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["pending", "confirmed"]
     proof: Proof | None
     saving: bool = False
-    """True until the journal has committed the line."""
+    """True until the journal has committed all that was decided about the line."""
 
 
 class InterventionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +127,8 @@ class TripView(msgspec.Struct, frozen=True, kw_only=True):
     can_checkout: bool
     checkout_waits_for: list[str]
     methods: list[str]
+    pay_when_still: str | None = None
+    """The method that was touched while the basket still moved: it is asked as soon as the basket rests."""
     ebt_minor: int = 0
     """What a food benefits card may pay of this basket yet."""
     guesses: list[str] = []

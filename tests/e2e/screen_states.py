@@ -255,6 +255,10 @@ STATES: dict[str, TripView] = {
         checkout_waits_for=["age_check", "not_placed"],
         interventions=[question("age_check", [], stage="staff", name="Red wine 0.75 l")],
     ),
+    "checkout_settling": view("checkout", can_checkout=False, checkout_waits_for=["settling"]),
+    "checkout_pays_when_still": view(
+        "checkout", can_checkout=False, checkout_waits_for=["settling"], pay_when_still="card"
+    ),
     "checkout_declined": view("checkout", payment=paying("declined", reason="insufficient_funds")),
     "checkout_offline": view("checkout", online=False, methods=["till"]),
     "paying": view("paying", payment=paying("pending")),

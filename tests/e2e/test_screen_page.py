@@ -293,6 +293,17 @@ def test_paying_and_its_ends(page: Page) -> None:
     assert page.one(".code").rect["height"] > 80
 
 
+def test_a_basket_that_swings_swallows_no_touch_and_the_page_says_what_is_waited_for(page: Page) -> None:
+    page.show(STATES["checkout_settling"])
+    assert "Weighing – please let the basket rest." in page.text("main")
+    page.tap("Card")
+    assert page.said() == {"action": "pay", "method": "card"}
+    page.show(STATES["checkout_pays_when_still"])
+    assert "Card starts by itself as soon as the basket rests." in page.text("main")
+    pressed = page.driver.find_elements(By.CSS_SELECTOR, ".method[aria-pressed='true']")
+    assert [each.text for each in pressed] == ["Card"]
+
+
 def test_nothing_can_be_paid_while_something_waits(page: Page) -> None:
     page.show(STATES["checkout_waits"])
     assert "Someone will check your age." in page.text("main")

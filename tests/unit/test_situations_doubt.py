@@ -76,9 +76,11 @@ def _at_checkout_still_moving(shopper: Shopper) -> Shopper:
 def test_pay_touched_while_settling_starts_when_still(shopper: Shopper) -> None:
     _at_checkout_still_moving(shopper).touch("pay", method="card")
     assert shopper.events(AttemptOpened) == []
+    assert shopper.view.pay_when_still == "card"
     shopper.wait(2.0)
     assert len(shopper.events(AttemptOpened)) == 1
     assert shopper.phase() == "paying"
+    assert shopper.view.pay_when_still is None
 
 
 def test_a_cancel_takes_the_wish_to_pay_back(shopper: Shopper) -> None:
@@ -97,13 +99,31 @@ def test_a_basket_change_takes_the_wish_to_pay_back(shopper: Shopper) -> None:
     assert shopper.phase() == "shopping"
 
 
-def test_the_wish_to_pay_is_forgotten_after_five_seconds(shopper: Shopper) -> None:
-    _at_checkout_still_moving(shopper).touch("pay", method="card")
-    for _ in range(60):
+def _swing(shopper: Shopper, seconds: float) -> Shopper:
+    for _ in range(round(seconds / 0.1)):
         shopper.mass_g += 40.0
         shopper.wait(0.05)
         shopper.mass_g -= 40.0
         shopper.wait(0.05)
+    return shopper
+
+
+def test_a_basket_that_swings_for_ten_seconds_takes_no_wish_to_pay_back(shopper: Shopper) -> None:
+    _at_checkout_still_moving(shopper).touch("pay", method="card")
+    _swing(shopper, 10.0)
+    assert shopper.view.pay_when_still == "card"
+    assert shopper.view.checkout_waits_for == ["settling"]
+    shopper.wait(3.0)
+    assert len(shopper.events(AttemptOpened)) == 1
+
+
+def test_the_wish_to_pay_is_forgotten_after_twenty_seconds_and_the_screen_says_what_is_waited_for(
+    shopper: Shopper,
+) -> None:
+    _at_checkout_still_moving(shopper).touch("pay", method="card")
+    _swing(shopper, 21.0)
+    assert shopper.view.pay_when_still is None
+    assert shopper.view.checkout_waits_for == ["settling"]
     shopper.wait(3.0)
     assert shopper.events(AttemptOpened) == []
     assert shopper.phase() == "checkout"

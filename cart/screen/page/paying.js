@@ -30,17 +30,24 @@ export function checkout(parts) {
     waiting && h("h1", { key: "before" }, say("checkout.waits")),
     !waiting && h("h1", { key: "how" }, say(view.training ? "checkout.training" : "checkout.title")),
     waits(parts),
+    view.pay_when_still && h("p", { key: "then", class: "box", role: "status" }, icon("wait"), h("span", {}, say("pay.when_still", { method: methodName(words, view.pay_when_still) }))),
     h("div", { key: "methods", class: "methods" }, methods(parts)),
   );
 }
 
-/** One button a way to pay; a benefits card says how much of the basket it may pay. */
+const methodName = ({ say, knows }, method) => (knows(`method.${method}`) ? say(`method.${method}`) : method);
+
+/**
+ * One button a way to pay; a benefits card says how much of the basket it may pay. While the basket only swings they stay
+ * alive: a button that is off for a tenth of a second swallows touches, and the cart remembers one until the basket rests.
+ */
 function methods({ view, words, act }) {
   const { say, money } = words;
+  const waiting = view.checkout_waits_for.some((reason) => reason !== "settling");
   return view.methods.map((name) =>
     h(
       "button",
-      { key: name, class: "method", disabled: view.checkout_waits_for.length > 0, onclick: () => act.touch({ action: "pay", method: name }) },
+      { key: name, class: "method", disabled: waiting, "aria-pressed": String(view.pay_when_still === name), onclick: () => act.touch({ action: "pay", method: name }) },
       icon(METHOD_ICONS[name] ?? "card"),
       h("span", {}, say(`method.${name}`)),
       name === "ebt" && h("span", { key: "some", class: "soft" }, say("method.ebt.up_to", { amount: money(Math.min(view.ebt_minor, view.payment?.rest_minor || view.total_minor)) })),
@@ -59,9 +66,8 @@ function ended(payment, say) {
 /** A part is paid: what with, how much is left, and how to pay that. */
 function rest(parts) {
   const { view, words } = parts;
-  const { say, money, knows } = words;
+  const { say, money } = words;
   const payment = view.payment;
-  const name = (method) => (knows(`method.${method}`) ? say(`method.${method}`) : method);
   return h(
     "div",
     { key: "rest", class: "center" },
@@ -70,7 +76,7 @@ function rest(parts) {
       "dl",
       { class: "tenders" },
       payment.paid.map((tender, index) => [
-        h("dt", { key: `t${index}` }, icon("check"), say("pay.part", { method: name(tender.method) })),
+        h("dt", { key: `t${index}` }, icon("check"), say("pay.part", { method: methodName(words, tender.method) })),
         h("dd", { key: `d${index}` }, money(tender.amount_minor)),
       ]),
       h("dt", { class: "sum" }, say("pay.rest")),

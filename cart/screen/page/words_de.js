@@ -171,6 +171,7 @@ export const de = {
   "pay.declined": "Die Zahlung hat nicht geklappt.",
   "pay.declined.body": "Es wurde nichts abgebucht. Versuchen Sie es noch einmal oder auf anderem Weg.",
   "pay.cancelled": "Zahlung abgebrochen. Es wurde nichts abgebucht.",
+  "pay.when_still": "{method}: Es geht von selbst weiter, sobald der Korb ruht.",
   "pay.opened": "Wird vorbereitet…",
   "pay.pending": "Wir warten auf Ihre Zahlung",
   "pay.pending.body": "Folgen Sie dem Kartenleser oder Ihrem Handy. Das dauert meist ein paar Sekunden.",

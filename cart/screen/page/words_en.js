@@ -171,6 +171,7 @@ export const en = {
   "pay.declined": "The payment didn't go through.",
   "pay.declined.body": "You have not been charged. Try again, or pay another way.",
   "pay.cancelled": "Payment cancelled. You have not been charged.",
+  "pay.when_still": "{method} starts by itself as soon as the basket rests.",
   "pay.opened": "Getting ready…",
   "pay.pending": "Waiting for your payment",
   "pay.pending.body": "Follow the card reader or your phone. It usually takes a few seconds.",

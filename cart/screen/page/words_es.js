@@ -171,6 +171,7 @@ export const es = {
   "pay.declined": "El pago no se ha realizado.",
   "pay.declined.body": "No se le ha cobrado nada. Inténtelo de nuevo o pague de otra forma.",
   "pay.cancelled": "Pago cancelado. No se le ha cobrado nada.",
+  "pay.when_still": "{method}: el pago empieza en cuanto la cesta repose.",
   "pay.opened": "Preparando…",
   "pay.pending": "Esperando su pago",
   "pay.pending.body": "Siga el lector de tarjetas o su móvil. Suele tardar unos segundos.",

@@ -171,6 +171,7 @@ export const fr = {
   "pay.declined": "Le paiement n'a pas abouti.",
   "pay.declined.body": "Rien n'a été débité. Réessayez, ou payez autrement.",
   "pay.cancelled": "Paiement annulé. Rien n'a été débité.",
+  "pay.when_still": "{method} : le paiement commence dès que le panier est immobile.",
   "pay.opened": "Préparation…",
   "pay.pending": "En attente de votre paiement",
   "pay.pending.body": "Suivez le lecteur de carte ou votre téléphone. Quelques secondes suffisent en général.",

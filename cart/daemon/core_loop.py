@@ -15,7 +15,15 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from cart.core.effects import Effect, Indicate, Record
-from cart.core.ledger import AttemptChanged, AttemptOpened, CouponEntered, ItemAdded
+from cart.core.ledger import (
+    AttemptChanged,
+    AttemptOpened,
+    CouponEntered,
+    ItemAdded,
+    ItemConfirmed,
+    ItemRemoved,
+    ItemReopened,
+)
 from cart.core.observations import AnyObservation, PartChanged, ScaleSample, Tick, Touch
 from cart.core.session import Session
 from cart.core.view import TripView
@@ -27,6 +35,7 @@ SAMPLES_WAITING_MAX = 800
 """Ten seconds at 80 samples/s. Older samples are dropped first: the weigher treats that as the gap it is."""
 LIVE_VIEW_NS = NS_PER_S // 5
 """The live weight is redrawn five times a second; a person reads no faster, and each view costs a millisecond."""
+_OF_A_LINE = (ItemAdded, ItemConfirmed, ItemReopened, ItemRemoved)
 JOURNAL_RETRY_S = 1.0
 """A full disk is tried again each second; scans are refused meanwhile, so what waits stays small."""
 
@@ -138,7 +147,7 @@ class CoreLoop:
         for effect in effects:
             self._uncommitted += isinstance(effect, Record)
             self._uncommitted_attempts += _of_an_attempt(effect)
-            if isinstance(effect, Record) and isinstance(effect.event, ItemAdded):
+            if isinstance(effect, Record) and isinstance(effect.event, _OF_A_LINE):
                 line = effect.event.line_id
                 self._uncommitted_lines[line] = self._uncommitted_lines.get(line, 0) + 1
         if effects:
@@ -212,7 +221,7 @@ class CoreLoop:
 
     def _committed(self, records: Sequence[Record]) -> None:
         for record in records:
-            if isinstance(record.event, ItemAdded):
+            if isinstance(record.event, _OF_A_LINE):
                 line = record.event.line_id
                 left = self._uncommitted_lines.pop(line) - 1
                 if left:

@@ -44,9 +44,9 @@ def stack(tmp_path: Path) -> Iterator[LiveStack]:
 
 
 def confirmed(view: dict[str, Any], count: int) -> bool:
-    """Whether `count` lines are all in the basket and nothing is asked."""
-    lines = view["lines"]
-    return len(lines) == count and all(line["state"] == "confirmed" for line in lines) and not view["interventions"]
+    """Whether `count` lines are all in the basket, and on the disk, and nothing is asked."""
+    whole = [line["state"] == "confirmed" and not line["saving"] for line in view["lines"]]
+    return len(whole) == count and all(whole) and not view["interventions"]
 
 
 def shop(stack: LiveStack, sku: str, lines: int) -> None:

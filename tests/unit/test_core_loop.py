@@ -11,7 +11,7 @@ import pytest
 from cart.core.catalog import Catalog, Item, Tax
 from cart.core.effects import Effect, Record, RequestPayment
 from cart.core.frozen_basket import till_code
-from cart.core.ledger import AttemptOpened, ItemAdded, StaffActed
+from cart.core.ledger import AttemptOpened, ItemAdded, ItemConfirmed, StaffActed
 from cart.core.observations import PartChanged, PaymentAnswer, ScaleSample, Scan, Touch, TripIdDrawn
 from cart.core.session import Session
 from cart.core.settings import Policy, ScaleSettings
@@ -167,6 +167,22 @@ def test_a_line_is_shown_as_saving_before_the_disk_has_answered_and_not_after() 
 
     shell = run(script)
     assert [record.event.sku for record in shell.records if isinstance(record.event, ItemAdded)] == ["0001"]
+
+
+def test_a_confirmed_line_is_saving_until_that_is_on_the_disk() -> None:
+    async def script(shell: Shell) -> None:
+        shell.loop.submit(PartChanged(t_ns=shell.now(), part="scale", ok=False))
+        shell.scan()
+        await until(lambda: bool(shell.loop.view.lines) and not shell.loop.view.lines[0].saving)
+        shell.release.clear()
+        shell.loop.touch(Touch(t_ns=shell.now(), action="checkout"))
+        assert [(line.state, line.saving) for line in shell.loop.view.lines] == [("confirmed", True)]
+        shell.release.set()
+        await until(lambda: not shell.loop.view.lines[0].saving)
+        assert [line.state for line in shell.loop.view.lines] == ["confirmed"]
+
+    shell = run(script)
+    assert any(isinstance(record.event, ItemConfirmed) for record in shell.records)
 
 
 def test_a_refusing_disk_is_tried_again_and_said(monkeypatch: pytest.MonkeyPatch) -> None:

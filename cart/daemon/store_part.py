@@ -40,6 +40,8 @@ HEALTH_LOOK_S = 1.0
 """A part that is lost or back is told within a second."""
 SECURITY_NOTES_MAX = 100
 """Security events put into the ledger each boot; a flood beyond goes to the log alone and can't fill the card."""
+EARLY_MAX = 32
+"""Attempts of which the till spoke before it had seen this boot's ledger; as many as are kept to match answers with."""
 SPOKEN = "mqtt_spoken"
 """Where the journal keeps which version of MQTT the broker spoke."""
 COUNTERS = "command_counters"
@@ -82,6 +84,8 @@ class StorePart:
         """True once the store has said that its copy of the ledger is this one, or a beginning of it. Before that no
         total, row or payment answer passes: a ledger that was cut back must not go on. The network counts as gone till
         then, so that people can pay by a code alone: whether a trip was paid before, the till knows."""
+        self._early: dict[str, PaymentAnswer] = {}
+        """The till's last word about each attempt until then."""
         self._health = health
         self._last_total: object = None
         self._last_help: object = None
@@ -170,7 +174,11 @@ class StorePart:
             await self._catalog_arrived(heard)
             return
         if isinstance(heard, PaymentAnswer) and not self._checked:
-            return  # the attempt asks again
+            self._early.pop(heard.attempt_id, None)
+            self._early[heard.attempt_id] = heard
+            while len(self._early) > EARLY_MAX:
+                del self._early[next(iter(self._early))]
+            return
         self._decide(heard)
         # Only then is the message received: a payment result must outlive a power cut.
         await self._wait_committed()
@@ -226,6 +234,9 @@ class StorePart:
         if self.linked:
             # Its record brings the total after it.
             self._decide(PartChanged(t_ns=self._clock.now_ns(), part="network", ok=True))
+        early, self._early = self._early, {}
+        for answer in early.values():
+            self._decide(msgspec.structs.replace(answer, t_ns=self._clock.now_ns()))
 
     def _ask_for_rows(self, after_seq: int) -> None:
         if self._link is not None:

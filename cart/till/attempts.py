@@ -23,6 +23,12 @@ TRIP_KNOWN_MS: Final = 7 * 86_400_000
 """How far back a code is compared with other trips' money. No trip lasts a week; with 15,000 trips in it, one code in
 2,000 meets the name of another."""
 
+REMINDED_MAX: Final = 16
+"""Attempts of a cart that it is told of again: half of those that it keeps to match answers with."""
+
+REFUNDED: Final = "refunded by staff: "
+"""What the reason of a refund begins with."""
+
 NOBODY: Final = ""
 """The worker of a row that no till has in hand: the cart's next question is what goes on with it."""
 
@@ -65,6 +71,11 @@ class AttemptRow(msgspec.Struct, frozen=True, kw_only=True):
     def chargeable(self) -> bool:
         """True while the provider may capture, and its approval counts."""
         return self.status == "pending" and not self.withdrawn and self.method != "till"
+
+    @property
+    def by_staff(self) -> bool:
+        """True where staff has given it back."""
+        return self.reason.startswith(REFUNDED)
 
     @property
     def taken_minor(self) -> int:
@@ -133,6 +144,15 @@ class Attempts(Rows):
     def recent(self, limit: int = 100) -> list[AttemptRow]:
         """The latest attempts, newest first."""
         return self._attempts("1 = 1 ORDER BY opened_wall_ms DESC LIMIT ?", limit)
+
+    def given_back_by_staff(self, cart_id: str) -> list[AttemptRow]:
+        """Of a cart's latest attempts those of which staff has given back all or a part, oldest first."""
+        found = self._attempts(
+            "attempt_id IN (SELECT attempt_id FROM attempt WHERE cart_id = ? AND opened_wall_ms > ? "
+            "ORDER BY opened_wall_ms DESC LIMIT ?) ORDER BY opened_wall_ms",
+            cart_id, self._wall_ms() - TRIP_KNOWN_MS, REMINDED_MAX,
+        )  # fmt: skip
+        return [row for row in found if row.refunded_minor or (row.status == "voided" and row.by_staff)]
 
     def last_change_ms(self) -> int:
         """When any attempt last changed; 0 where there is none."""

@@ -28,6 +28,7 @@ from cart.sync.messages import (
     PaymentRequestMessage,
     PaymentResultMessage,
 )
+from cart.till.attempts import REFUNDED
 from cart.till.ledger import FAILURES, AttemptRow, TillLedger, TillProblem
 from cart.till.members import Members
 from cart.till.provider import Charge, Outcome, Provider
@@ -39,9 +40,6 @@ TASKS_MAX: Final = 500
 
 GIVE_BACK_AGAIN_S: Final = 15.0
 """A provider that could not be reached is asked again to give money back, at most four times a minute an attempt."""
-
-REFUNDED: Final = "refunded by staff: "
-"""What the reason of a refund begins with."""
 
 OTHER_AMOUNT: Final = "captured for another amount"
 
@@ -191,6 +189,13 @@ class PaymentDesk:
         self._give_back_later(attempt_id)
         self._work(attempt_id, "withdraw", self._withdraw(attempt_id))
         return self._ledger.attempt(attempt_id) or row
+
+    def say_given_back(self, cart_id: str) -> None:
+        """Tell a cart that is there again what staff has given back of late: it may have been away, or died before it
+        had written that down. What it knows changes nothing there.
+        """
+        for row in self._ledger.given_back_by_staff(cart_id):
+            self._say(row)
 
     def say_again(self, attempt_id: str, *, said_amount_minor: int | None = None) -> None:
         """Tell the cart what the row says."""

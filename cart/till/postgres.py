@@ -26,7 +26,7 @@ CONNECT_S: Final = 3
 STATEMENT_MS: Final = 5000
 """A statement that takes longer fails: the till answers nobody while it waits. Each of them is of a few rows."""
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 
 class PostgresDatabase:

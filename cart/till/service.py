@@ -283,6 +283,8 @@ class Till:
             self._handlers()[channel](message)
         if isinstance(message, messages.StatusMessage) and self.members.has(message.cart_id):
             self.ledgers.born(message, stale=inbound.retained)
+            if message.online:
+                self.payments.say_given_back(message.cart_id)
 
     def _is_ours(self, cart_id: str, channel: Channel, inbound: Inbound) -> bool:
         """True where this till deals with a message, False where another one of the store does."""

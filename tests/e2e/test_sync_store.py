@@ -178,6 +178,27 @@ def test_a_late_approval_of_a_withdrawn_attempt_is_given_back(broker: BrokerProc
     play(scene())
 
 
+def test_a_refund_made_while_the_cart_was_away_is_told_when_it_is_back(broker: BrokerProcess, tmp_path: Path) -> None:
+    async def scene() -> None:
+        till = make_till(tmp_path / "till", broker)
+
+        async def shop() -> None:
+            async with SmallCart(tmp_path / "cart", broker) as cart:
+                await until(lambda: cart.link.linked)
+                await cart.start_trip()
+                await cart.pay()
+                await until(lambda: cart.state == "approved")
+            till.give_back("T.1", "milk was sour", None)
+            await until(lambda: [row.status for row in till.ledger.recent()] == ["voided"])
+            async with SmallCart(tmp_path / "cart", broker) as cart:
+                assert cart.state == "approved"
+                await until(lambda: cart.state == "voided")
+
+        await with_till(till, shop)
+
+    play(scene())
+
+
 def test_a_forged_reply_and_garbage_on_its_topics_do_not_move_the_cart(broker: BrokerProcess, tmp_path: Path) -> None:
     forged = PaymentResultMessage(
         cart_id="cart-1", attempt_id="T.1", status="approved", amount_minor=499, currency="EUR", basket_hash=HASH

@@ -15,12 +15,12 @@ from cart.config import BrokerTable, CartTable, Config, ScaleTable, StoreTable
 from cart.core.catalog import Catalog, Tax
 from cart.core.effects import Record
 from cart.core.ledger import StaffActed
-from cart.core.observations import AnyObservation, CatalogArrived, SecuritySeen, StaffCommand
+from cart.core.observations import AnyObservation, CatalogArrived, PaymentAnswer, SecuritySeen, StaffCommand
 from cart.daemon.clock import SessionClock
 from cart.daemon.store_part import SECURITY_NOTES_MAX, StorePart
 from cart.journal import Journal
 from cart.sync.keys import KeyProblem, new_signing_key
-from cart.sync.messages import CommandMessage, encode
+from cart.sync.messages import CommandMessage, PaymentResultMessage, encode
 from cart.sync.signatures import sign_catalogue, sign_message
 from tests.unit.sync_table import inbound
 
@@ -98,6 +98,14 @@ def catalogue(version: int, *, signed: bool = True) -> tuple[str, bytes]:
     return CURRENT, sign_catalogue(KEY, "store-1", body, issued_ms=1, expires_ms=0) if signed else body
 
 
+def result(attempt_id: str, **changes: Any) -> tuple[str, bytes]:
+    made = PaymentResultMessage(
+        cart_id="cart-1", attempt_id=attempt_id, status="approved", amount_minor=500, currency="EUR",
+        basket_hash="ab" * 32, **changes,
+    )  # fmt: skip
+    return "store/store-1/cart/cart-1/down/payment/result", encode(sign_message(KEY, "store-1", made))
+
+
 @pytest.mark.parametrize("signed", [True, False])
 def test_a_command_acts_once_even_across_a_restart(tmp_path: Path, *, signed: bool) -> None:
     first, later = command(1), command(2)
@@ -122,6 +130,18 @@ def test_an_unsigned_or_older_catalogue_is_refused_and_the_old_one_runs_on(tmp_p
     assert [seen.catalog.version for seen in boot.told if isinstance(seen, CatalogArrived)] == [5]
     assert boot.security == ["catalogue_unsigned", "catalogue_older"]
     assert boot.part.catalog_version == 5
+
+
+def test_a_refund_told_before_the_store_has_seen_this_boots_ledger_is_believed_once_it_has(tmp_path: Path) -> None:
+    boot = Boot(tmp_path)
+    first, last = (result("T.1", refunded_minor=minor) for minor in (100, 200))
+    asyncio.run(boot.hear(first, last))
+    assert [seen for seen in boot.told if isinstance(seen, PaymentAnswer)] == []
+    boot.part._ledger_checked()
+    told = [seen for seen in boot.told if isinstance(seen, PaymentAnswer)]
+    assert [(seen.attempt_id, seen.refunded_minor) for seen in told] == [("T.1", 200)]
+    boot.part._ledger_checked()
+    assert [seen for seen in boot.told if isinstance(seen, PaymentAnswer)] == told
 
 
 def test_a_flood_of_refused_messages_does_not_fill_the_ledger(tmp_path: Path) -> None:

@@ -108,7 +108,9 @@ class StorePart:
         self._outbox = OutboxSender(
             journal,
             lambda row: self._link is not None and self._link.send_ledger(journal.head.chain, row),
-            ask=lambda nonce: self._link is not None and self._link.ask_ledger(journal.head.chain, nonce),
+            ask=lambda nonce: (
+                self._link is not None and self._link.ask_ledger(journal.head.chain, nonce, oldest=journal.oldest)
+            ),
             on_checked=self._ledger_checked,
             on_cut_back=self._cut_back,
         )

@@ -105,6 +105,11 @@ class Journal:
         """The last committed row."""
         return self._file.head
 
+    @property
+    def oldest(self) -> tuple[int, str]:
+        """The number of the oldest row that has not gone by age, and the hash before it."""
+        return self._file.oldest
+
     async def open(self) -> Opened:
         """Open, check all of it, and read what to go on with. A journal that fails its check is put aside, a new one
         begun, and payment locked until `cart audit --unlock`. Raises JournalProblem where neither can be opened.
@@ -159,6 +164,10 @@ class Journal:
                 "it was cut back"
             )
         return outcome
+
+    async def owe_again(self, first_seq: int) -> int:
+        """The store has lost what it had acknowledged from that row on: it is sent again. Answers how many rows."""
+        return await self._call(lambda: self._file.owe_again(first_seq))
 
     async def doubtful_from(self) -> tuple[int, str]:
         """The first row's number that the store may hold otherwise, and the hash of the row before it."""

@@ -48,6 +48,7 @@ class LedgerFile:
         self._connection: sqlite3.Connection | None = None
         self._doubtful: list[LedgerRow] = []
         self.head = Head("", 0, GENESIS)
+        self.oldest = (1, GENESIS)
         self.trip_id = ""
 
     def open(self) -> None:
@@ -124,6 +125,14 @@ class LedgerFile:
             self.head = Head(self.head.chain, rows[-1].seq, rows[-1].hash)
         self.trip_id = trip_id
         return self.head
+
+    def owe_again(self, first_seq: int) -> int:
+        """Put acknowledged rows from that one on back into the outbox; answers how many."""
+        lost = "seq >= ? AND seq NOT IN (SELECT seq FROM outbox)"
+        count = int(self.ask(f"SELECT count(*) FROM ledger WHERE {lost}", first_seq)[0][0])  # noqa: S608
+        if count:
+            self.write([(f"INSERT INTO outbox SELECT seq FROM ledger WHERE {lost}", (first_seq,))])  # noqa: S608
+        return count
 
     def doubtful_from(self) -> tuple[int, str]:
         """The number of the first row that the store may hold otherwise, and the hash before it: all before were
@@ -270,11 +279,17 @@ class LedgerFile:
             "ORDER BY seq DESC LIMIT 1"
         )
         self.head = Head(chain, *last[0]) if last else Head(chain, 0, GENESIS)
+        self.learn_oldest()
         bounds = self.ask(
             "SELECT trip_id, kind FROM ledger WHERE kind = 'trip_started' "
             "OR (kind = 'phase_changed' AND phase = 'idle') ORDER BY seq DESC LIMIT 1"
         )
         self.trip_id = str(bounds[0][0]) if bounds and bounds[0][1] == "trip_started" else ""
+
+    def learn_oldest(self) -> None:
+        """The oldest row that is here, and the hash before it; of an empty ledger the row to come."""
+        first = self.ask("SELECT seq, prev FROM ledger ORDER BY seq LIMIT 1")
+        self.oldest = (int(first[0][0]), str(first[0][1])) if first else (self.head.seq + 1, self.head.hash)
 
     def _give_up(self, error: sqlite3.Error) -> None:
         """Undo, and distrust the connection after anything but a full disk: what an fsync lost, it never says twice."""

@@ -50,6 +50,7 @@ def prune(file: LedgerFile, keep_days: int, now_ms: int, sign: Callable[[bytes],
         statements.append(("DELETE FROM ledger WHERE seq BETWEEN ? AND ?", (stone.first_seq, stone.last_seq)))
     if statements:
         file.write(statements)
+        file.learn_oldest()
     return Pruned(len(old), len(stones))
 
 

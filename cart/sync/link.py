@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from cart.core.catalog_reading import CatalogError, read_catalog_json
-from cart.core.chain import LedgerRow
+from cart.core.chain import GENESIS, LedgerRow
 from cart.core.effects import CancelPayment, QueryPayment, RequestPayment, SendReceipt
 from cart.core.observations import CatalogArrived, PaymentAnswer, StaffCommand
 from cart.core.view import TripView
@@ -194,9 +194,17 @@ class StoreLink:
         """One row; only the store's acknowledgement says that it arrived."""
         return self._publish("up/ledger", messages.ledger_message(self.cart_id, chain, row))
 
-    def ask_ledger(self, chain: str, asked: str, after_seq: int | None = None) -> bool:
-        """Ask how far the store holds a chain; with `after_seq` for the rows after that one, too."""
-        question = LedgerAskMessage(cart_id=self.cart_id, chain=chain, asked=asked, after_seq=after_seq)
+    def ask_ledger(
+        self, chain: str, asked: str, after_seq: int | None = None, *, oldest: tuple[int, str] = (1, GENESIS)
+    ) -> bool:
+        """Ask how far the store holds a chain; with `after_seq` for the rows after that one, too.
+
+        `oldest`: the number of the oldest row that the cart holds, and the hash before it.
+        """
+        question = LedgerAskMessage(
+            cart_id=self.cart_id, chain=chain, asked=asked, after_seq=after_seq, oldest_seq=oldest[0],
+            oldest_prev=oldest[1],
+        )  # fmt: skip
         return self._publish("up/ledger/ask", question)
 
     def _publish(self, channel: Channel, message: msgspec.Struct) -> bool:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 
 from cart.core.card_numbers import redact_text
-from cart.core.chain import LedgerRow
+from cart.core.chain import GENESIS, LedgerRow
 from cart.core.effects import CancelPayment, QueryPayment, RequestPayment
 from cart.core.ledger import InterventionKind, Phase, Stage
 from cart.core.observations import PaymentAnswer, StaffCommand
@@ -145,12 +145,16 @@ class LedgerMessage(Message, frozen=True, kw_only=True):
 
 class LedgerAskMessage(Message, frozen=True, kw_only=True):
     """`up/ledger/ask`: how far does the store hold this chain? Answered by `down/ledger/ack`; with `after_seq`, by a
-    page of the rows after that one, too.
+    page of the rows after that one, too. `oldest_seq` is the oldest row that the cart holds, `oldest_prev` the hash
+    before it: what was before that went by age, once it had been acknowledged. A store that has lost rows before it
+    goes on from there.
     """
 
     chain: Id
     asked: Nonce
     after_seq: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    oldest_seq: Annotated[int, msgspec.Meta(ge=1)] = 1
+    oldest_prev: Hash = GENESIS
 
 
 class LedgerReturnMessage(Message, frozen=True, kw_only=True):

@@ -51,6 +51,9 @@ class LedgerSource(Protocol):
 
     def unacknowledged(self, after_seq: int, limit: int) -> Awaitable[list[LedgerRow]]: ...
     def acknowledge(self, chain: str, seq: int, row_hash: str) -> Awaitable[Acknowledged]: ...
+    def owe_again(self, first_seq: int) -> Awaitable[int]: ...
+    @property
+    def oldest(self) -> tuple[int, str]: ...
 
 
 class Window:
@@ -183,9 +186,7 @@ class OutboxSender:
         if not self._linked:
             return None
         if not self._checked:
-            if self._ask is not None and self._clock_s() >= self._ask_due_s:
-                self._ask(self.nonce)
-                self._ask_due_s = self._clock_s() + RESEND_MIN_S
+            self._ask_store()
             return max(0.05, self._ask_due_s - self._clock_s())
         if self._begin_again or self._window.overdue(self._clock_s()):
             self._begin_again = False
@@ -212,5 +213,23 @@ class OutboxSender:
             if self._on_checked is not None:
                 self._on_checked()
         self._window.acknowledged(self._clock_s(), ack.seq)
-        if ack.resend_from is not None and ack.resend_from <= self._window.sent_seq:
+        await self._send_what_lacks(ack)
+
+    async def _send_what_lacks(self, ack: LedgerAckMessage) -> None:
+        """What got lost on the way, and what the store held once: its records may be those of an older backup."""
+        lacks_from = ack.seq + 1 if ack.resend_from is None and ack.asked == self.nonce else ack.resend_from
+        if lacks_from is None:
+            return
+        if lacks_from < self._source.oldest[0]:
+            self._ask_store()  # which says where this ledger begins
+            return
+        again = await self._source.owe_again(lacks_from)
+        if again:
+            log.warning("the store has lost %d rows from %d on that it had acknowledged; sent again", again, lacks_from)
+        if again or lacks_from <= self._window.sent_seq:
             self._begin_again = True
+
+    def _ask_store(self) -> None:
+        if self._ask is not None and self._clock_s() >= self._ask_due_s:
+            self._ask(self.nonce)
+            self._ask_due_s = self._clock_s() + RESEND_MIN_S

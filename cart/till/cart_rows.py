@@ -39,13 +39,16 @@ class CartRows(Rows):
         )
         return [_row(row) for row in found]
 
-    def keep_rows(self, cart_id: str, chain: str, rows: Sequence[LedgerRow]) -> None:
-        """Commit rows that were checked and follow the head. Raises HeadMoved where they no longer do."""
+    def keep_rows(self, cart_id: str, chain: str, rows: Sequence[LedgerRow], *, after_gap: bool = False) -> None:
+        """Commit rows that were checked and follow the head. Raises HeadMoved where they no longer do.
+
+        `after_gap`: rows between the head and these are held nowhere.
+        """
         if not rows:
             return
         with self.database.transaction(f"chain {cart_id} {chain}"):
             head = self.cart_head(cart_id, chain)
-            if head != (rows[0].seq - 1, rows[0].prev):
+            if head != (rows[0].seq - 1, rows[0].prev) and not (after_gap and head[0] + 1 < rows[0].seq):
                 raise HeadMoved(f"{cart_id}: row {rows[0].seq} no longer follows row {head[0]}")
             self.database.write_many(
                 f"INSERT INTO cart_row (cart_id, chain, {_CART_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608

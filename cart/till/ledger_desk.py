@@ -52,6 +52,8 @@ class LedgerDesk:
         self._fresh: dict[tuple[str, str], list[LedgerRow]] = {}
         self._missing: dict[tuple[str, str], int] = {}
         self._heard: set[tuple[str, str]] = set()
+        self._gaps: set[tuple[str, str]] = set()
+        """Chains that go on here with a later row: the carts hold no older ones, and this store has lost them."""
         self._timer: asyncio.TimerHandle | None = None
 
     def receive(self, message: LedgerMessage) -> None:
@@ -98,6 +100,8 @@ class LedgerDesk:
         if self._ledger.database.shared:
             self._heads.pop((message.cart_id, message.chain), None)
         seq, head_hash = self._head((message.cart_id, message.chain))
+        if seq + 1 < message.oldest_seq:
+            seq, head_hash = self._leave_out(message, seq + 1)
         self._acknowledge(
             LedgerAckMessage(cart_id=message.cart_id, chain=message.chain, seq=seq, hash=head_hash, asked=message.asked)
         )
@@ -114,6 +118,15 @@ class LedgerDesk:
         if rows:
             self._give_back(LedgerReturnMessage(cart_id=message.cart_id, chain=message.chain, rows=rows))
 
+    def _leave_out(self, asked: LedgerAskMessage, first_seq: int) -> tuple[int, str]:
+        """Rows that the cart has no more, and this store has lost: staff is told, and the chain goes on after them."""
+        key = (asked.cart_id, asked.chain)
+        if key not in self._gaps:
+            self._gaps.add(key)
+            self._ledger.note(asked.cart_id, "rows_lost", f"{first_seq} to {asked.oldest_seq - 1} are held nowhere")
+        self._heads[key] = (asked.oldest_seq - 1, asked.oldest_prev)
+        return self._heads[key]
+
     def flush(self) -> None:
         """Commit what came, then acknowledge it."""
         if self._timer is not None:
@@ -124,7 +137,7 @@ class LedgerDesk:
         missing, self._missing = self._missing, {}
         for (cart_id, chain), rows in fresh.items():
             try:
-                self._ledger.keep_rows(cart_id, chain, rows)
+                self._ledger.keep_rows(cart_id, chain, rows, after_gap=(cart_id, chain) in self._gaps)
             except HeadMoved:
                 self._heads.pop((cart_id, chain))  # what another till has kept is acknowledged, the rest sent again
             except FAILURES:

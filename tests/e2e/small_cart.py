@@ -45,15 +45,19 @@ class SmallCart:
         protocol: str = "auto",
         trust: Trust | None = None,
         policy: Policy | None = None,
+        *,
+        asks: bool = False,
+        wall_ms: int | None = None,
     ) -> None:
+        """`asks`: nothing is sent before the store has said what it holds. `wall_ms`: a clock that stands."""
         table: Any = broker
         if isinstance(broker, BrokerProcess):
             table = BrokerTable(host="127.0.0.1", port=broker.port, protocol=protocol, keepalive_s=5)  # type: ignore[arg-type]
         self.heard: list[object] = []
-        self.journal = Journal(folder, cart_id=cart_id)
+        self.journal = Journal(folder, cart_id=cart_id, wall_ms=None if wall_ms is None else lambda: wall_ms)
         hasty = Policy(payment_timeout_s=0.6, payment_query_s=0.2, cancel_grace_s=0.2)
         self.payments = Payments(cart_id, policy or hasty)
-        self.sender = OutboxSender(self.journal, self._send_row)
+        self.sender = OutboxSender(self.journal, self._send_row, ask=self._ask if asks else None)
         self.link = StoreLink(
             table, cart_id, "store-1", self._hear, self.sender.link_changed, on_ack=self.sender.acknowledged,
             trust=trust,
@@ -98,9 +102,18 @@ class SmallCart:
         self.payments.apply(0, started)
         await self.carry_out([Record(0, started)])
 
+    async def begin_to_pay(self) -> None:
+        """A trip, and its first attempt on its way to the till."""
+        await until(lambda: self.link.linked)
+        await self.start_trip()
+        await self.pay()
+
     @property
     def state(self) -> str:
         return self.payments.current.state if self.payments.current is not None else "none"
+
+    def _ask(self, nonce: str) -> bool:
+        return self.link.ask_ledger(self.journal.head.chain, nonce, oldest=self.journal.oldest)
 
     def _send_row(self, row: Any) -> bool:
         return self.link.send_ledger(self.journal.head.chain, row)
@@ -148,3 +161,13 @@ async def with_till(till: Till, scene: Callable[[], Awaitable[None]]) -> None:
         await scene()
     finally:
         await till.stop()
+
+
+def at_store(broker: BrokerProcess, folder: Path, scene: Callable[[Till], Awaitable[None]], **acquirer: Any) -> None:
+    """Play a scene beside a till that is linked."""
+
+    async def whole() -> None:
+        till = make_till(folder / "till", broker, **acquirer)
+        await with_till(till, lambda: scene(till))
+
+    play(whole())

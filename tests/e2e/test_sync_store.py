@@ -1,9 +1,8 @@
-"""The cart's journal, outbox and link against the real till and a real mosquitto, with the faults they have."""
+"""The cart's payments, link and journal against the real till and a real mosquitto, with the faults they have."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
 import subprocess
 import sys
 import time
@@ -14,10 +13,8 @@ import msgspec
 import pytest
 
 from cart.config import BrokerTable, CartTable, Config, ScaleTable, StoreTable
-from cart.core.chain import LedgerRow
-from cart.core.effects import Record, RequestPayment
-from cart.core.ledger import GrossNoted
-from cart.core.observations import CatalogArrived, PartChanged, PaymentAnswer, StaffCommand
+from cart.core.effects import RequestPayment
+from cart.core.observations import CatalogArrived, PaymentAnswer, StaffCommand
 from cart.core.payment import Payments
 from cart.daemon.clock import SessionClock
 from cart.daemon.store_part import StorePart
@@ -25,84 +22,31 @@ from cart.journal import Journal
 from cart.sync.connection import Broker, Connection
 from cart.sync.messages import PaymentResultMessage
 from cart.sync.topics import address
+from cart.till.service import Till
 from cart.till.simulated import SimulatedAcquirer
 from tests.conftest import BrokerProcess, free_port
-from tests.e2e.small_cart import CATALOG, HASH, SmallCart, make_till, play, until, until_empty, with_till
+from tests.e2e.small_cart import CATALOG, HASH, SmallCart, at_store, make_till, play, until, until_empty, with_till
 
 pytestmark = [pytest.mark.e2e, pytest.mark.broker]
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_catalogue_ledger_and_payment_in_both_versions(broker: BrokerProcess, tmp_path: Path, protocol: str) -> None:
-    till_folder = tmp_path / "till"
+    async def scene(till: Till) -> None:
+        async with SmallCart(tmp_path / "cart", broker, protocol=protocol) as cart:
+            await until(lambda: any(isinstance(heard, CatalogArrived) for heard in cart.heard))
+            arrived = [heard.catalog for heard in cart.heard if isinstance(heard, CatalogArrived)]
+            assert arrived == [CATALOG]
+            assert cart.link.protocol == protocol
+            await cart.start_trip()
+            await cart.pay()
+            await until(lambda: cart.state == "approved")
+            await until_empty(cart.journal)
+            assert till.ledger.cart_head("cart-1", cart.journal.head.chain)[0] == cart.journal.head.seq
+            assert isinstance(till.provider, SimulatedAcquirer)
+            assert till.provider.captures() == {"T.1": 500}
 
-    async def scene() -> None:
-        till = make_till(till_folder, broker)
-
-        async def shop() -> None:
-            async with SmallCart(tmp_path / "cart", broker, protocol=protocol) as cart:
-                await until(lambda: any(isinstance(heard, CatalogArrived) for heard in cart.heard))
-                arrived = [heard.catalog for heard in cart.heard if isinstance(heard, CatalogArrived)]
-                assert arrived == [CATALOG]
-                assert cart.link.protocol == protocol
-                await cart.start_trip()
-                await cart.pay()
-                await until(lambda: cart.state == "approved")
-                await until_empty(cart.journal)
-                assert till.ledger.cart_head("cart-1", cart.journal.head.chain)[0] == cart.journal.head.seq
-                assert isinstance(till.provider, SimulatedAcquirer)
-                assert till.provider.captures() == {"T.1": 500}
-
-        await with_till(till, shop)
-
-    play(scene())
-
-
-def test_a_killed_broker_loses_nothing_and_everything_goes_in_order(broker: BrokerProcess, tmp_path: Path) -> None:
-    async def scene() -> None:
-        till = make_till(tmp_path / "till", broker)
-
-        async def shop() -> None:
-            async with SmallCart(tmp_path / "cart", broker) as cart:
-                await until(lambda: cart.link.linked)
-                for n in range(120):
-                    await cart.journal.append([Record(n, GrossNoted(gross_g=float(n), sigma_g=1.0))])
-                    cart.sender.committed()
-                    if n in {30, 80}:
-                        await asyncio.to_thread(broker.kill)
-                    if n in {60, 110}:
-                        await asyncio.to_thread(broker.start)
-                await until_empty(cart.journal, 20.0)
-                chain = cart.journal.head.chain
-                held = till.ledger.cart_rows("cart-1", chain, 1, 10_000)
-                assert [row.seq for row in held] == list(range(1, 121))
-                assert held[-1].hash == cart.journal.head.hash
-                assert till.ledger.notes() == []
-
-        await with_till(till, shop)
-
-    play(scene())
-
-
-def test_rows_committed_with_no_broker_are_sent_by_the_next_run(broker: BrokerProcess, tmp_path: Path) -> None:
-    broker.kill()
-
-    async def scene() -> None:
-        async with SmallCart(tmp_path / "cart", broker) as cart:
-            for n in range(50):
-                await cart.journal.append([Record(n, GrossNoted(gross_g=float(n), sigma_g=1.0))])
-            assert not cart.link.linked
-        broker.start()
-        till = make_till(tmp_path / "till", broker)
-
-        async def back() -> None:
-            async with SmallCart(tmp_path / "cart", broker) as cart:
-                await until_empty(cart.journal)
-                assert till.ledger.cart_head("cart-1", cart.journal.head.chain) == (50, cart.journal.head.hash)
-
-        await with_till(till, back)
-
-    play(scene())
+    at_store(broker, tmp_path, scene)
 
 
 @pytest.mark.parametrize(
@@ -112,91 +56,63 @@ def test_rows_committed_with_no_broker_are_sent_by_the_next_run(broker: BrokerPr
 def test_what_an_acquirer_says_wrongly_or_twice(
     broker: BrokerProcess, tmp_path: Path, mode: Any, ends: str, captures: dict[str, int]
 ) -> None:
-    async def scene() -> None:
-        till = make_till(tmp_path / "till", broker, mode=mode)
+    async def scene(till: Till) -> None:
+        async with SmallCart(tmp_path / "cart", broker) as cart:
+            await cart.begin_to_pay()
+            await until(lambda: cart.state == ends)
+            rows = await cart.journal.read_trip("T")
+            bodies = [row.body for row in rows]
+            assert sum('"state":"approved"' in body for body in bodies) == int(ends == "approved")
+            assert any("security_noted" in body for body in bodies) is (mode == "wrong_amount")
+            assert isinstance(till.provider, SimulatedAcquirer)
+            assert till.provider.captures() == captures
 
-        async def shop() -> None:
-            async with SmallCart(tmp_path / "cart", broker) as cart:
-                await until(lambda: cart.link.linked)
-                await cart.start_trip()
-                await cart.pay()
-                await until(lambda: cart.state == ends)
-                rows = await cart.journal.read_trip("T")
-                bodies = [row.body for row in rows]
-                assert sum('"state":"approved"' in body for body in bodies) == int(ends == "approved")
-                assert any("security_noted" in body for body in bodies) is (mode == "wrong_amount")
-                assert isinstance(till.provider, SimulatedAcquirer)
-                assert till.provider.captures() == captures
-
-        await with_till(till, shop)
-
-    play(scene())
+    at_store(broker, tmp_path, scene, mode=mode)
 
 
 def test_silence_is_queried_and_a_withdrawal_frees_the_shopper(broker: BrokerProcess, tmp_path: Path) -> None:
-    async def scene() -> None:
-        till = make_till(tmp_path / "till", broker, mode="silent")
+    async def scene(till: Till) -> None:
+        async with SmallCart(tmp_path / "cart", broker) as cart:
+            await cart.begin_to_pay()
+            await until(lambda: cart.state == "unknown")
+            await cart.carry_out(cart.payments.cancel(time.monotonic_ns()))
+            await until(lambda: cart.state == "cancelled")
+            assert isinstance(till.provider, SimulatedAcquirer)
+            assert till.provider.captures() == {}
+            till.provider.set_mode("approve")
+            await cart.pay("T.2")
+            await until(lambda: cart.state == "approved")
+            assert till.provider.captures() == {"T.2": 500}
 
-        async def shop() -> None:
-            async with SmallCart(tmp_path / "cart", broker) as cart:
-                await until(lambda: cart.link.linked)
-                await cart.start_trip()
-                await cart.pay()
-                await until(lambda: cart.state == "unknown")
-                await cart.carry_out(cart.payments.cancel(time.monotonic_ns()))
-                await until(lambda: cart.state == "cancelled")
-                assert isinstance(till.provider, SimulatedAcquirer)
-                assert till.provider.captures() == {}
-                till.provider.set_mode("approve")
-                await cart.pay("T.2")
-                await until(lambda: cart.state == "approved")
-                assert till.provider.captures() == {"T.2": 500}
-
-        await with_till(till, shop)
-
-    play(scene())
+    at_store(broker, tmp_path, scene, mode="silent")
 
 
 def test_a_late_approval_of_a_withdrawn_attempt_is_given_back(broker: BrokerProcess, tmp_path: Path) -> None:
-    async def scene() -> None:
-        till = make_till(tmp_path / "till", broker, mode="late", late_s=1.0)
+    async def scene(till: Till) -> None:
+        async with SmallCart(tmp_path / "cart", broker) as cart:
+            await cart.begin_to_pay()
+            await asyncio.sleep(0.2)
+            await cart.carry_out(cart.payments.cancel(time.monotonic_ns()))
+            assert cart.state == "cancelling"
+            await until(lambda: cart.state == "voided")
+            assert isinstance(till.provider, SimulatedAcquirer)
+            assert till.provider.captures() == {}
 
-        async def shop() -> None:
-            async with SmallCart(tmp_path / "cart", broker) as cart:
-                await until(lambda: cart.link.linked)
-                await cart.start_trip()
-                await cart.pay()
-                await asyncio.sleep(0.2)
-                await cart.carry_out(cart.payments.cancel(time.monotonic_ns()))
-                assert cart.state == "cancelling"
-                await until(lambda: cart.state == "voided")
-                assert isinstance(till.provider, SimulatedAcquirer)
-                assert till.provider.captures() == {}
-
-        await with_till(till, shop)
-
-    play(scene())
+    at_store(broker, tmp_path, scene, mode="late", late_s=1.0)
 
 
 def test_a_refund_made_while_the_cart_was_away_is_told_when_it_is_back(broker: BrokerProcess, tmp_path: Path) -> None:
-    async def scene() -> None:
-        till = make_till(tmp_path / "till", broker)
+    async def scene(till: Till) -> None:
+        async with SmallCart(tmp_path / "cart", broker) as cart:
+            await cart.begin_to_pay()
+            await until(lambda: cart.state == "approved")
+        till.give_back("T.1", "milk was sour", None)
+        await until(lambda: [row.status for row in till.ledger.recent()] == ["voided"])
+        async with SmallCart(tmp_path / "cart", broker) as cart:
+            assert cart.state == "approved"
+            await until(lambda: cart.state == "voided")
 
-        async def shop() -> None:
-            async with SmallCart(tmp_path / "cart", broker) as cart:
-                await until(lambda: cart.link.linked)
-                await cart.start_trip()
-                await cart.pay()
-                await until(lambda: cart.state == "approved")
-            till.give_back("T.1", "milk was sour", None)
-            await until(lambda: [row.status for row in till.ledger.recent()] == ["voided"])
-            async with SmallCart(tmp_path / "cart", broker) as cart:
-                assert cart.state == "approved"
-                await until(lambda: cart.state == "voided")
-
-        await with_till(till, shop)
-
-    play(scene())
+    at_store(broker, tmp_path, scene)
 
 
 def test_a_forged_reply_and_garbage_on_its_topics_do_not_move_the_cart(broker: BrokerProcess, tmp_path: Path) -> None:
@@ -238,23 +154,18 @@ def test_a_forged_reply_and_garbage_on_its_topics_do_not_move_the_cart(broker: B
 
 
 def test_a_cart_that_died_between_commit_and_sending_sends_the_same_id(broker: BrokerProcess, tmp_path: Path) -> None:
-    async def scene() -> None:
-        till = make_till(tmp_path / "till", broker)
+    async def scene(till: Till) -> None:
+        async with SmallCart(tmp_path / "cart", broker) as cart:
+            await cart.start_trip()
+            opened, *_never_carried_out = cart.payments.open(0, "T.1", "T", 500, "EUR", HASH, "wallet")
+            await cart.carry_out([opened])
+            cart.payments = Payments("cart-1")
+        async with SmallCart(tmp_path / "cart", broker) as back:
+            await until(lambda: back.state == "approved")
+        assert isinstance(till.provider, SimulatedAcquirer)
+        assert till.provider.captures() == {"T.1": 500}
 
-        async def shop() -> None:
-            async with SmallCart(tmp_path / "cart", broker) as cart:
-                await cart.start_trip()
-                opened, *_never_carried_out = cart.payments.open(0, "T.1", "T", 500, "EUR", HASH, "wallet")
-                await cart.carry_out([opened])
-                cart.payments = Payments("cart-1")
-            async with SmallCart(tmp_path / "cart", broker) as back:
-                await until(lambda: back.state == "approved")
-            assert isinstance(till.provider, SimulatedAcquirer)
-            assert till.provider.captures() == {"T.1": 500}
-
-        await with_till(till, shop)
-
-    play(scene())
+    at_store(broker, tmp_path, scene)
 
 
 def test_a_request_delivered_ten_times_is_one_row_one_charge_and_ten_equal_replies(
@@ -262,148 +173,24 @@ def test_a_request_delivered_ten_times_is_one_row_one_charge_and_ten_equal_repli
 ) -> None:
     charged: list[object] = []
 
-    async def scene() -> None:
-        till = make_till(tmp_path / "till", broker, on_charge=charged.append)
+    async def scene(till: Till) -> None:
+        async with SmallCart(tmp_path / "cart", broker) as cart:
+            await until(lambda: cart.link.linked)
+            request = RequestPayment("T.1", "T", 500, "EUR", HASH, "wallet")
+            for _ in range(10):
+                cart.link.request_payment(request)
+                await asyncio.sleep(0.01)
+            await until(lambda: len(approvals(cart)) >= 8)
+            assert len(charged) == 1
+            assert len(set(map(str, approvals(cart)))) == 1
+            assert len(till.ledger.recent()) == 1
 
-        async def shop() -> None:
-            async with SmallCart(tmp_path / "cart", broker) as cart:
-                await until(lambda: cart.link.linked)
-                request = RequestPayment("T.1", "T", 500, "EUR", HASH, "wallet")
-                for _ in range(10):
-                    cart.link.request_payment(request)
-                    await asyncio.sleep(0.01)
-                await until(lambda: len(approvals(cart)) >= 8)
-                assert len(charged) == 1
-                assert len(set(map(str, approvals(cart)))) == 1
-                assert len(till.ledger.recent()) == 1
-
-        await with_till(till, shop)
-
-    play(scene())
+    at_store(broker, tmp_path, scene, on_charge=charged.append)
 
 
 def approvals(cart: SmallCart) -> list[dict[str, object]]:
     said = [msgspec.structs.asdict(heard) for heard in cart.heard if isinstance(heard, PaymentAnswer)]
     return [{**answer, "t_ns": 0} for answer in said if answer["status"] == "approved"]
-
-
-def test_a_ledger_cut_back_to_an_earlier_head_is_found_at_the_first_contact(
-    broker: BrokerProcess, tmp_path: Path
-) -> None:
-    async def scene() -> None:
-        till = make_till(tmp_path / "till", broker)
-
-        async def shop() -> None:
-            folder = tmp_path / "cart"
-            async with SmallCart(folder, broker) as cart:
-                await cart.start_trip()
-            earlier = shutil.copytree(folder, tmp_path / "earlier")
-            async with SmallCart(folder, broker) as cart:
-                await cart.carry_out([Record(1, GrossNoted(gross_g=1.0, sigma_g=1.0))])
-                await until_empty(cart.journal)
-            async with SmallCart(earlier, broker) as cart:
-                await until(lambda: "cut back" in cart.journal.locked)
-            assert [note.what for note in till.ledger.notes()] == ["chain_cut_back"]
-
-        await with_till(till, shop)
-
-    play(scene())
-
-
-@pytest.mark.parametrize("rows_since", [1, 4])
-def test_a_ledger_cut_back_that_has_gone_on_since_is_found_too(
-    broker: BrokerProcess, tmp_path: Path, rows_since: int
-) -> None:
-    async def scene() -> None:
-        till = make_till(tmp_path / "till", broker)
-
-        async def shop() -> None:
-            folder = tmp_path / "cart"
-            async with SmallCart(folder, broker) as cart:
-                await cart.start_trip()
-            earlier = shutil.copytree(folder, tmp_path / "earlier")
-            async with SmallCart(folder, broker) as cart:
-                await cart.carry_out([Record(1, GrossNoted(gross_g=1.0, sigma_g=1.0))])
-                await until_empty(cart.journal)
-            alone = SmallCart(earlier, broker)
-            await alone.journal.open()
-            for n in range(rows_since):
-                await alone.carry_out([Record(n, GrossNoted(gross_g=2.0, sigma_g=1.0))])
-            await alone.journal.close()
-            async with SmallCart(earlier, broker) as cart:
-                await until(lambda: "cut back" in cart.journal.locked)
-                assert await cart.journal.waiting() >= rows_since
-
-        await with_till(till, shop)
-
-    play(scene())
-
-
-@pytest.mark.parametrize("rows_since", [0, 3])
-def test_what_a_ledger_cut_back_has_lost_comes_back_from_the_store(
-    broker: BrokerProcess, tmp_path: Path, rows_since: int
-) -> None:
-    """Boot on an older copy: the daemon's part gets the lost rows, the journal takes them, own ones are set aside."""
-
-    async def scene() -> None:
-        till = make_till(tmp_path / "till", broker)
-
-        async def shop() -> None:
-            folder = tmp_path / "cart"
-            async with SmallCart(folder, broker) as cart:
-                await cart.start_trip()
-                await until_empty(cart.journal)
-            earlier = shutil.copytree(folder, tmp_path / "earlier")
-            async with SmallCart(folder, broker) as cart:
-                for n in range(70):  # more than a page
-                    await cart.carry_out([Record(n, GrossNoted(gross_g=float(n), sigma_g=1.0))])
-                await until_empty(cart.journal, 20.0)
-                truth = [row.hash for row in await cart.journal.read_trip("T")]
-            journal = Journal(earlier, cart_id="cart-1")
-            await journal.open()
-            for n in range(rows_since):
-                await journal.append([Record(n, GrossNoted(gross_g=-1.0, sigma_g=1.0))])
-            returned = await boot_until_returned(journal, broker)
-            assert await journal.take_back(returned) == rows_since
-            assert [row.hash for row in await journal.read_trip("T")] == truth
-            assert (await journal.verify()).ok
-            assert await journal.waiting() == 0
-            await journal.close()
-            async with SmallCart(earlier, broker) as cart:
-                await cart.carry_out([Record(1, GrossNoted(gross_g=5.0, sigma_g=1.0))])
-                await until_empty(cart.journal)
-                assert till.ledger.cart_head("cart-1", cart.journal.head.chain)[1] == cart.journal.head.hash
-
-        await with_till(till, shop)
-
-    play(scene())
-
-
-async def boot_until_returned(journal: Journal, broker: BrokerProcess) -> list[LedgerRow]:
-    """The daemon's side of the store on this journal, until it is given back what the journal has lost."""
-    returned: list[LedgerRow] = []
-    told: list[Any] = []
-    config = Config(
-        cart=CartTable(id="cart-1"), store=StoreTable(id="store-1"),
-        scale=ScaleTable(counts_per_gram=1.0, tare_counts=0),
-        broker=BrokerTable(host="127.0.0.1", port=broker.port, keepalive_s=5),
-    )  # fmt: skip
-
-    async def committed() -> None:
-        return None
-
-    part = StorePart(
-        config, journal, SessionClock(), boot_id="b", decide=told.append, committed=committed,
-        on_catalog=lambda _: None, on_returned=returned.extend, health=lambda: ({}, {}),
-    )  # fmt: skip
-    running = asyncio.create_task(part.run())
-    await until(lambda: bool(returned), 20.0)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    networks = [one.fault for one in told if isinstance(one, PartChanged) and one.part == "network" and not one.ok]
-    assert networks[0] == "offline"
-    assert not any(isinstance(one, PartChanged) and one.part == "network" and one.ok for one in told)
-    return returned
 
 
 def test_the_version_that_a_broker_spoke_is_tried_first_the_next_time(broker: BrokerProcess, tmp_path: Path) -> None:

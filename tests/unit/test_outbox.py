@@ -25,6 +25,7 @@ class Source:
     def __init__(self, count: int) -> None:
         self.acked = 0
         self.count = count
+        self.oldest = (1, GENESIS)
 
     async def unacknowledged(self, after_seq: int, limit: int) -> list[LedgerRow]:
         first = max(after_seq, self.acked) + 1
@@ -37,6 +38,11 @@ class Source:
             return AckOutcome(0, cut_back=True)
         self.acked = max(self.acked, seq)
         return AckOutcome(seq)
+
+    async def owe_again(self, first_seq: int) -> int:
+        again = max(0, self.acked - first_seq + 1)
+        self.acked -= again
+        return again
 
 
 def run_sender(source: Source, send: Callable[[OutboxSender, LedgerRow], bool], seconds: float = 2.0) -> OutboxSender:

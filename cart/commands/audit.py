@@ -28,6 +28,14 @@ def run(
     config: Annotated[Path, typer.Option(help="The configuration to take the folder from.")] = DEFAULT_PATH,
     trip: Annotated[str | None, typer.Option(help="List the events of this trip (`open`: the latest).")] = None,
     explain: Annotated[str | None, typer.Option(help=f"Explain a decision: {EXPLAIN_EXAMPLE}.")] = None,
+    certificate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A certificate of the cart that tombstones are checked by, also an earlier one; may be repeated. "
+            "[broker] cert_file otherwise.",
+            metavar="FILE",
+        ),
+    ] = None,
     unlock_payment: Annotated[
         bool, typer.Option("--unlock", help="Unlock payment after a damaged journal was looked into.")
     ] = False,
@@ -35,7 +43,7 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Verify the journal's chain; explain one decision or a trip. Exit status 1 where the chain is broken."""
-    folder = journal if journal is not None else Path(load_config(config).journal.folder)
+    folder, own = (journal, []) if journal is not None else _configured(config)
     if unlock_payment:
         if not reason:
             raise AuditUse("--unlock wants a reason: cart audit --unlock --reason 'card replaced, trips compared'")
@@ -43,7 +51,7 @@ def run(
         typer.echo("Payment is unlocked. Start the cart again.")
         return
     with tempfile.TemporaryDirectory(prefix="cart-audit-") as copy:
-        audit = read_audit(folder, Path(copy), trip=trip, explain=explain)
+        audit = read_audit(folder, Path(copy), trip=trip, explain=explain, certificates=certificate or own)
     if json:
         typer.echo(msgspec.json.encode(audit).decode())
     else:
@@ -52,11 +60,24 @@ def run(
         raise typer.Exit(1)
 
 
+def _configured(config: Path) -> tuple[Path, list[Path]]:
+    """The journal's folder and the cart's certificate."""
+    known = load_config(config)
+    return Path(known.journal.folder), [Path(known.broker.cert_file)] if known.broker.cert_file else []
+
+
 def _show(audit: Audit) -> None:
     console = Console(highlight=False)
     if audit.ok:
         deleted = f", {audit.deleted} deleted by age under {audit.tombstones} tombstones" if audit.deleted else ""
         console.print(f"The chain of {audit.cart_id} is whole: {audit.rows} rows{deleted}.")
+        if audit.unsigned:
+            console.print(f"{audit.unsigned} of the tombstones are unsigned: the cart had no key then.")
+        if audit.other_key:
+            console.print(
+                f"{audit.other_key} of the tombstones are signed by a key of which no certificate is at hand; name the "
+                "cart's earlier ones with --certificate."
+            )
         console.print(f"Head: row {audit.head_seq}, {audit.head_hash}", style="dim")
         console.print(f"The store has yet to acknowledge {audit.waiting} rows.")
     else:

@@ -31,6 +31,7 @@ from cart.daemon.service_manager import ServiceManager
 from cart.daemon.store_part import StorePart
 from cart.enrolled_file import EnrolledFileProblem, save_enrolled
 from cart.journal import Journal, JournalProblem, Opened
+from cart.journal.seal import sealer
 from cart.screen.server import ScreenServer, TouchReply, TouchRequest, ViewFeed, as_observation
 from cart.screen.touches import ReceiptTo
 
@@ -65,7 +66,8 @@ class Daemon:
         """
         config = self._config
         folder = Path(config.journal.folder)
-        self.journal = Journal(folder, cart_id=config.cart.id, boot_id=self._boot_id)
+        seal = sealer(config.broker.key_file)
+        self.journal = Journal(folder, cart_id=config.cart.id, boot_id=self._boot_id, sign=seal)
         screen = ScreenServer(self._feed, self._touched, port=config.screen.port)
         opened = await self.journal.open()
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from cart.core.weighing.cells import Place
 from cart.journal.ledger_file import NAME, LedgerFile
 from cart.journal.problems import JournalProblem
 from cart.journal.quarantine import snapshot
+from cart.journal.seal import check_seals
 
 WHAT_TO_DO: Final = (
     "Keep the file: copy the folder away before the cart starts again. At its next start the cart puts this journal "
@@ -71,6 +72,10 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     deleted: int
     tombstones: int
+    unsigned: int
+    """Tombstones that bear no signature: of a time in which the cart had no key."""
+    other_key: int
+    """Tombstones signed by a key that none of the certificates names."""
     head_seq: int
     head_hash: str
     waiting: int
@@ -82,10 +87,13 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     explained: list[Explained] = []
 
 
-def read_audit(folder: Path, copy: Path, *, trip: str | None, explain: str | None) -> Audit:
+def read_audit(
+    folder: Path, copy: Path, *, trip: str | None, explain: str | None, certificates: Sequence[Path] = ()
+) -> Audit:
     """Copy the journal to the empty folder `copy`, check it there, and read what was asked for.
 
-    Raises SnapshotProblem, NothingFound, and JournalProblem for what is no journal at all.
+    `certificates` are the cart's, the present one and earlier ones, that tombstones are checked by. Raises
+    SnapshotProblem, NothingFound, SealProblem, and JournalProblem for what is no journal at all.
     """
     database = snapshot(folder, copy)
     file = LedgerFile(copy, cart_id=_owner(database), boot_id="", new_chain="", wall_ms=lambda: 0)
@@ -95,13 +103,21 @@ def read_audit(folder: Path, copy: Path, *, trip: str | None, explain: str | Non
         return _broken(str(problem))
     try:
         report = file.integrity()
+        stones = file.tombstones() if report.ok else []
+        seals = check_seals(stones, certificates) if stones else []
+        forged = next((stone for stone, verdict in seals if verdict == "wrong"), None)
+        if forged is not None:
+            why = f"the tombstone of rows {forged.first_seq} to {forged.last_seq} is not as the cart signed it"
+            report = msgspec.structs.replace(report, ok=False, broken_at=forged.first_seq, why=why)
         rows = _wanted(file, trip, explain) if report.ok and (trip or explain) else []
         return Audit(
             ok=report.ok,
             cart_id=file.cart_id,
             rows=report.rows,
             deleted=report.deleted,
-            tombstones=len(file.tombstones()) if report.ok else 0,
+            tombstones=len(seals),
+            unsigned=sum(verdict == "unsigned" for _, verdict in seals),
+            other_key=sum(verdict == "other_key" for _, verdict in seals),
             head_seq=report.head_seq,
             head_hash=report.head_hash,
             waiting=int(file.ask("SELECT count(*) FROM outbox")[0][0]) if report.ok else 0,
@@ -151,8 +167,8 @@ def _owner(database: Path) -> str:
 
 def _broken(why: str) -> Audit:
     return Audit(
-        ok=False, cart_id="unknown", rows=0, deleted=0, tombstones=0, head_seq=0, head_hash="", waiting=0, broken_at=0,
-        why=why, what_to_do=WHAT_TO_DO, locked="",
+        ok=False, cart_id="unknown", rows=0, deleted=0, tombstones=0, unsigned=0, other_key=0, head_seq=0,
+        head_hash="", waiting=0, broken_at=0, why=why, what_to_do=WHAT_TO_DO, locked="",
     )  # fmt: skip
 
 

@@ -26,9 +26,9 @@ class Row:
 
 
 TABLE: dict[InterventionKind, Row] = {
-    "not_placed": Row("hint", ("remove",), by_basket=True),
-    "unscanned_item": Row("hint", ("mine",), by_basket=True),
-    "extra_unit": Row("hint", ("add",), by_basket=True),
+    "not_placed": Row("hint", ("remove", "in_basket"), by_basket=True),
+    "unscanned_item": Row("hint", ("mine", "all_scanned"), by_basket=True),
+    "extra_unit": Row("hint", ("add", "all_scanned"), by_basket=True),
     "wrong_weight": Row("hint", ("remove", "insist"), by_basket=True),
     "wrong_item": Row("hint", ("insist",), by_basket=True),
     "which_removed": Row("hint", ("none_of_these",), by_basket=True),
@@ -42,7 +42,10 @@ TABLE: dict[InterventionKind, Row] = {
     "light_limit": Row("staff", (), by_basket=False),
     "help": Row("staff", ("cancel",), by_basket=False, blocks_checkout=False),
 }
-"""`insist` and `none_of_these` call staff: taking either at its word would be a way to leave without paying."""
+"""Every question of the basket has an answer that ends it. `in_basket` and `none_of_these` leave the bill as it is, so
+the shopper's word is enough; `insist` and `all_scanned` are believed within the store's limits, else they call staff:
+taking them at their word without any would be a way to leave without paying.
+"""
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from cart.core.basket import Line
 from cart.core.interventions import Open
@@ -17,7 +17,9 @@ from cart.core.session_scans import add, answer_removed, removable_units
 from cart.core.session_sights import is_other
 from cart.core.session_weight import reconcile, required_age, settle_by, tidy
 from cart.core.session_window import minimum_g
-from cart.core.session_word import believe
+from cart.core.session_word import believe, believe_all_scanned
+
+_NOT_LISTED: Final = "taken out, and nothing of the list, as the shopper says"
 
 
 def answer(desk: Desk, open_: Open, choice: str) -> None:
@@ -35,7 +37,7 @@ def answer(desk: Desk, open_: Open, choice: str) -> None:
             _mine(desk, open_)
         case "extra_unit", "add":
             _add_extra(desk, open_, "shopper")
-        case (("wrong_weight" | "wrong_item" | "which_removed"), ("insist" | "none_of_these")):
+        case _, ("insist" | "none_of_these" | "in_basket" | "all_scanned"):
             _stand_by(desk, open_, choice)
         case (("unscanned_item" | "wrong_item"), sku):
             _picked(desk, open_, sku)
@@ -65,14 +67,20 @@ def _drop_pending(desk: Desk, open_: Open) -> None:
 
 def _stand_by(desk: Desk, open_: Open, choice: str) -> None:
     """The shopper says that the cart is wrong."""
-    if open_.kind == "wrong_weight":
-        _insist(desk, open_)
-    elif open_.kind == "wrong_item":
-        desk.clear(open_, answer=choice)  # a camera alone accuses nobody
-    elif open_.event.reason == SWAPPED:
-        _not_swapped(desk, open_)
-    else:
-        desk.restage(open_, "staff", choice)
+    match open_.kind:
+        case "wrong_weight":
+            _insist(desk, open_)
+        case "wrong_item":
+            desk.clear(open_, answer=choice)  # a camera alone accuses nobody
+        case "not_placed":
+            _in_basket(desk, open_)
+        case "which_removed" if open_.event.reason == SWAPPED:
+            _not_swapped(desk, open_)
+        case "which_removed":
+            settle_by(desk, open_, _NOT_LISTED)
+        case _:
+            if not believe_all_scanned(desk, open_):
+                desk.restage(open_, "staff", choice)
 
 
 def _insist(desk: Desk, open_: Open) -> None:
@@ -86,6 +94,9 @@ def _not_swapped(desk: Desk, open_: Open) -> None:
     """Nothing was taken out: then what went in isn't what was scanned, or doesn't weigh like it."""
     event = open_.event
     line = desk.state.basket.lines.get(event.line_id or 0)
+    if (event.delta_g or 0.0) < 0.0:
+        settle_by(desk, open_, _NOT_LISTED)
+        return
     desk.clear(open_, answer="none_of_these")
     if line is not None and line.pending:
         desk.raise_(
@@ -116,6 +127,13 @@ def _under_basket(desk: Desk, open_: Open) -> None:
         desk.restage(open_, "staff", "bulky_limit")
         return
     confirm(desk, line.line_id, line.pending_units, None, "scanned_only")
+
+
+def _in_basket(desk: Desk, open_: Open) -> None:
+    """It is in there, though the scale never saw it by itself: who says so pays for it, and for no less than before."""
+    line = desk.state.basket.lines.get(open_.event.line_id or 0)
+    if line is not None and line.pending and not needs_scale(line):
+        confirm(desk, line.line_id, line.pending_units, None, "shopper")
 
 
 def _own(desk: Desk, open_: Open, won: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cart.core.session_desk import Desk
-from cart.core.session_window import unit_weight
+from cart.core.session_window import believed_in, repeated_ns, unit_weight
 from cart.core.weighing import Foretold
 
 _TOGETHER = 3
@@ -13,12 +13,14 @@ _SD_MIN_G = 1.0
 
 
 def foretold(desk: Desk) -> list[Foretold]:
-    """Scanned units going in and what was taken out coming back, then weighed units going out; newest first."""
+    """Scanned units going in and what was taken out coming back, then weighed units going out; newest first. What is
+    asked about because it may be in already, or whose code was perhaps read twice, is as likely lifted out next.
+    """
     basket = desk.state.basket
     ins: list[tuple[int, float, float]] = []
     outs: list[tuple[int, float, float]] = []
     for line in basket.lines.values():
-        if line.pending:
+        if line.pending and believed_in(desk, line) is None and repeated_ns(line) is None:
             mean_g, sd_g = unit_weight(desk, line)
             if mean_g is not None:
                 since_ns = max(p.since_ns for p in line.pending)

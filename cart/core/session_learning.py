@@ -43,14 +43,26 @@ def learn(desk: Desk, sku: str, units: int, weight_g: float, proof: Proof) -> No
     ):
         return
     samples = (*(known.samples_g if known is not None else ()), round(unit_g, 2))[-SAMPLES_MAX:]
+    _note(desk, item, samples, (known.vouched if known is not None else 0) + (proof == "staff"))
+
+
+def learn_count(desk: Desk, sku: str, units: int, weight_g: float) -> None:
+    """What was learned as the weight of one unit was that of several."""
+    item, known = desk.item(sku), desk.state.learned.get(sku)
+    was_g = round(weight_g, 2)
+    if item is None or known is None or was_g not in known.samples_g:
+        return
+    _note(desk, item, tuple(round(g / units, 2) if g == was_g else g for g in known.samples_g), known.vouched)
+
+
+def _note(desk: Desk, item: Item, samples: tuple[float, ...], vouched: int) -> None:
     weight_g, sd_g = estimate(samples, prior_g=_spread_g(desk, None, median(samples)))
-    vouched = (known.vouched if known is not None else 0) + (proof == "staff")
     catalog_g = item.weight_g
     apart = catalog_g is not None and abs(weight_g - catalog_g) > _OFF_SIGMAS * _spread_g(desk, item, catalog_g)
     alike = max(samples) - min(samples) <= 2.0 * _OFF_SIGMAS * sd_g
     desk.emit(
         WeightLearned(
-            sku=sku,
+            sku=item.sku,
             weight_g=round(weight_g, 2),
             sd_g=round(sd_g, 3),
             samples_g=samples,

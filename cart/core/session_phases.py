@@ -127,15 +127,19 @@ def checkout(desk: Desk) -> None:
                     stage="question",
                     sku=line.sku,
                     line_id=line.line_id,
-                    choices=not_placed_choices(desk, line.sku),
+                    choices=not_placed_choices(desk, line),
                 )
     desk.sound("attention")
 
 
-def not_placed_choices(desk: Desk, sku: str) -> tuple[str, ...]:
-    """Dropping the line; for what is heavy enough to lie under the basket, saying so."""
-    item = desk.item(sku)
+def not_placed_choices(desk: Desk, line: Line) -> tuple[str, ...]:
+    """Dropping the line, or saying that it is in there; for what is heavy enough to lie under the basket, saying that.
+    Goods without a weight of their own have no price: nobody's word gives them one.
+    """
+    item = desk.item(line.sku)
     choices = TABLE["not_placed"].choices
+    if needs_scale(line):
+        return tuple(choice for choice in choices if choice != "in_basket")
     if item is not None and item.unit == "each" and _may_weigh_g(desk, item) >= desk.policy.bulky_item_g:
         return ("under_basket", *choices)
     return choices

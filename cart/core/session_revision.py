@@ -15,6 +15,7 @@ from cart.core.ledger import Hypothesis, ItemRemoved, StepExplained
 from cart.core.reconciliation import Again, Explanation, Gone, Move, Settled, Window, rethink, used_by
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.reconciliation.rethink import STEPS, Used
+from cart.core.session_counts import counted_anew
 from cart.core.session_desk import Desk
 from cart.core.session_moves import confirm, make_moves
 from cart.core.session_shares import Seen, reopen, together
@@ -35,7 +36,7 @@ def before_asking(desk: Desk, line: Line) -> bool:
     """Try to find a pending line's units among what is in the basket already; whether they were found."""
     if surplus_beside_sticker(desk, line):
         return True
-    if _scanned_again(desk, line):
+    if _scanned_again(desk, line) or (counted_anew(desk, line) and not line.pending):
         return True
     second_thoughts(desk)
     return not line.pending

@@ -41,8 +41,8 @@ from cart.core.reconciliation.explanation import NOT_ALONE
 _COMMANDS_KEPT = 64
 """Staff commands that a repeated message is told by; the store repeats one for minutes, not hours."""
 
-_RECENT_STEPS = 8
-"""Steps that may be explained anew together, and a few that may not in between."""
+_RECENT_STEPS = 24
+"""Steps of the last minutes: some may be explained anew together, or have weighed more than they were taken for."""
 _SHOWN_MAX = 8
 """Things that were asked about and came out again: a shopper sorts out one or two at a time."""
 _LEARNED_MAX = 2_000

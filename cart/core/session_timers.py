@@ -78,7 +78,7 @@ def _run(desk: Desk, what: str, about: int) -> None:
     elif what == "not_placed":
         line = desk.state.basket.lines.get(about)
         if line is not None and not before_asking(desk, line):
-            desk.raise_("not_placed", sku=line.sku, line_id=line.line_id, choices=not_placed_choices(desk, line.sku))
+            desk.raise_("not_placed", sku=line.sku, line_id=line.line_id, choices=not_placed_choices(desk, line))
     elif what == "empty":
         end_trip(desk, "empty")
     elif what == "abandon":

@@ -178,16 +178,16 @@ def _waiting(desk: Desk, line: Line) -> Waiting:
     if asked_ns is not None and desk.t_ns - asked_ns > _ASKED_ALONE_NS:
         asked_ns = None
     by_weight = line.unit == "kg"
-    repeated_ns = _repeated_ns(line)
+    again_ns = repeated_ns(line)
     held = desk.in_hand
     in_hand = held is not None and held[0] == line.line_id and desk.t_ns - held[1] < _IN_HAND_NS
     return Waiting(
         line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g, by_weight,
         asked_ns, tentative(desk, line), _otherwise(desk, line, mean_g),
         desk.state.last_placed_ns > since_ns or _passed(desk, since_ns),
-        None if in_hand else _believed_in(desk, line), awaited_ns(desk, line),
-        sum(p.units for p in line.pending if p.entry != "quantity") <= 1, repeated_ns is not None,
-        repeated_ns is not None and any(li.opened_ns > repeated_ns for li in desk.state.basket.lines.values()),
+        None if in_hand else believed_in(desk, line), awaited_ns(desk, line),
+        sum(p.units for p in line.pending if p.entry != "quantity") <= 1, again_ns is not None,
+        again_ns is not None and any(li.opened_ns > again_ns for li in desk.state.basket.lines.values()),
         any(o.event.line_id == line.line_id and o.stage == "question" for o in desk.open_of("not_placed")),
         in_hand,
     )  # fmt: skip
@@ -199,7 +199,7 @@ def _passed(desk: Desk, since_ns: int) -> bool:
     return any(s.delta_g > 0.0 and s.began_ns > since_ns for s in steps[:-1])
 
 
-def _repeated_ns(line: Line) -> int | None:
+def repeated_ns(line: Line) -> int | None:
     """When the line's first unit went in, if its only pending one may be no further unit: scanned right after the
     first, and before that went in.
     """
@@ -210,7 +210,7 @@ def _repeated_ns(line: Line) -> int | None:
     return first.since_ns if first is not None and first.since_ns >= scanned_ns else None
 
 
-def _believed_in(desk: Desk, line: Line) -> int | None:
+def believed_in(desk: Desk, line: Line) -> int | None:
     """The open step that the line's only unit is believed to be in. None where several priced things wait: each may be
     in any step.
     """
@@ -280,9 +280,18 @@ def _otherwise(desk: Desk, line: Line, mean_g: float | None) -> tuple[Otherwise,
             found.append(Otherwise(step.delta_g, _SHOWN_SD_G, word=True))  # asked to scan it, the shopper scanned this
     for shown in reversed(desk.state.shown):
         recent = desk.t_ns - shown.t_ns < _SHOWN_NS and abs(shown.weight_g - mean_g) > 2.0 * unit_weight(desk, line)[1]
-        if recent and shown.line_id in (None, line.line_id) and word_allowed(desk, line, shown.weight_g):
+        meant = shown.line_id == line.line_id or (
+            shown.line_id is None and (_scanned_out(desk, scanned_ns) or desk.t_ns - scanned_ns >= _NOT_NEXT_NS)
+        )
+        if recent and meant and word_allowed(desk, line, shown.weight_g):
             found.append(Otherwise(shown.weight_g, _SHOWN_SD_G, word=True))
     return tuple(found[:_OTHERWISE_MAX])
+
+
+def _scanned_out(desk: Desk, scanned_ns: int) -> bool:
+    """Whether something had just been taken out when this was scanned: it was in the hand."""
+    before = [s for s in desk.state.recent_steps if s.rest_ns <= scanned_ns]
+    return bool(before) and before[-1].delta_g < 0.0
 
 
 def _shops_on(desk: Desk, line: Line, asked_ns: int) -> bool:
@@ -351,11 +360,14 @@ def _gone(desk: Desk) -> tuple[Gone, ...]:
 
 
 def _odd(desk: Desk, line: Line, unit_g: float) -> float:
-    """Log likelihood of a unit's weight against its product's, at most 0."""
+    """Log likelihood of a unit's weight being its product's, at most 0; what people stood by is its product's, too."""
     mean_g, sd_g = unit_weight(desk, line)
     if mean_g is None:
         return 0.0
-    return -0.5 * min(_WORD_SIGMAS**2, (unit_g - mean_g) ** 2 / (sd_g * sd_g + _SHOWN_SD_G**2))
+    learned = desk.state.learned.get(line.sku)
+    known = [(mean_g, sd_g), *([(learned.weight_g, learned.sd_g)] if learned is not None else [])]
+    off2 = min((unit_g - g) ** 2 / (sd * sd + _SHOWN_SD_G**2) for g, sd in known)
+    return -0.5 * min(_WORD_SIGMAS**2, off2)
 
 
 def _as_seen_g(line: Line, mean_g: float, sd_g: float) -> float:

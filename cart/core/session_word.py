@@ -7,21 +7,26 @@ scan of a product that waits, while a plain question may be about it and nothing
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 from cart.core.barcodes import ScannedCode
-from cart.core.basket import Line
+from cart.core.basket import Line, PlacedGroup
 from cart.core.catalog import Item
 from cart.core.interventions import Open
+from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk
 from cart.core.session_learning import learn
 from cart.core.session_moves import confirm
+from cart.core.session_shares import reopen
 from cart.core.session_weight import reconcile, settle_by, tidy
 from cart.core.session_window import minimum_g, unit_weight, word_allowed
 
 _IN_HAND_NS: Final = 30_000_000_000
 """What was taken out at a question is scanned again, and put in again, within this time."""
+_SAME_G: Final = 3.0
+"""Two weighings of one thing, each with what the scale leaves unsure."""
 
 
 def believe(desk: Desk, open_: Open, line: Line) -> bool:
@@ -56,6 +61,61 @@ def _believable(desk: Desk, line: Line, open_: Open, weight_g: float, units: int
         )
         return open_.event.reason == NOT_ALONE and weight_g >= minimum_g(desk) and not others
     return word_allowed(desk, line, weight_g / units, units)
+
+
+def believe_all_scanned(desk: Desk, open_: Open) -> bool:
+    """Whether something weighs other than the catalogue says, where the shopper has scanned everything: what waits, or
+    what went in with the weight that is asked about. The likeliest such thing takes it, within the store's limits.
+    """
+    steps = desk.state.open_steps
+    ids = [i for i in open_.event.step_ids if i in steps]
+    rest_g = sum(steps[i].delta_g for i in ids)
+    found = max(_takers(desk, ids, rest_g), key=lambda taker: taker[0], default=None) if rest_g > 0.0 else None
+    if found is None:
+        return False
+    _, line, group = found
+    delta_g, own = settle_by(desk, open_, f"{line.name} weighs so much, as the shopper says")
+    units, weight_g = 1, delta_g
+    if group is not None:
+        units, weight_g, own = group.units, delta_g + (group.weight_g or 0.0), (*group.step_ids, *own)
+        reopen(desk, [(line, group)])
+    confirm(desk, line.line_id, units, round(weight_g, 2), "shopper", own, 1.0)
+    learn(desk, line.sku, units, weight_g, "shopper")
+    return True
+
+
+def _takers(desk: Desk, ids: list[int], rest_g: float) -> Iterator[tuple[float, Line, PlacedGroup | None]]:
+    """Lines that may weigh so much, with their log likelihoods: by a unit that waits, or by a group of placed ones."""
+    short = {*ids, *_short_steps(desk, rest_g)}
+    for line in desk.state.basket.lines.values():
+        mean_g, _ = unit_weight(desk, line)
+        if line.unit == "kg" or line.expected_g is not None:
+            continue
+        if line.pending and _may_weigh(desk, line, rest_g, 1):
+            yield _log_errs(rest_g, mean_g), line, None
+        for group in line.placed:
+            if group.weight_g is None or short.isdisjoint(group.step_ids):
+                continue
+            unit_g = (group.weight_g + rest_g) / group.units
+            if _may_weigh(desk, line, unit_g, group.units):
+                yield _log_errs(unit_g, mean_g) - math.log(group.units), line, group
+
+
+def _log_errs(weight_g: float, mean_g: float | None) -> float:
+    return priors.log_unknown_density(weight_g) if mean_g is None else priors.log_errs_density(weight_g, mean_g)
+
+
+def _may_weigh(desk: Desk, line: Line, unit_g: float, units: int) -> bool:
+    return unit_weight(desk, line)[0] is None or word_allowed(desk, line, unit_g, units)
+
+
+def _short_steps(desk: Desk, rest_g: float) -> Iterator[int]:
+    """Recent steps of which so much is in no line: what went in with them weighs more than it is believed to."""
+    placed = [g for line in desk.state.basket.lines.values() for g in line.placed if g.weight_g is not None]
+    for step in desk.state.recent_steps:
+        seen_g = sum(g.weight_g or 0.0 for g in placed if step.step_id in g.step_ids)
+        if seen_g > 0.0 and abs(step.delta_g - seen_g - rest_g) <= _SAME_G:
+            yield step.step_id
 
 
 def is_scanned_again(desk: Desk, item: Item, code: ScannedCode) -> bool:

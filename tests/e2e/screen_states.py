@@ -210,17 +210,17 @@ STATES: dict[str, TripView] = {
     "produce_unstable": view(produce=produce(net_g=612.0)),
     "produce_stable": view(produce=produce(net_g=734.0, stable=True, price_minor=219)),
     "own_bag": view(own_bag_waiting=True),
-    "hint": view(interventions=[question("unscanned_item", ["mine"], stage="hint", delta_g=512.0)]),
+    "hint": view(interventions=[question("unscanned_item", ["mine", "all_scanned"], stage="hint", delta_g=512.0)]),
     "hint_removed": view(
         interventions=[question("which_removed", [each.choice for each in FITTING], stage="hint", candidates=FITTING)]
     ),
     "question_unscanned": asking(
-        question("unscanned_item", [*(each.choice for each in GUESSES), "mine"], candidates=GUESSES)
+        question("unscanned_item", [*(each.choice for each in GUESSES), "mine", "all_scanned"], candidates=GUESSES)
     ),
     "question_not_placed": asking(
-        question("not_placed", ["under_basket", "remove"], name="Spaghetti No. 5, 500 g", line=4)
+        question("not_placed", ["under_basket", "remove", "in_basket"], name="Spaghetti No. 5, 500 g", line=4)
     ),
-    "question_extra": asking(question("extra_unit", ["add"], name="Whole milk 1 l", line=1)),
+    "question_extra": asking(question("extra_unit", ["add", "all_scanned"], name="Whole milk 1 l", line=1)),
     "question_weight": asking(question("wrong_weight", ["remove", "insist"], name="Bananas", line=3)),
     "question_wrong_item": asking(question("wrong_item", ["insist"], name="Bananas", line=3)),
     "question_removed": asking(
@@ -231,13 +231,15 @@ STATES: dict[str, TripView] = {
     "question_capacity": asking(question("over_capacity", [])),
     "question_odd": asking(question("light_limit", ["sort_it_out", "sku:0099"], reason="5 light things in the basket")),
     "question_two": asking(
-        question("extra_unit", ["add"], name="Whole milk 1 l", line=1),
+        question("extra_unit", ["add", "all_scanned"], name="Whole milk 1 l", line=1),
         question("unknown_barcode", ["put_back"], number=2),
     ),
     "staff_age": view(
         interventions=[question("age_check", [], stage="staff", name="Red wine 0.75 l", reason="age 18")],
     ),
-    "staff_own_thing": view(interventions=[question("unscanned_item", ["mine"], stage="staff", reason="own_thing")]),
+    "staff_own_thing": view(
+        interventions=[question("unscanned_item", ["mine", "all_scanned"], stage="staff", reason="own_thing")]
+    ),
     "staff_help": view(interventions=[question("help", ["cancel"], stage="staff")]),
     "notices": view(
         online=False,

@@ -18,9 +18,8 @@ from tests.unit.shopper import Shopper, revived
 NUMBERS = st.integers(1, 12)
 MASSES = st.sampled_from([3.0, 60.0, 139.3, 250.2, 251.4, 330.0, 500.4, 612.0, 1030.0, 6020.0, 31000.0])
 KINDS = st.sampled_from(["not_placed", "unscanned_item", "extra_unit", "wrong_weight", "which_removed", "help"])
-CHOICES = st.sampled_from(
-    ["remove", "mine", "add", "insist", "none_of_these", "put_back", "under_basket", "cancel", "S1", "S2", "S5"]
-)
+SAID = ["remove", "mine", "add", "insist", "none_of_these", "all_scanned", "in_basket", "under_basket"]
+CHOICES = st.sampled_from([*SAID, "put_back", "cancel", "S1", "S2", "S5"])
 TOUCHES = st.sampled_from(["start", "own_bag", "help", "checkout", "cancel", "language", "coupon", "receipt"])
 STAFF = st.sampled_from(
     ["age_ok", "age_refused", "resolve", "void_line", "void_trip", "lock", "release", "maintenance", "training"]

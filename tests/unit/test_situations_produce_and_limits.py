@@ -223,7 +223,7 @@ def test_row_32_has_a_store_limit(shopper: Shopper) -> None:
 
 def test_a_light_thing_can_not_be_said_to_lie_under_the_basket(shopper: Shopper) -> None:
     shopper.scan(2).wait(16.0)
-    assert shopper.question("not_placed").choices == ["remove"]
+    assert shopper.question("not_placed").choices == ["remove", "in_basket"]
 
 
 def test_refused_bytes_have_no_effect(shopper: Shopper) -> None:

@@ -54,7 +54,7 @@ def _caught(s: Shopper, asked: InterventionView, thing: Thing) -> bool:
     return s.newest_at(asked.id) is thing or offered or off_g <= NEAR * thing.weight_g
 
 
-def _unscanned(s: Shopper, asked: InterventionView, _attempt: int) -> bool:
+def _unscanned(s: Shopper, asked: InterventionView, attempt: int) -> bool:
     unscanned = _admitted(s, asked)
     owns = s.world.undeclared
     if s.lies and unscanned and "mine" in asked.choices:
@@ -80,7 +80,7 @@ def _unscanned(s: Shopper, asked: InterventionView, _attempt: int) -> bool:
         s.say(f"sees that {missing.name} is missing on the screen")
         show(s, missing)
         return True
-    return False
+    return attempt > 0 and _stand_by(s, asked, "all_scanned")
 
 
 def _pick(s: Shopper, asked: InterventionView, thing: Thing) -> None:
@@ -215,12 +215,12 @@ def _drop_surplus(s: Shopper, sku: str | None) -> bool:
     return True
 
 
-def _not_placed(s: Shopper, asked: InterventionView, _attempt: int) -> bool:
+def _not_placed(s: Shopper, asked: InterventionView, attempt: int) -> bool:
     sku = asked.sku
     if "under_basket" in asked.choices and any(t.sku == sku for t in s.world.under):
         s.tap(asked, "under_basket")
         return True
-    return _drop_surplus(s, sku)
+    return _drop_surplus(s, sku) or (attempt > 0 and _stand_by(s, asked, "in_basket"))
 
 
 def _which_removed(s: Shopper, asked: InterventionView, attempt: int) -> bool:

@@ -38,7 +38,9 @@ NO_QUESTION = LAW | {"help"}
 BEFORE_NS = 300_000_000
 AFTER_NS = 1_000_000_000
 NAMED_WITHIN_NS = 60_000_000_000
-"""A question belongs to a cheat if its step began during the act, or if it names what was scanned for it soon after."""
+"""A question belongs to a cheat if its step was under way during the act (it may have begun with the cart's rolling
+before), or if it names what was scanned for it soon after.
+"""
 
 
 class CheatFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,8 +169,8 @@ def _tags(goods: Range) -> dict[str, Tag]:
 def _noticed(act: Cheating, watch: Watch) -> bool:
     """The cart asked about this act, or its hint alone made the shopper put it right, or deny it."""
     for asked in watch.asked.values():
-        steps = [watch.began_ns.get(step_id, 0) for step_id in asked.step_ids]
-        meant = any(act.began_ns - BEFORE_NS <= began_ns <= act.ended_ns + AFTER_NS for began_ns in steps)
+        steps = [watch.moved_ns[step_id] for step_id in asked.step_ids if step_id in watch.moved_ns]
+        meant = any(act.began_ns <= rest_ns and began_ns <= act.ended_ns + AFTER_NS for began_ns, rest_ns in steps)
         named = asked.sku == act.sku and 0 <= asked.raised_ns - act.began_ns <= NAMED_WITHIN_NS
         righted = act.thing is not None and act.thing.scanned and act.kind not in ("renamed_produce", "wrong_removal")
         act.denied = act.denied or ((meant or named) and asked.answer == "mine")

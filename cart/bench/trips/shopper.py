@@ -26,7 +26,7 @@ SETTLE_MAX = 4
 LOAD_MAX_G = 24_000.0
 """Nobody here fills the basket beyond its capacity of 30 kg."""
 
-CONFIRMING = frozenset({"add", "insist", "under_basket"})
+CONFIRMING = frozenset({"add", "insist", "under_basket", "in_basket"})
 """Answers by which a shopper says of a line that it is right."""
 
 Answering = Callable[["Shopper", InterventionView, int], None]

@@ -61,8 +61,8 @@ class Watch:
 
     world: World
     asked: dict[int, Asked] = field(default_factory=dict)
-    began_ns: dict[int, int] = field(default_factory=dict)
-    """Weight step → when it began."""
+    moved_ns: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Weight step → when it began and came to rest."""
     receipt: Receipt | None = None
     phase: str = "idle"
     wrong_ns: int = -(10**18)
@@ -87,7 +87,7 @@ class Watch:
                 asked = self.asked[event.id]
                 asked.cleared_ns, asked.how, asked.answer = t_ns, event.how, event.answer
             case WeightStepSeen():
-                self.began_ns[event.step_id] = event.began_ns
+                self.moved_ns[event.step_id] = (event.began_ns, event.rest_ns)
             case ReceiptIssued():
                 self.receipt = event.receipt
             case PhaseChanged():

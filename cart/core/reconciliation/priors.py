@@ -154,9 +154,14 @@ def log_wrong_density(weight_g: float, mean_g: float | None, units: int = 1) -> 
     anything = log_unknown_density(max(3.0, min(weight_g, 15000.0)))
     if mean_g is None or weight_g <= 0.0 or mean_g <= 0.0:
         return anything
-    off = min((math.log(weight_g / (n * mean_g)) for n in {1, units}), key=abs) / _WRONG_SPREAD
-    errs = math.exp(-0.5 * off * off) / (_WRONG_SPREAD * math.sqrt(2.0 * math.pi) * weight_g)
-    return math.log(0.5 * errs + 0.5 * math.exp(anything))
+    errs = max(log_errs_density(weight_g, n * mean_g) for n in {1, units})
+    return math.log(0.5 * math.exp(errs) + 0.5 * math.exp(anything))
+
+
+def log_errs_density(weight_g: float, mean_g: float) -> float:
+    """Log density per gram of what a thing weighs of which the catalogue says a wrong weight, `mean_g`."""
+    off = math.log(weight_g / mean_g) / _WRONG_SPREAD
+    return -0.5 * off * off - math.log(_WRONG_SPREAD * math.sqrt(2.0 * math.pi) * weight_g)
 
 
 _WRONG_SPREAD = 0.35

@@ -298,7 +298,9 @@ def _part_back_out(window: Window, group: tuple[Step, ...]) -> Iterator[Explanat
         for waiting in window.waiting:
             if waiting.step_id == first.step_id and waiting.mean_g is not None:
                 off_g, variance_g2 = -second.delta_g - waiting.mean_g, second.variance_g2 + waiting.sd_g**2
-                part = max(part, priors.PART_SHOWN + priors.log_normal_density(off_g, variance_g2))
+                fits = priors.log_normal_density(off_g, variance_g2)
+                errs = priors.WRONG_WEIGHT + priors.log_wrong_density(-second.delta_g, waiting.mean_g)
+                part = max(part, priors.PART_SHOWN + max(fits, errs))
     score = priors.UNKNOWN_IN + unknown + part
     yield Explanation(
         (second.step_id, first.step_id), "a part of what was unscanned was taken out again", score,

@@ -7,7 +7,7 @@ import { icon } from "./icons.js";
 const NOTICES_MAX = 3;
 
 // Answers that are neither the usual one nor one to nudge towards.
-const PLAIN_CHOICES = new Set(["remove", "drop", "insist", "none_of_these", "mine", "take_out", "under_basket", "call_staff", "cancel", "cancel_help"]);
+const PLAIN_CHOICES = new Set(["remove", "drop", "insist", "none_of_these", "mine", "all_scanned", "take_out", "under_basket", "in_basket", "call_staff", "cancel", "cancel_help"]);
 
 /** The item a question is about, in the shopper's language where the list has it. */
 function named(item, { view, words }) {

@@ -113,6 +113,8 @@ export const de = {
   "choice.remove": "Von der Liste entfernen",
   "choice.drop": "Von der Liste entfernen",
   "choice.under_basket": "Es liegt unter dem Korb",
+  "choice.in_basket": "Es liegt im Korb",
+  "choice.all_scanned": "Alles ist gescannt",
   "choice.insist": "Es ist der richtige Artikel",
   "choice.none_of_these": "Keiner davon",
   "choice.put_back": "OK, ich lasse es weg",

@@ -113,6 +113,8 @@ export const en = {
   "choice.remove": "Remove it from the list",
   "choice.drop": "Remove it from the list",
   "choice.under_basket": "It's under the basket",
+  "choice.in_basket": "It's in the basket",
+  "choice.all_scanned": "Everything is scanned",
   "choice.insist": "It's the right item",
   "choice.none_of_these": "None of these",
   "choice.put_back": "OK, I'll leave it out",

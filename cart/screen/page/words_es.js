@@ -113,6 +113,8 @@ export const es = {
   "choice.remove": "Quitar de la lista",
   "choice.drop": "Quitar de la lista",
   "choice.under_basket": "Está debajo de la cesta",
+  "choice.in_basket": "Está en la cesta",
+  "choice.all_scanned": "Todo está escaneado",
   "choice.insist": "Es el artículo correcto",
   "choice.none_of_these": "Ninguno de estos",
   "choice.put_back": "De acuerdo, lo dejo",

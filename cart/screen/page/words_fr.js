@@ -113,6 +113,8 @@ export const fr = {
   "choice.remove": "Retirer de la liste",
   "choice.drop": "Retirer de la liste",
   "choice.under_basket": "Il est sous le panier",
+  "choice.in_basket": "Il est dans le panier",
+  "choice.all_scanned": "Tout est scanné",
   "choice.insist": "C'est le bon article",
   "choice.none_of_these": "Aucun de ceux-là",
   "choice.put_back": "D'accord, je le laisse",

@@ -46,6 +46,8 @@ class PlacedGroup:
     away_ns: int = 0
     scanned_ns: int = 0
     """When its units were scanned or picked, before they went in."""
+    rested_ns: int = 0
+    """When its movement came to rest; `since_ns` is when that was explained, which may be much later."""
 
 
 @dataclass(slots=True)
@@ -170,7 +172,7 @@ class Basket:
         away_ns = 0 if out_ns is None else t_ns - out_ns
         line.pending.append(PendingUnits(event.units, t_ns, event.entry, event.expected_g, away_ns))
 
-    def confirmed(self, t_ns: int, event: ItemConfirmed) -> None:
+    def confirmed(self, t_ns: int, event: ItemConfirmed, rested_ns: int) -> None:
         line = self.lines.get(event.line_id)
         if line is None:
             return
@@ -198,6 +200,7 @@ class Basket:
                 returned=back is not None,
                 away_ns=0 if back is None else back.away_ns,
                 scanned_ns=scanned_ns,
+                rested_ns=rested_ns,
             )
         )
 
@@ -242,6 +245,7 @@ class Basket:
             for group in line.placed:
                 group.since_ns += shift_ns
                 group.scanned_ns += shift_ns
+                group.rested_ns += shift_ns
         for removed in self.removed:
             removed.at_ns += shift_ns
         for thing in self.things.values():

@@ -204,7 +204,7 @@ def instead_of_return(desk: Desk, line: Line, *, sure: bool = True) -> bool:
     scanned_ns = line.pending[-1].since_ns
     for other in reversed(desk.state.basket.lines.values()):
         for group in other.placed:
-            age_ns = scanned_ns - group.since_ns
+            age_ns = scanned_ns - group.rested_ns
             if not group.returned or group.weight_g is None or other.sku == line.sku or not 0 <= age_ns <= _INSTEAD_NS:
                 continue
             residual_g = group.weight_g - mean_g
@@ -238,7 +238,7 @@ def _scanned_again(desk: Desk, line: Line) -> bool:
     if line.pending_units != 1:
         return False
     since_ns = line.pending[0].since_ns
-    if any(g.returned and 0 <= since_ns - g.since_ns <= _INSTEAD_NS for g in line.placed):
+    if any(g.returned and 0 <= since_ns - g.rested_ns <= _INSTEAD_NS for g in line.placed):
         desk.emit(ItemRemoved(line_id=line.line_id, sku=line.sku, units=1, weight_g=None, reason="not_placed"))
         return True
     return False

@@ -218,19 +218,19 @@ def _host(desk: Desk, line: Line, weight_g: float) -> tuple[Line, PlacedGroup] |
     """
     since_ns = line.pending[0].since_ns - _HID_NS
     groups = [
-        (group.since_ns, other, group)
+        (group.rested_ns, other, group)
         for other in desk.state.basket.lines.values()
         for group in other.placed
         if group.proof == "weighed"
         and not group.returned
-        and group.since_ns >= since_ns
+        and group.rested_ns >= since_ns
         and group.weight_g is not None
         and group.step_ids
     ]
     for _, other, group in sorted(groups, key=lambda found: (found[1] is not line, found[1].unit == "kg", -found[0])):
         left_g = (group.weight_g or 0.0) - weight_g
         mean_g, sd_g = unit_weight(desk, other)
-        if other.unit == "kg" and line.pending[0].since_ns < group.since_ns - _TOGETHER_NS:
+        if other.unit == "kg" and line.pending[0].since_ns < group.rested_ns - _TOGETHER_NS:
             continue  # its price is not touched for a thing that was scanned long before
         if other.unit == "kg":
             if other.line_id in desk.state.asked_alone:

@@ -101,8 +101,6 @@ class TripState:
     last_thing_id: int = 0
     last_act_ns: int = 0
     last_item_ns: int = 0
-    last_placed_ns: int = 0
-    """When a scanned thing last went in."""
     last_ns: int = 0
     started_ns: int = 0
     unloaded_g: float = 0.0
@@ -191,9 +189,8 @@ class TripState:
                 self.basket.added(t_ns, event)
                 self.last_line_id = max(self.last_line_id, event.line_id)
             case ItemConfirmed():
-                self.basket.confirmed(t_ns, event)
-                if event.weight_g is not None:
-                    self.last_placed_ns = t_ns
+                rested_ns = max((s.rest_ns for s in self.recent_steps if s.step_id in event.step_ids), default=t_ns)
+                self.basket.confirmed(t_ns, event, rested_ns)
             case ItemReopened():
                 self.basket.reopened(t_ns, event)
             case ItemRemoved():
@@ -323,7 +320,6 @@ class TripState:
         self.last_act_ns += shift_ns
         self.started_ns += shift_ns
         self.last_item_ns += shift_ns
-        self.last_placed_ns += shift_ns
         for shown in self.shown:
             shown.t_ns += shift_ns
         self.asked_alone = {line_id: at_ns + shift_ns for line_id, at_ns in self.asked_alone.items()}

@@ -53,14 +53,14 @@ def _settled(desk: Desk, sticker: Line, plain: Line) -> bool:
     """Settle one pair if one of the two is in the basket and the other is not."""
     near = [p for p in plain.pending if abs(p.since_ns - sticker.opened_ns) <= _BOTH_SCANNED_NS]
     if sticker.placed and near:
-        if near[-1].since_ns >= sticker.placed[-1].since_ns:
+        if near[-1].since_ns >= sticker.placed[-1].rested_ns:
             return False  # scanned afterwards: perhaps a second unit, that waits to be put in
         _drop(desk, plain, None)
         return True
     if not sticker.pending or plain.pending:
         return False
     for group in reversed(plain.placed):
-        recent = abs(group.since_ns - sticker.opened_ns) <= _BOTH_SCANNED_NS
+        recent = abs(group.rested_ns - sticker.opened_ns) <= _BOTH_SCANNED_NS
         if recent and group.units == 1 and not desk.state.open_steps:
             _drop(desk, plain, group)
             desk.emit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from heapq import nlargest
 from statistics import median
 from typing import Final
@@ -118,7 +119,8 @@ def decide(desk: Desk) -> Decision:
 def window(desk: Desk) -> Window:
     """The window at this moment. Linear in the basket's lines."""
     steps = tuple(as_step(desk, s) for s in desk.state.open_steps.values())
-    waiting = [_waiting(desk, line) for line in desk.state.basket.lines.values() if line.pending]
+    went_in = _went_in(desk)
+    waiting = [_waiting(desk, line, went_in) for line in desk.state.basket.lines.values() if line.pending]
     waiting.sort(key=lambda w: -w.since_ns)
     inside = tuple(seen for line in desk.state.basket.lines.values() for seen in inside_of(desk, line))
     own = tuple(
@@ -170,7 +172,7 @@ def _about(open_: Open, step: OpenStep) -> bool:
     return step.step_id in open_.event.step_ids
 
 
-def _waiting(desk: Desk, line: Line) -> Waiting:
+def _waiting(desk: Desk, line: Line, went_in: Mapping[int, int]) -> Waiting:
     mean_g, sd_g = unit_weight(desk, line)
     low_g, high_g = (minimum_g(desk), desk.scale.capacity_g) if line.unit == "kg" else (_LEAST_G, 15000.0)
     since_ns = max((p.since_ns for p in line.pending), default=0)
@@ -184,7 +186,7 @@ def _waiting(desk: Desk, line: Line) -> Waiting:
     return Waiting(
         line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g, by_weight,
         asked_ns, tentative(desk, line), _otherwise(desk, line, mean_g),
-        desk.state.last_placed_ns > since_ns or _passed(desk, since_ns),
+        _passed_ns(desk, line, went_in, since_ns), 0, _out_ns(desk, line),
         None if in_hand else believed_in(desk, line), awaited_ns(desk, line),
         sum(p.units for p in line.pending if p.entry != "quantity") <= 1, again_ns is not None,
         again_ns is not None and any(li.opened_ns > again_ns for li in desk.state.basket.lines.values()),
@@ -193,10 +195,25 @@ def _waiting(desk: Desk, line: Line) -> Waiting:
     )  # fmt: skip
 
 
-def _passed(desk: Desk, since_ns: int) -> bool:
-    """Whether something has gone in since a scan of which nobody knows yet what it is, before what goes in now."""
-    steps = list(desk.state.open_steps.values())
-    return any(s.delta_g > 0.0 and s.began_ns > since_ns for s in steps[:-1])
+def _went_in(desk: Desk) -> dict[int, int]:
+    """Recent steps by which something went in → its line, or 0 while nobody knows what it is."""
+    found = {s.step_id: 0 for s in desk.state.open_steps.values() if s.delta_g > 0.0}
+    for line in desk.state.basket.lines.values():
+        for group in line.placed:
+            found.update(dict.fromkeys(group.step_ids, line.line_id))
+    return found
+
+
+def _passed_ns(desk: Desk, line: Line, went_in: Mapping[int, int], since_ns: int) -> int | None:
+    """When something else first went in after a scan; for a code read twice its first unit, too."""
+    own = -1 if repeated_ns(line) is not None else line.line_id
+    later = (s for s in desk.state.recent_steps if s.began_ns > since_ns)
+    return next((s.began_ns for s in later if went_in.get(s.step_id, own) != own), None)
+
+
+def _out_ns(desk: Desk, line: Line) -> int:
+    """When the line's thing was last taken out although it was asked about."""
+    return max((s.t_ns for s in desk.state.shown if s.line_id == line.line_id), default=0)
 
 
 def repeated_ns(line: Line) -> int | None:
@@ -225,13 +242,13 @@ def believed_in(desk: Desk, line: Line) -> int | None:
 
 def window_anew(desk: Desk, groups: list[tuple[Line, PlacedGroup]], steps: tuple[Step, ...]) -> Window:
     """The window as if these groups had not been settled: their units wait again, put-backs are gone again."""
-    basket = desk.state.basket
+    basket, went_in = desk.state.basket, _went_in(desk)
     units: dict[int, int] = {}
     for line, group in groups:
         if not group.returned:
             units[line.line_id] = units.get(line.line_id, 0) + group.units
     waiting = [
-        _waiting_anew(desk, line, units.get(line.line_id, 0))
+        _waiting_anew(desk, line, units.get(line.line_id, 0), went_in)
         for line in basket.lines.values()
         if line.pending or line.line_id in units
     ]
@@ -246,9 +263,9 @@ def window_anew(desk: Desk, groups: list[tuple[Line, PlacedGroup]], steps: tuple
     return _window(desk, steps, tuple(waiting), (), (*_gone(desk), *back), ())
 
 
-def _waiting_anew(desk: Desk, line: Line, units: int) -> Waiting:
+def _waiting_anew(desk: Desk, line: Line, units: int, went_in: Mapping[int, int]) -> Waiting:
     """The line with so many of its placed units waiting again."""
-    waiting = replace(_waiting(desk, line), units=line.pending_units + units)
+    waiting = replace(_waiting(desk, line, went_in), units=line.pending_units + units)
     if units and tentative(desk, line):
         # What was learned from these very units is no evidence about them.
         by_number = any(p.entry == "quantity" for p in line.pending)

@@ -14,7 +14,7 @@ placements beside each of 8 things of unknown weight, all found by bisection. Of
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from cart.core.reconciliation import priors
@@ -22,17 +22,17 @@ from cart.core.reconciliation.explanation import NOT_ALONE, SWAPPED, Decision, E
 from cart.core.reconciliation.moves import Move, MoveSet
 from cart.core.reconciliation.search import TOUCHED_LATE_NS, Group, Search, grouped, look_for
 from cart.core.reconciliation.together import best_together
-from cart.core.reconciliation.window import Step, Window
+from cart.core.reconciliation.window import Step, Window, as_of
 
 
 def explain(window: Window) -> Decision:
     """Decide about the window's open steps. Pure; bounded as the module says."""
-    search = Search(window)
     steps = window.steps[-priors.STEPS_MAX :]
+    searches = _searches(window, steps)
     asked: dict[int, Explanation] = {}
     open_all: dict[int, list[Explanation]] = {}
     for step in steps:
-        open_all[step.step_id] = sorted(_left_open(search, step), key=lambda e: -e.score)
+        open_all[step.step_id] = sorted(_left_open(searches[step.step_id], step), key=lambda e: -e.score)
         asked[step.step_id] = open_all[step.step_id][0]
     candidates: list[tuple[float, Explanation]] = []
     rivals: dict[int, tuple[Explanation, ...]] = {}
@@ -42,7 +42,7 @@ def explain(window: Window) -> Decision:
     for size in range(1, min(priors.GROUP_MAX, len(steps)) + 1):
         for members in combinations(steps, size):
             group = grouped(members)
-            look_for(search, group, ranged=known_alone.isdisjoint(group.ids))
+            look_for(searches[members[0].step_id], group, ranged=known_alone.isdisjoint(group.ids))
             found = group.ranked()
             open_score = sum(asked[s.step_id].score for s in members)
             if size == 1 and any(not e.takes and e.ranged is None and e.score - open_score > 0.0 for e in found):
@@ -65,6 +65,17 @@ def explain(window: Window) -> Decision:
     if best is None:
         margin = _open_margin(candidates, asked)
     return Decision(best, margin, tuple(considered[:6]), asked, rivals)
+
+
+def _searches(window: Window, steps: Sequence[Step]) -> dict[int, Search]:
+    """Step id → what may have been done by then. Steps between the same scans share what there is to find."""
+    found: dict[int, Search] = {}
+    last: Search | None = None
+    for step in reversed(steps):
+        seen = as_of(window, step)
+        last = Search(seen, out=last.out if last is not None else None)
+        found[step.step_id] = last
+    return found
 
 
 def log_sum(scores: list[float]) -> float:
@@ -206,13 +217,13 @@ def _left_open(search: Search, step: Step) -> Iterator[Explanation]:
         open_kind="unscanned_item",
         open_g=step.delta_g,
     )
-    for rank, waiting in enumerate(window.waiting[: priors.PENDING_LINES_MAX]):
+    for waiting in window.waiting[: priors.PENDING_LINES_MAX]:
         if waiting.step_id not in (None, step.step_id):
             continue
         late_s = (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
         score = (
             priors.WRONG_WEIGHT
-            + rank * priors.PLACE_RANK
+            + waiting.rank * priors.PLACE_RANK
             + priors.log_wrong_density(weight_g, waiting.mean_g, waiting.units)
         )
         if not -priors.SCANNED_AFTER_S <= late_s <= priors.WRONG_WEIGHT_WITHIN_S:

@@ -121,34 +121,36 @@ def _turn(window: Window, waiting: Waiting, rank: int) -> float:
         return priors.PLACE_BELIEVED
     if waiting.asked:
         return priors.PLACE_ASKED
+    if waiting.out_ns > window.now_ns:
+        return priors.PLACE_OUT_SINCE
     stale = window.now_ns - waiting.since_ns > priors.STALE_S * 1e9
-    late = max(stale * -priors.PLACE_STALE, waiting.passed * -priors.PLACE_PASSED)
+    passed = waiting.passed_ns is not None and waiting.passed_ns < window.began_ns
+    late = max(stale * -priors.PLACE_STALE, passed * -priors.PLACE_PASSED)
     return rank * priors.PLACE_RANK - late + waiting.doubled * priors.PLACE_DOUBLED
 
 
 def _placements(window: Window) -> list[MoveSet]:
     """Every combination of waiting units of known weight, the likeliest first, the empty one included; bounded."""
     sets = [MoveSet((), 0.0, 0.0, 0.0)]
-    for rank, waiting in enumerate(window.waiting[: priors.PENDING_LINES_MAX]):
+    for waiting in window.waiting[: priors.PENDING_LINES_MAX]:
         if waiting.mean_g is None:
             continue
         more: list[MoveSet] = []
+        # Of several scanned things the first to go in is any of them; together is what costs.
+        first = priors.PLACE + _turn(window, waiting, waiting.rank)
+        further = priors.PLACE + priors.PLACE_OTHER_TOO + _turn(window, waiting, 0)
         for move, odds in _placed_alike(waiting):
             for known in sets:
                 if len(known.moves) >= priors.HANDFUL:
                     continue
                 if len(sets) + len(more) >= priors.IN_SETS_MAX:
                     break
-                own = priors.PLACE + odds
-                # Of several scanned things the first to go in is any of them; together is what costs.
-                own += priors.PLACE_OTHER_TOO if known.moves else 0.0
-                own += _turn(window, waiting, 0 if known.moves else rank)
                 more.append(
                     MoveSet(
                         (*known.moves, move),
                         known.mean_g + move.mean_g,
                         known.variance_g2 + move.variance_g2,
-                        known.log_prior + own,
+                        known.log_prior + odds + (further if known.moves else first),
                     )
                 )
         sets += more
@@ -158,10 +160,11 @@ def _placements(window: Window) -> list[MoveSet]:
 def _ranged(window: Window) -> list[MoveSet]:
     """Waiting things of which only a range is known: produce, a declared bag, items without catalogue weight."""
     sets = []
-    for rank, waiting in enumerate(window.waiting[: priors.PENDING_LINES_MAX]):
+    for waiting in window.waiting[: priors.PENDING_LINES_MAX]:
         if waiting.mean_g is not None and not waiting.tentative:
             continue
-        turn = waiting.log_prior if waiting.log_prior is not None else rank * priors.PLACE_RANK
+        turn = waiting.log_prior if waiting.log_prior is not None else waiting.rank * priors.PLACE_RANK
+        turn = priors.PLACE_OUT_SINCE if waiting.out_ns > window.now_ns and waiting.log_prior is None else turn
         turn = priors.PLACE_IN_HAND if waiting.in_hand and waiting.log_prior is None else turn
         log_prior = priors.PLACE + turn + waiting.tentative * priors.PLACE_RELEARNED
         log_prior += waiting.doubled * priors.PLACE_DOUBLED

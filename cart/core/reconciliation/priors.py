@@ -63,6 +63,8 @@ PLACE_DOUBLED = -4.0
 """A unit whose scan was a repeat as likely as not: it goes in only where nothing else fits."""
 DOUBLED_LEFT = 0.3
 """So much of the log odds of leaving a scanned thing out remains for such a unit."""
+PLACE_OUT_SINCE = -6.0
+"""A thing that was taken out later, and had been asked about: it was part of another step."""
 PLACE_STALE = -2.0
 STALE_S = 15.0
 """A scanned thing that has waited this long may have been left on the shelf."""

@@ -25,10 +25,10 @@ _Z2_MAX = priors.Z_MAX**2
 class Search:
     """The sorted move sets of one window."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, *, out: OutSets | None = None) -> None:
         self.window = window
         self.known_in, self.ranged_in = in_sets(window)
-        self.out = OutSets(window)
+        self.out = OutSets(window) if out is None else out
         likely = sorted(
             (s for s in self.known_in if s.moves and s.moves[0].kind == "place"), key=lambda s: -s.log_prior
         )

@@ -52,8 +52,12 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     tentative: bool = False
     """`mean_g` was learned from a unit or two and may be another thing's: the range still counts."""
     otherwise: tuple[Otherwise, ...] = ()
-    passed: bool = False
-    """Something else has gone in since its scan."""
+    passed_ns: int | None = None
+    """When something else first went in after its scan."""
+    rank: int = 0
+    """How many other things were scanned between it and the movement that is looked at."""
+    out_ns: int = 0
+    """When it was last seen taken out again, asked about: nothing before that is it."""
     step_id: int | None = None
     """The open step that it is believed to be part of, and asked about."""
     awaited_ns: int = 0
@@ -115,6 +119,8 @@ class Own(msgspec.Struct, frozen=True, gc=False):
 
 
 class Window(msgspec.Struct, frozen=True, gc=False):
+    """`as_of` gives it as it was when one step came to rest."""
+
     steps: tuple[Step, ...]
     waiting: tuple[Waiting, ...] = ()
     """Newest scan first."""
@@ -123,6 +129,8 @@ class Window(msgspec.Struct, frozen=True, gc=False):
     own: tuple[Own, ...] = ()
     gross_g: float = 0.0
     slope_g: float = 0.0
+    began_ns: int = 0
+    """When the movement began that is looked at."""
     light_g: float = 5.0
     now_ns: int = 0
     gain_min: float = -1.0
@@ -135,3 +143,13 @@ class Window(msgspec.Struct, frozen=True, gc=False):
     """Line id → sku and name, of the same lines."""
     scanned_ns: dict[int, int] = {}
     """Line id → when its first unit was scanned, of the same lines."""
+
+
+def as_of(window: Window, step: Step) -> Window:
+    """The window as it was when a step came to rest. What was scanned before comes first, the last scan first, then
+    what was scanned later, the next scan first: no later scan changes how likely an explanation of the step was.
+    """
+    before = [w for w in window.waiting if w.since_ns <= step.rest_ns]
+    after = [w for w in window.waiting if w.since_ns > step.rest_ns]
+    ranked = [msgspec.structs.replace(w, rank=rank) for of in (before, after[::-1]) for rank, w in enumerate(of)]
+    return msgspec.structs.replace(window, waiting=tuple(ranked), began_ns=step.began_ns, now_ns=step.rest_ns)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 from cart.core.interventions import Open
-from cart.core.ledger import ItemAdded, ItemConfirmed, ItemRemoved, OwnThing, Proof
+from cart.core.ledger import ItemAdded, ItemConfirmed, ItemRemoved, ItemReopened, OwnThing, Proof
 from cart.core.reconciliation import Explanation, Move
 from cart.core.session_desk import Desk
 from cart.core.session_learning import learn
 
 _SECOND_CODE_NS = 20_000_000_000
+_LEANT_NS = 8_000_000_000
+"""Nobody leans on a cart for longer with a weight that stays the same."""
 
 
 def make_moves(desk: Desk, won: Explanation, *, told: bool = False) -> None:
@@ -41,6 +43,13 @@ def _make_move(
                 learn(desk, sku, move.units, weight_g, proof)
             for open_ in readable:
                 desk.clear(open_, how="scan", reason="another code of it was read")
+        case "take" if not told and _leant_on(desk, move, step_ids):
+            # It rose and fell again by what may be a hand's weight, and the thing may lie under the basket.
+            desk.emit(
+                ItemReopened(
+                    line_id=move.key, sku=move.sku, units=move.units, weight_g=-weight_g, reason="leant_on"
+                )
+            )  # fmt: skip
         case "take":
             desk.emit(
                 ItemRemoved(
@@ -62,6 +71,22 @@ def _make_move(
                     sigma_g=sigma_g if move.kind == "own_declared" else thing.sigma_g,
                 )
             )
+
+
+def _leant_on(desk: Desk, move: Move, step_ids: tuple[int, ...]) -> bool:
+    """Whether a bulky thing went in and out again so soon that it may have been someone leaning on the basket."""
+    item = desk.item(move.sku)
+    if item is None or (item.weight_g or 0.0) < desk.policy.bulky_item_g:
+        return False
+    began_ns = min((s.began_ns for s in desk.state.recent_steps if s.step_id in step_ids), default=0)
+    placed = desk.state.basket.lines[move.key].placed
+    return any(
+        group.proof == "weighed"
+        and not group.returned
+        and group.units == move.units
+        and 0 <= began_ns - group.rested_ns <= _LEANT_NS
+        for group in placed
+    )
 
 
 def _unread_before(desk: Desk, move: Move) -> list[Open]:

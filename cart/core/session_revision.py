@@ -7,6 +7,7 @@ in together with something so heavy that they were lost in its spread, or may be
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from msgspec.structs import replace
 
@@ -42,13 +43,16 @@ def before_asking(desk: Desk, line: Line) -> bool:
     return not line.pending
 
 
-def second_thoughts(desk: Desk) -> bool:
-    """Explain the last few steps anew together, if that leaves less to ask; whether it did."""
+def second_thoughts(desk: Desk, *, but_by: float = 0.0) -> bool:
+    """Explain the last few steps anew together, if that leaves less to ask and gains more (natural log) than what is
+    at hand; whether it did.
+    """
     if desk.live.over_capacity or desk.fruitless == _moment(desk):
         return False
-    if _thought_anew(desk):
+    if _thought_anew(desk, but_by):
         return True
-    desk.fruitless = _moment(desk)
+    if but_by <= 0.0:
+        desk.fruitless = _moment(desk)
     return False
 
 
@@ -60,7 +64,7 @@ def _moment(desk: Desk) -> tuple[int, int]:
     return desk.t_ns, desk.state.revision - hints
 
 
-def _thought_anew(desk: Desk) -> bool:
+def _thought_anew(desk: Desk, but_by: float) -> bool:
     believed = _revisable(desk)
     open_ = desk.state.open_steps
     ids = {i for step_ids, _ in believed for i in step_ids} | set(open_)
@@ -77,28 +81,30 @@ def _thought_anew(desk: Desk) -> bool:
     anew = window_anew(desk, groups, steps)
     settled = tuple(Settled(step_ids, _used(seen, groups)) for step_ids, seen in believed)
     found = rethink(anew, _scans(desk, groups), settled)
-    if found is None or _prices_what_is_asked(desk, found):
+    if found is None or found.gain < but_by or _prices_what_is_asked(desk, found, anew):
         return False
     revision = desk.state.revision
     _carry_out(desk, found, believed, settled, anew)
     return desk.state.revision != revision
 
 
-def _prices_what_is_asked(desk: Desk, found: Again) -> bool:
-    """Whether loose goods would get a price while it is asked what they weigh alone, or which step was theirs alone."""
+def _prices_what_is_asked(desk: Desk, found: Again, anew: Window) -> bool:
+    """Whether loose goods would get a price while it is asked what they weigh alone, or which step was theirs alone, or
+    while another thing that had been scanned by then would not have gone in at all: it may be in the same step.
+    """
     about = [o.event for o in desk.open_of("wrong_weight") if o.event.reason == NOT_ALONE]
     asked = {i for event in about for i in event.step_ids}
     lines = {event.line_id for event in about}
     priced = [e for e in found.explanations if e.ranged is not None and e.ranged.priced]
-    used = {m.key for e in found.explanations for m in e.moves if m.kind == "place"}
+    left = Counter({w.line_id: w.units for w in anew.waiting})
+    for move in (m for e in found.explanations for m in e.moves if m.kind == "place"):
+        left[move.key] -= move.units
     for explanation in priced:
         if lines.intersection(m.key for m in explanation.moves if m.priced):
             return True
-        open_ = [desk.state.open_steps[i] for i in explanation.step_ids if i in desk.state.open_steps]
-        rest_ns = max((s.rest_ns for s in open_), default=0)
-        for line in desk.state.basket.lines.values():
-            if any(p.since_ns <= rest_ns for p in line.pending) and line.line_id not in used:
-                return True  # it may have gone in with them
+        rest_ns = max(s.rest_ns for s in anew.steps if s.step_id in explanation.step_ids)
+        if any(left[w.line_id] > 0 and w.since_ns <= rest_ns for w in anew.waiting):
+            return True
     return any(asked.intersection(e.step_ids) for e in priced)
 
 

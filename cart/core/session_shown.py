@@ -233,7 +233,7 @@ def _host(desk: Desk, line: Line, weight_g: float) -> tuple[Line, PlacedGroup] |
         if other.unit == "kg" and line.pending[0].since_ns < group.rested_ns - _TOGETHER_NS:
             continue  # its price is not touched for a thing that was scanned long before
         if other.unit == "kg":
-            if other.line_id in desk.state.asked_alone:
+            if desk.state.asked_alone.get(other.line_id, group.rested_ns) < group.rested_ns:
                 continue  # it went in alone, as asked
             alone = sum(group.step_ids == g.step_ids for li in desk.state.basket.lines.values() for g in li.placed) == 1
             if other.expected_g is None and alone and left_g >= minimum_g(desk):

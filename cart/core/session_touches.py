@@ -166,12 +166,13 @@ def after_step(desk: Desk) -> None:
 
 
 def _idle_step(desk: Desk, step_id: int, delta_g: float) -> None:
+    # What weighs less starts no trip, but is asked about in the one that begins.
     if delta_g >= _START_G:
         start_trip(desk, "put_in")
         reconcile(desk)
     elif abs(desk.state.gross_g or 0.0) < EMPTY_G:
         settle_steps(desk, tuple(desk.state.open_steps), "the basket is empty")
-    else:
+    elif delta_g < EMPTY_G:
         settle_steps(desk, (step_id,), "no trip")
 
 

@@ -16,7 +16,7 @@ from cart.core.session_moves import make_moves
 from cart.core.session_revision import second_thoughts
 from cart.core.session_shown import lifted_to_show, shown_as_another, shown_in_place, taken_to_go_alone
 from cart.core.session_stickers import prefer_stickers
-from cart.core.session_window import decide
+from cart.core.session_window import decide, hasty
 from cart.core.weighing.events import WeightStep
 
 _ROUNDS_MAX = 8
@@ -48,6 +48,13 @@ def reconcile(desk: Desk) -> None:
     """Explain what can be explained, ask about the rest, and take back questions that have answered themselves."""
     if desk.state.phase not in ("shopping", "checkout") or desk.live.over_capacity:
         return
+    _explain_open(desk)
+    prefer_stickers(desk)
+    if tidy(desk) and any(_unasked(desk, step_id) for step_id in desk.state.open_steps):
+        _explain_open(desk)  # what was asked of one thing has to be asked of another, or of none
+
+
+def _explain_open(desk: Desk) -> None:
     for _ in range(_ROUNDS_MAX):
         if not desk.state.open_steps:
             break
@@ -55,7 +62,7 @@ def reconcile(desk: Desk) -> None:
             continue
         decision = decide(desk)
         if decision.best is not None:
-            if not (_weak(decision) and second_thoughts(desk)):
+            if not (_weak(desk, decision.best, decision) and second_thoughts(desk, but_by=_gain(decision))):
                 _settle(desk, decision.best, decision)
             continue
         if any(_unasked(desk, step_id) for step_id in decision.asked) and second_thoughts(desk):
@@ -72,14 +79,21 @@ def reconcile(desk: Desk) -> None:
             if _unasked(desk, explanation.step_ids[-1]) or _scanned_since(desk, explanation):
                 _ask(desk, explanation, decision)
         break
-    prefer_stickers(desk)
-    tidy(desk)
 
 
-def _weak(decision: Decision) -> bool:
-    """Nothing moved, they say, and it is unlikely: what was believed of the step before may be the error."""
+def _weak(desk: Desk, best: Explanation, decision: Decision) -> bool:
+    """Nothing moved, they say, and it is unlikely: what was believed of the step before may be the error. Or something
+    was taken out that soon after the step before.
+    """
+    if len(best.step_ids) > 1:
+        return False
+    return hasty(desk, desk.state.open_steps[best.step_ids[0]]) or (not best.moves and decision.margin < _WEAK)
+
+
+def _gain(decision: Decision) -> float:
+    """What an explanation with moves gains over asking: second thoughts have to gain more."""
     best = decision.best
-    return best is not None and not best.moves and len(best.step_ids) == 1 and decision.margin < _WEAK
+    return best.score - decision.asked[best.step_ids[0]].score if best is not None and best.moves else 0.0
 
 
 def _scanned_since(desk: Desk, explanation: Explanation) -> bool:
@@ -92,8 +106,9 @@ def _scanned_since(desk: Desk, explanation: Explanation) -> bool:
     return False
 
 
-def tidy(desk: Desk) -> None:
-    """Close questions about steps and lines that are settled now."""
+def tidy(desk: Desk) -> bool:
+    """Close questions about steps and lines that are settled now; whether there were any."""
+    closed = False
     for open_ in list(desk.state.interventions.values()):
         event = open_.event
         line = desk.state.basket.lines.get(event.line_id) if event.line_id is not None else None
@@ -117,6 +132,8 @@ def tidy(desk: Desk) -> None:
                 done = False
         if done:
             desk.clear(open_)
+            closed = True
+    return closed
 
 
 def _needs_age_check(desk: Desk) -> bool:

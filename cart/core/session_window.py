@@ -37,7 +37,7 @@ _CODE_SD_FRACTION = 0.005
 _CODE_SD_MIN_G = 1.5
 """A label's weight is rounded to the labeller's interval, and its wrapping is not in it."""
 _GONE_MAX_S = 300.0
-"""A put-back later than this is a new item."""
+"""Second thoughts about steps of so long ago may still tell a put-back from another thing."""
 _LEAST_G = 2.0
 """The lightest thing of unknown weight that a step is taken for, rather than for nothing."""
 _TENTATIVE_UNITS = 2
@@ -164,8 +164,19 @@ def as_step(desk: Desk, step: OpenStep) -> Step:
     asked = [o.stage_ns for o in desk.open_of(*_ABOUT_A_STEP) if o.stage == "question" and _about(o, step)]
     return Step(
         step.step_id, step.delta_g, step.sigma_g**2, step.began_ns, step.rest_ns, min(asked, default=None),
-        next((s.began_ns for s in desk.state.recent_steps if s.delta_g > 0.0 and s.began_ns > step.rest_ns), None), seen
+        next((s.began_ns for s in desk.state.recent_steps if s.delta_g > 0.0 and s.began_ns > step.rest_ns), None),
+        seen, hasty(desk, step),
     )  # fmt: skip
+
+
+def hasty(desk: Desk, step: OpenStep) -> bool:
+    """Whether a step takes back a part of the movement before at once: see `Step.hasty`."""
+    before = next((s for s in desk.state.recent_steps if s.step_id == step.step_id - 1), None)
+    return (
+        before is not None
+        and step.began_ns - before.rest_ns < priors.HASTY_S * 1e9
+        and before.delta_g > 0.0 > step.delta_g > -before.delta_g
+    )
 
 
 def _about(open_: Open, step: OpenStep) -> bool:

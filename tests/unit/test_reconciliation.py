@@ -29,7 +29,7 @@ def inside(line: int, total_g: float, *, units: int = 1, sd_g: float = 2.0, sigm
 
 
 def window(*steps: Step, **more: object) -> Window:
-    return Window(steps=steps, now_ns=steps[-1].rest_ns + SECOND, **more)  # type: ignore[arg-type]
+    return Window(**{"steps": steps, "now_ns": steps[-1].rest_ns + SECOND, **more})  # type: ignore[arg-type]
 
 
 def won(given_window: Window) -> list[tuple[str, int, int]]:
@@ -144,7 +144,7 @@ def test_a_put_back_is_likelier_than_one_too_many() -> None:
 
 
 def test_a_put_back_at_another_weight_is_another_thing() -> None:
-    gone = Gone(0, 1, "S1", "item 1", 1, 250.0, 0.25, -60 * SECOND)
+    gone = Gone(0, 1, "S1", "item 1", 1, 250.0, 0.25, -50 * SECOND)
     assert won(window(step(253.1), gone=(gone,))) == []
     assert won(window(step(250.4), gone=(gone,))) == [("return", 0, 1)]
 
@@ -207,6 +207,41 @@ def test_produce_takes_any_weight_above_its_least() -> None:
     light = explain(window(step(60.0), waiting=(pear,)))
     assert light.best is None
     assert light.asked[1].reason == "below_minimum"
+
+
+def test_produce_that_was_taken_out_later_is_no_step_before() -> None:
+    """It was asked about, and came out of another step: so this one is what was picked after it."""
+    more: dict[str, Any] = {"low_g": 100.0, "high_g": 30000.0, "by_weight": True}
+    apples, pears = waiting(1, None, at_s=8.0, **more), waiting(2, None, at_s=14.0, **more)
+    asked = waiting(1, None, at_s=8.0, **more, out_ns=20 * SECOND)
+    likeliest = [
+        explain(window(step(840.0), now_ns=21 * SECOND, waiting=(pears, first))).considered[0].moves[0].key
+        for first in (apples, asked)
+    ]
+    assert likeliest == [1, 2]
+
+
+def test_what_is_scanned_later_makes_no_explanation_of_a_step_likelier() -> None:
+    more: dict[str, Any] = {"low_g": 100.0, "high_g": 30000.0, "by_weight": True}
+    pears, jam = waiting(1, None, at_s=7.0, **more), waiting(2, 139.0, at_s=8.0)
+    later = tuple(waiting(line, 300.0 * line, at_s=13.0 + line) for line in (5, 4, 3))
+
+    def scores(*scanned: Waiting) -> dict[tuple[int, ...], float]:
+        found = explain(window(step(709.0), now_ns=20 * SECOND, waiting=scanned)).considered
+        return {tuple(sorted(m.key for m in e.moves)): e.score for e in found if e.moves}
+
+    alone, together = scores(jam, pears), scores(*later, jam, pears)
+    assert together[1,] == pytest.approx(alone[1,])
+    assert together[1, 2] == pytest.approx(alone[1, 2])
+
+
+def test_row_13_what_went_out_first_and_what_came_in_then_are_two_things() -> None:
+    swapped, scanned = waiting(1, 134.3, 2.7, at_s=8.0), waiting(2, 203.5, at_s=14.0)
+    out, came = step(-71.1, at_s=10.0), step(203.5, step_id=2, at_s=16.0)
+    lying = (inside(3, 205.4), inside(4, 73.5), inside(5, 500.0), inside(6, 206.0))
+    best = explain(window(out, came, waiting=(scanned, swapped), inside=lying, gross_g=985.0)).best
+    assert best is not None
+    assert (best.step_ids, [m.key for m in best.moves]) == ((2,), [2])
 
 
 WEIGHTS = st.floats(5.0, 6000.0)

@@ -23,6 +23,8 @@ ASKS_FOR_A_SCAN = frozenset({"unscanned_item", "wrong_weight", "wrong_item"})
 """The screen's own words are "scan the item you put in" and "scan it again"."""
 NOT_ALONE = "not_alone"
 """The reason for which the screen says "please put it in on its own"."""
+TOO_LIGHT = "below_minimum"
+"""The reason for which it says "it is too light to be weighed here"."""
 OBEYS = 0.5
 """How often people who have scanned it scan it again because the screen says so."""
 REMEMBERS_S = 60.0
@@ -144,6 +146,8 @@ def _extra(s: Shopper, asked: InterventionView, attempt: int) -> bool:
 def _wrong_weight(s: Shopper, asked: InterventionView, attempt: int) -> bool:
     if asked.reason == NOT_ALONE and not s.lies:
         return _alone(s, asked, attempt)
+    if asked.reason == TOO_LIGHT and _leave(s, asked):
+        return True
     unscanned = _admitted(s, asked)
     if unscanned:
         for thing in unscanned:
@@ -160,6 +164,18 @@ def _wrong_weight(s: Shopper, asked: InterventionView, attempt: int) -> bool:
     if attempt == 0:
         return False
     return _stand_by(s, asked, "insist")
+
+
+def _leave(s: Shopper, asked: InterventionView) -> bool:
+    """Told that their loose goods are too light to be weighed here, people leave them; whether they had any."""
+    thing = _by_weight(s, asked)
+    if thing is None or asked.stage == "hint":
+        return False
+    s.answered += 1
+    s.take(thing, why="too light to be sold here", for_good=True)
+    s.hold((0.8, 2.0))
+    _drop_surplus(s, asked.sku)
+    return True
 
 
 def _alone(s: Shopper, asked: InterventionView, attempt: int) -> bool:

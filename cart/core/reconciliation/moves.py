@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from operator import itemgetter
 from typing import Literal
 
@@ -115,14 +116,14 @@ def _turn(window: Window, waiting: Waiting, rank: int) -> float:
     """Log prior of a waiting thing being the next to go in."""
     if waiting.log_prior is not None:
         return waiting.log_prior
+    if waiting.out_ns > window.now_ns and waiting.units == 1:
+        return priors.PLACE_OUT_SINCE
     if waiting.in_hand:
         return priors.PLACE_IN_HAND
     if waiting.step_id is not None:
         return priors.PLACE_BELIEVED
     if waiting.asked:
         return priors.PLACE_ASKED
-    if waiting.out_ns > window.now_ns:
-        return priors.PLACE_OUT_SINCE
     stale = window.now_ns - waiting.since_ns > priors.STALE_S * 1e9
     passed = waiting.passed_ns is not None and waiting.passed_ns < window.began_ns
     late = max(stale * -priors.PLACE_STALE, passed * -priors.PLACE_PASSED)
@@ -164,8 +165,8 @@ def _ranged(window: Window) -> list[MoveSet]:
         if waiting.mean_g is not None and not waiting.tentative:
             continue
         turn = waiting.log_prior if waiting.log_prior is not None else waiting.rank * priors.PLACE_RANK
-        turn = priors.PLACE_OUT_SINCE if waiting.out_ns > window.now_ns and waiting.log_prior is None else turn
         turn = priors.PLACE_IN_HAND if waiting.in_hand and waiting.log_prior is None else turn
+        turn = priors.PLACE_OUT_SINCE if waiting.out_ns > window.now_ns and waiting.log_prior is None else turn
         log_prior = priors.PLACE + turn + waiting.tentative * priors.PLACE_RELEARNED
         log_prior += waiting.doubled * priors.PLACE_DOUBLED
         typical_g = priors.PICKED_TYPICAL_G if waiting.by_weight else None
@@ -200,7 +201,9 @@ def _returns(window: Window) -> list[MoveSet]:
     sets = []
     for gone in window.gone:
         age_s = max(0.0, (window.now_ns - gone.at_ns) / 1e9)
-        log_prior = priors.RETURN + max(priors.RETURN_LATE, priors.RETURN_PER_S * age_s)
+        if age_s > priors.RETURN_MAX_S:
+            continue
+        log_prior = priors.RETURN + priors.RETURN_PER_S * age_s
         log_prior += gone.odd + (priors.RETURN_TOLD if gone.told else 0.0)
         move = Move("return", gone.index, gone.sku, gone.name, gone.units, gone.weight_g, gone.variance_g2)
         sets.append(MoveSet((move,), gone.weight_g, gone.variance_g2, log_prior))
@@ -208,11 +211,23 @@ def _returns(window: Window) -> list[MoveSet]:
         if not own.in_basket and not own.awaited:
             move = Move("own_in", own.thing_id, "", "", 1, own.weight_g, own.variance_g2)
             sets.append(MoveSet((move,), own.weight_g, own.variance_g2, priors.OWN_IN))
-    for inside in window.inside:
-        if inside.unseen:
-            move = Move("light", inside.line_id, inside.sku, inside.name, 0, inside.total_g, inside.total_variance_g2)
-            turn = priors.log_timing((window.now_ns - inside.since_ns) / 1e9)
-            sets.append(MoveSet((move,), inside.total_g, inside.total_variance_g2, priors.LIGHT_SEEN + turn))
+    return sets + _lights(window)
+
+
+def _lights(window: Window) -> list[MoveSet]:
+    """Light things that were accepted by their scan and are seen all the same, one of them or a few scanned of late."""
+    unseen = [inside for inside in window.inside if inside.unseen]
+    late_ns = window.now_ns - round(priors.LIGHT_TOGETHER_S * 1e9)
+    recent = [inside for inside in unseen if inside.since_ns >= late_ns][: priors.HANDFUL]
+    several = [more for count in range(2, len(recent) + 1) for more in combinations(recent, count)]
+    sets = []
+    for seen in [*((one,) for one in unseen), *several]:
+        moves = tuple(
+            Move("light", i.line_id, i.sku, i.name, 0, i.total_g, i.total_variance_g2) for i in seen
+        )  # fmt: skip
+        turn = min(priors.log_timing((window.now_ns - i.since_ns) / 1e9) for i in seen)
+        log_prior = priors.LIGHT_SEEN + turn + (len(seen) - 1) * priors.PLACE_SAME_TOO
+        sets.append(MoveSet(moves, sum(m.mean_g for m in moves), sum(m.variance_g2 for m in moves), log_prior))
     return sets
 
 

@@ -79,13 +79,18 @@ PLACE_AS_ASKED = 4.0
 """Going in with others, or by itself, once the shopper has been asked to put the thing in alone."""
 TAKE = -3.0
 TAKE_MORE = -1.5
+HASTY_S = 1.0
+TAKE_HASTY = -5.0
+"""Nobody lets go of a thing, waits until the basket rests and lifts out another, all within a second."""
 TAKE_PAIR = -2.5
 EVERYTHING = -5.0
 RETURN = -2.0
 RETURN_PER_S = -1.0 / 15.0
 """Who looks at a thing and puts it back does so within seconds."""
-RETURN_LATE = -5.0
-"""No put-back is less likely than this for its age: who has held a thing for a minute has mostly put it on a shelf."""
+RETURN_MAX_S = 60.0
+"""Who has held a thing for a minute has mostly put it on a shelf, and a put-back charges what nobody has scanned since:
+later it is asked about like any unscanned thing.
+"""
 RETURN_TOLD = -2.0
 """Who says that a thing was taken out means to leave it."""
 OWN_OUT = -4.0
@@ -103,6 +108,7 @@ ANOTHER_MOVEMENT = -1.0
 PAUSES = ((2.0, 0.0), (6.0, -2.0))
 PAUSE_LONG = -5.0
 """Seconds between two movements of one thing, natural log: who sets a thing down in two goes does so at once."""
+_PART_LEAST_G = 3.0
 RANGED_TWICE = -3.0
 """A thing of unknown weight rests once; two rests are two things, or one may as well be."""
 UNKNOWN_IN = -4.0
@@ -125,6 +131,8 @@ REVISED = 1.5
 REVISED_MARGIN = 1.5
 """Natural log by which other explanations of several steps must beat those believed so far, and each other."""
 LIGHT_SEEN = -2.0
+LIGHT_TOGETHER_S = 20.0
+"""Light things scanned within this time may go in with one movement, and then the scale sees them."""
 PART_OUT = -3.0
 PART_SHOWN = -0.5
 """Who is plainly asked about a thing takes it out to see, though more had gone in with it."""
@@ -171,6 +179,12 @@ _WRONG_SPREAD = 0.35
 PICKED_TYPICAL_G = 450.0
 _PICKED_SPREAD = 0.8
 _PICKED_OTHERWISE = 0.1
+
+
+def log_part_density(part_g: float, whole_g: float) -> float:
+    """Log density per gram of one of two movements of a thing: any share of the whole, small ones the likelier."""
+    part_g, whole_g = max(part_g, _PART_LEAST_G), max(whole_g, 10.0)
+    return max(-math.log(whole_g), -math.log(part_g * math.log(whole_g / _PART_LEAST_G)))
 
 
 def log_timing(late_s: float) -> float:

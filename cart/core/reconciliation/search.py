@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from msgspec.structs import replace
 
@@ -59,6 +60,11 @@ class Group:
     """When the next thing went in."""
     floor: float = -math.inf
     """What a further one must score to be kept."""
+
+    @property
+    def hasty(self) -> float:
+        """Log prior of a removal with these steps, for how soon they came after the movement before."""
+        return priors.TAKE_HASTY * self.steps[0].hasty
 
     def keep(self, explanation: Explanation) -> None:
         self.found.append(explanation)
@@ -119,10 +125,12 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
     target_g, variance_g2 = group.target_g, group.variance_g2
     alone = len(group.steps) == 1
     # Each further movement has a weight of its own: any share of the whole, and that has a density too.
-    share = math.log(max(10.0, *(abs(s.delta_g) for s in group.steps)))
-    again = (len(group.steps) - 1) * (priors.ANOTHER_MOVEMENT - share)
+    shares_g = sorted(abs(s.delta_g) for s in group.steps)
+    again = (len(group.steps) - 1) * (priors.ANOTHER_MOVEMENT - math.log(max(10.0, shares_g[-1])))
+    if len(group.steps) == 2 and group.steps[1].hasty:
+        again = priors.ANOTHER_MOVEMENT + priors.log_part_density(*shares_g)
     movements = (
-        again if _taken_as_asked(search.window, group) else again + sum(map(_pause, group.steps, group.steps[1:]))
+        again if _taken_as_asked(search.window, group) else again + sum(_pause(*both) for both in pairwise(group.steps))
     )
     _known_in(search, group, movements, again)
     for unknown in search.ranged_in if alone or ranged else ():
@@ -142,7 +150,7 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
     # Steps that nothing explains add up to some line's weight easily: a removal is one movement, or two at once.
     at_once = alone or (len(group.steps) == 2 and _pause(*group.steps) > priors.PAUSE_LONG)
     for out in search.near_out(target_g, variance_g2) if at_once else ():
-        group.fit(out, _NOTHING, out.log_prior + movements)
+        group.fit(out, _NOTHING, out.log_prior + movements + group.hasty)
     everything = search.out.everything(target_g, variance_g2)
     if everything is not None:
         group.fit(everything, _NOTHING, everything.log_prior + movements)
@@ -159,7 +167,12 @@ def _known_in(search: Search, group: Group, movements: float, again: float) -> N
     each movement then fits some of them: their sum alone tells nothing.
     """
     one_by_one = len(group.steps) > 1 and all(s.delta_g >= 0.0 for s in group.steps)
+    in_one_go = all(_pause(*both) == 0.0 for both in pairwise(group.steps))
     for known in search.near_in(group.target_g, group.variance_g2):
+        if not in_one_go and any(m.kind in ("return", "light") for m in known.moves):
+            continue  # nobody scanned it for these steps, and some difference of two steps weighs like anything
+        if not in_one_go and known.moves and group.steps[0].delta_g < 0.0:
+            continue  # something went out first, and what came in then has a step of its own
         if known.moves and not (one_by_one and sum(m.units for m in known.moves) > 1):
             group.fit(known, _NOTHING, known.log_prior + movements)
         elif not known.moves and len(group.steps) > 1:
@@ -242,7 +255,11 @@ def _pairs_out(search: Search, group: Group) -> None:
             if (second.mean_g, second.moves[0].key) < (first.mean_g, first.moves[0].key):
                 continue
             seen += 1
-            group.fit(first, second, first.log_prior + priors.TAKE_PAIR + min(0.0, second.log_prior - priors.TAKE))
+            group.fit(
+                first,
+                second,
+                first.log_prior + priors.TAKE_PAIR + min(0.0, second.log_prior - priors.TAKE) + group.hasty,
+            )
 
 
 def _swaps(search: Search, group: Group) -> None:
@@ -257,7 +274,7 @@ def _swaps(search: Search, group: Group) -> None:
             if any(out.moves[0].sku == move.sku for move in known.moves):
                 continue
             seen += 1
-            group.fit(known, out, known.log_prior + out.log_prior + priors.SWAP)
+            group.fit(known, out, known.log_prior + out.log_prior + priors.SWAP + group.hasty)
 
 
 def _nothing_moved(window: Window, group: tuple[Step, ...]) -> Iterator[Explanation]:

@@ -23,6 +23,9 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     """When the next thing went in."""
     seen: dict[str, float] = {}
     """Product → what the camera adds to its having moved (`sight.bonus`)."""
+    hasty: bool = False
+    """It takes back a part of the movement before, so soon after that one's rest that no hand can have done anything
+    else between: the rest was none."""
 
 
 class Otherwise(msgspec.Struct, frozen=True, gc=False):

@@ -1,0 +1,97 @@
+"""What a movement was is told by what had been scanned for it, and by its own weight: nothing later tips the scales."""
+
+from __future__ import annotations
+
+import pytest
+
+from cart.core.catalog import Catalog, Tax
+from cart.core.ledger import ItemConfirmed, ItemRemoved
+from tests.unit.shopper import ITEMS, Shopper, item
+
+CATALOG = Catalog(
+    version=1,
+    currency="EUR",
+    locale="en_IE",
+    taxes={"A": Tax(rate_bp=1350)},
+    items=(
+        *ITEMS,
+        item(20, 717.0, 10.0),
+        item(21, 532.0, 5.0),
+        item(22, 175.0, 1.5),
+        item(23, 4.6, 0.2),
+    ),
+)
+"""20 weighs like 21 and 22 together, within its spread; 23 is too light to be seen, two of them are not."""
+
+
+@pytest.fixture
+def shopper() -> Shopper:
+    return Shopper(CATALOG).started()
+
+
+def test_row_17_what_is_shown_comes_out_of_the_goods_it_had_gone_in_with(shopper: Shopper) -> None:
+    shopper.scan(4)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(2.0).put(570.0 + 139.0).wait(11.0)
+    assert shopper.open == [("wrong_weight", "question")]
+    shopper.touch("remove", line=shopper.line(4).line)
+    assert shopper.line(9).weight_g == pytest.approx(709.0, abs=1.5)
+    shopper.scan(4).wait(26.0)
+    assert shopper.open == [("not_placed", "question")]
+    shopper.take(139.0).put(139.0).wait(1.0)
+    assert shopper.line(9).weight_g == pytest.approx(570.0, abs=1.5)
+    assert shopper.lines == {"S4": (1, "confirmed"), "S9": (1, "confirmed")}
+
+
+def test_row_12_a_put_back_after_more_than_a_minute_is_asked_about(shopper: Shopper) -> None:
+    shopper.scan(2).put(250.2).wait(2.0).take(250.2).wait(70.0).put(250.2)
+    assert shopper.open == [("unscanned_item", "hint")]
+    shopper.scan(2).wait(0.5)
+    assert shopper.open == []
+    assert shopper.lines == {"S2": (1, "confirmed")}
+
+
+def test_row_32_a_hand_that_leans_on_the_basket_is_not_the_thing_under_it(shopper: Shopper) -> None:
+    shopper.scan(10).wait(5.0).put(5950.0, wait_s=3.0).take(5950.0).wait(1.0)
+    assert shopper.lines == {"S10": (1, "pending")}
+    shopper.wait(25.0)
+    assert shopper.open == [("not_placed", "question")]
+    shopper.answer("not_placed", "under_basket")
+    assert shopper.lines == {"S10": (1, "confirmed")}
+
+
+def test_row_10_what_is_taken_out_at_once_goes_where_it_does_not_fit_under_the_basket(shopper: Shopper) -> None:
+    shopper.scan(1).wait(2.0).put(1034.0, wait_s=3.0).take(1034.0).wait(1.0)
+    assert shopper.lines == {}
+
+
+def test_row_04_what_lay_in_the_cart_before_the_trip_is_asked_about() -> None:
+    shopper = Shopper(CATALOG)
+    shopper.wait(1.0).put(17.0).wait(5.0)
+    assert shopper.phase() == "idle"
+    shopper.scan(1).put(1034.0).wait(1.0)
+    assert ("unscanned_item", "hint") in shopper.open
+
+
+def test_row_04_what_is_taken_out_of_an_idle_cart_again_is_nothing() -> None:
+    shopper = Shopper(CATALOG)
+    shopper.wait(1.0).put(17.0).wait(5.0).take(17.0).wait(2.0)
+    shopper.scan(1).put(1034.0).wait(1.0)
+    assert shopper.open == []
+
+
+def test_row_16_a_hand_that_rests_on_the_thing_is_part_of_its_movement(shopper: Shopper) -> None:
+    """717 g was scanned too, and a thing of 176 g lies there: both fit the two halves of what was one movement."""
+    shopper.scan(22).wait(1.0).put(176.0).wait(3.0)
+    shopper.scan(21).wait(0.5).scan(20).wait(1.0)
+    shopper.put(708.7, wait_s=0.5).take(176.3).wait(1.0)
+    assert shopper.lines == {"S22": (1, "confirmed"), "S21": (1, "confirmed"), "S20": (1, "pending")}
+    assert shopper.events(ItemRemoved) == []
+
+
+def test_row_25_two_light_things_seen_together(shopper: Shopper) -> None:
+    shopper.scan(23).wait(1.5).scan(23).wait(1.5).put(9.2).wait(1.0)
+    assert shopper.open == []
+    assert shopper.lines == {"S23": (2, "confirmed")}
+    seen_g = [event.weight_g for event in shopper.events(ItemConfirmed) if event.units == 0]
+    assert seen_g == [pytest.approx(4.6, abs=0.5)] * 2

@@ -49,7 +49,12 @@ class TillUse(Problem):
 def run(
     ctx: typer.Context,
     *,
-    broker: Annotated[str, typer.Option(help="The broker, as HOST:PORT.", metavar="HOST:PORT")] = "127.0.0.1:1883",
+    broker: Annotated[
+        str,
+        typer.Option(
+            help="The broker, as HOST:PORT; of a cluster every node, with commas between.", metavar="HOST:PORT[,…]"
+        ),
+    ] = "127.0.0.1:1883",
     mqtt: Annotated[str, typer.Option(help="MQTT version: auto, 5 or 3.1.1.")] = "auto",
     catalog: Annotated[
         Path | None, typer.Option(help="The catalogue to publish (catalog.json).", metavar="FILE")
@@ -232,7 +237,8 @@ async def _serve(till: Till, page: Page, lost: asyncio.Event) -> None:
         )
     )  # fmt: skip
     till.start()
-    typer.echo(f"till of {till.store_id}: broker {till.broker.host}:{till.broker.port}, page {page.url}")
+    brokers = ", ".join(f"{host}:{port}" for host, port in till.broker.addresses)
+    typer.echo(f"till of {till.store_id}: broker {brokers}, page {page.url}")
     watching = asyncio.get_running_loop().create_task(_end_when(lost, server))
     try:
         await server.serve()
@@ -249,12 +255,15 @@ async def _end_when(lost: asyncio.Event, server: uvicorn.Server) -> None:
 
 
 def _broker(text: str, mqtt: str) -> Broker:
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise TillUse(f"--broker {text!r}: write it as HOST:PORT, for example 127.0.0.1:1883")
+    nodes = [node.strip() for node in text.split(",")]
+    for node in nodes:
+        host, colon, port = node.rpartition(":")
+        if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise TillUse(f"--broker {text!r}: write it as HOST:PORT, for example 127.0.0.1:1883")
     if mqtt not in {"auto", "5", "3.1.1"}:
         raise TillUse(f"--mqtt {mqtt!r}: no such version; use auto, 5 or 3.1.1")
-    return Broker(host=host, port=int(port), protocol=mqtt)  # type: ignore[arg-type]
+    host, _, port = nodes[0].rpartition(":")
+    return Broker(host=host.strip("[]"), port=int(port), others=tuple(nodes[1:]), protocol=mqtt)  # type: ignore[arg-type]
 
 
 def _catalog(path: Path) -> tuple[Catalog, bytes | None]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http
 import http.client
 import json
+import secrets
 import ssl
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -22,6 +24,10 @@ TIMEOUT_S: Final = 20.0
 
 class RefundProblem(Problem):
     """The money was not given back, or nobody knows."""
+
+
+class NoAnswer(RefundProblem):
+    """Nobody knows whether the till heard of it."""
 
 
 def run(
@@ -46,10 +52,14 @@ def run(
     found = page_password or credential(CREDENTIAL)
     asking = _Asking(page, read_secret(found) if found is not None else "", page_ca)
     digits = minor_digits(str(asking.get("/api/v1/state")["currency"]))
+    refund_id = refund_id or secrets.token_hex(8)
     body = {"attempt_id": attempt, "reason": reason, "refund_id": refund_id}
     if amount:
         body["amount_minor"] = _minor(amount, digits)  # type: ignore[assignment]
-    row = asking.post("/api/v1/refund", body)["attempt"]
+    try:
+        row = asking.post("/api/v1/refund", body)["attempt"]
+    except NoAnswer as problem:
+        raise NoAnswer(f"{problem}; it may be given back already: try again with --id {refund_id}") from None
     if as_json:
         typer.echo(json.dumps(row))
         return
@@ -97,9 +107,11 @@ class _Asking:
                 f"{self._page}: its certificate is not trusted ({error.reason}); name who signed it with --page-ca"
             ) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise RefundProblem(
+            raise NoAnswer(
                 f"{self._page}: the till doesn't answer ({type(error).__name__}); see whether it runs, and give --page"
             ) from None
+        if reply.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+            raise NoAnswer(str(said.get("error", reply.reason)))
         if reply.status != 200:
             raise RefundProblem(str(said.get("error", reply.reason)))
         return said

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from cart.bench.broker import find_mosquitto
 from cart.config import ConfigError, parse_config
 from cart.sync.connection import Broker, Connection
-from tests.conftest import BrokerProcess
+from tests.conftest import BrokerProcess, free_port
 from tests.e2e.small_cart import play, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.broker]
@@ -124,3 +126,31 @@ def test_a_node_is_a_host_with_or_without_a_port(node: str, means: tuple[str, in
 def test_a_node_that_is_none_is_said(wrong: str) -> None:
     with pytest.raises(ConfigError, match="broker"):
         parse_config(f'{CONFIG}host = "n"\n{wrong}\n', source="cart.toml")
+
+
+def test_a_till_that_loses_its_node_is_at_the_other_one(
+    two: tuple[BrokerProcess, BrokerProcess], tmp_path: Path
+) -> None:
+    log = tmp_path / "till.log"
+    command = [
+        sys.executable, "-m", "cart", "till", "--broker", ",".join(node.address for node in two), "--data",
+        str(tmp_path / "till"), "--port", str(free_port()),
+    ]  # fmt: skip
+
+    def linked() -> int:
+        return log.read_text().count("linked to the broker")
+
+    async def scene() -> None:
+        await until(lambda: linked() == 1, 20.0)
+        await asyncio.to_thread(two[1].start)
+        await asyncio.to_thread(two[0].kill)
+        await until(lambda: linked() == 2, 20.0)
+
+    two[1].kill()
+    with log.open("wb") as output:
+        till = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        play(scene())
+    finally:
+        till.kill()
+        till.wait()

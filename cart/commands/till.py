@@ -113,6 +113,10 @@ def run(
     sign_key: Annotated[
         Path | None, typer.Option(help="Sign what carts hear with this key (cart provision signing-key).")
     ] = None,
+    broker_log: Annotated[
+        Path | None,
+        typer.Option(help="Mosquitto's log: what it refuses becomes a security note on the page.", metavar="FILE"),
+    ] = None,
     verbose: Annotated[bool, typer.Option(help="Say more.")] = False,
 ) -> None:
     """The store's side: publishes the catalogue, answers payment, acknowledges ledgers, shows the carts."""
@@ -139,7 +143,7 @@ def run(
         acquirer = taker or SimulatedAcquirer(rows.open(), chosen, late_s=late_s, ebt_minor=ebt_minor)
         return Till(
             address, store, rows.open(), acquirer, catalog=published, currency=currency, signer=signer,
-            sealed_catalog=sealed,
+            sealed_catalog=sealed, broker_log=broker_log,
         )  # fmt: skip
 
     asyncio.run(_serve_on(rows, make, page))

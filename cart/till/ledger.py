@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,16 @@ class TillLedger(Refunds, CartRows):
             (name, least),
         )
         return int(found[0][0])
+
+    def secret_number(self, name: str) -> int:
+        """A number drawn once that only those know who read this database. The tills' group bears it: a broker's access
+        list keeps nobody from joining a group of shared subscriptions, and whoever is in it swallows what he gets.
+        """
+        self.database.write(
+            "INSERT INTO counter (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+            (name, secrets.randbits(62)),
+        )
+        return int(self.database.read("SELECT value FROM counter WHERE name = ?", (name,))[0][0])
 
     def note(self, cart_id: str, what: str, detail: str) -> None:
         """A security note; the oldest beyond 10,000 go, so that a flood can't fill the disk."""

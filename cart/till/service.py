@@ -25,6 +25,7 @@ from cart.sync.messages import CommandMessage, LedgerAckMessage, LedgerReturnMes
 from cart.sync.signatures import COMMAND_LIFE_MS, Signs, as_signed, sign_catalogue
 from cart.sync.topics import Address, Channel, address, catalogue_topic, every_carts, everything_up, parse
 from cart.till.board import Board
+from cart.till.broker_log import BrokerLog
 from cart.till.catalog_desk import CatalogDesk
 from cart.till.database import Database
 from cart.till.ledger import FAILURES, AttemptRow, TillLedger, TillProblem
@@ -36,9 +37,6 @@ from cart.till.refund_desk import RefundDesk
 from cart.till.watch import Watch
 
 log = logging.getLogger(__name__)
-
-GROUP: Final = "tills"
-"""The tills of a store, to the broker: topics begin with the store's name, so one word does for all stores."""
 
 EVERY_TILLS: Final[tuple[Channel, ...]] = (
     "up/status", "up/total", "up/health", "up/help", "up/ledger", "up/ledger/ask", "up/payment/request",
@@ -66,9 +64,11 @@ class Till:
         currency: str = "EUR",
         signer: Signs | None = None,
         sealed_catalog: bytes | None = None,
+        broker_log: Path | None = None,
     ) -> None:
         """`store` is a folder for `till.sqlite`, or a database. With a `signer` carts hear nothing unsigned;
-        `sealed_catalog` is published as it is, with the signature that it bears. Raises TillProblem, TopicProblem.
+        `sealed_catalog` is published as it is, with the signature that it bears. `broker_log` is read for what the
+        broker refuses. Raises TillProblem, TopicProblem.
         """
         address(store_id, "any")
         self.store_id = store_id
@@ -100,9 +100,11 @@ class Till:
             else [everything_up(store_id)],
             on_message=self._receive,
             on_link=self._link_changed,
-            group=GROUP,
+            group=f"tills-{self.ledger.secret_number('group'):x}" if self._shared else "",
             shared=[every_carts(store_id, channel) for channel in ONE_TILLS] if self._shared else [],
         )
+        self._broker_log = None if broker_log is None else BrokerLog(broker_log, self.ledger.note, time.monotonic)
+        self._following: asyncio.Task[None] | None = None
         self._sealed = sealed_catalog
         self.catalogue: CatalogDesk | None = None
         if catalog is not None:
@@ -130,6 +132,8 @@ class Till:
         self._take_up()
         if self.catalogue is not None:
             self.catalogue.start()
+        if self._broker_log is not None:
+            self._following = asyncio.get_running_loop().create_task(self._broker_log.run())
         if self._shared:
             self._publish()
             self._beat_again()
@@ -141,6 +145,8 @@ class Till:
                 timer.cancel()
         if self.catalogue is not None:
             self.catalogue.stop()
+        if self._following is not None:
+            self._following.cancel()
         await self._connection.stop()
         self.ledgers.flush()
         await self.payments.close()

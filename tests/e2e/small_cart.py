@@ -54,6 +54,7 @@ class SmallCart:
         if isinstance(broker, BrokerProcess):
             table = BrokerTable(host="127.0.0.1", port=broker.port, protocol=protocol, keepalive_s=5)  # type: ignore[arg-type]
         self.heard: list[object] = []
+        self._trip_id = "T"
         self.journal = Journal(folder, cart_id=cart_id, wall_ms=None if wall_ms is None else lambda: wall_ms)
         hasty = Policy(payment_timeout_s=0.6, payment_query_s=0.2, cancel_grace_s=0.2)
         self.payments = Payments(cart_id, policy or hasty)
@@ -94,11 +95,12 @@ class SmallCart:
 
     async def pay(self, attempt_id: str = "T.1", amount_minor: int = 500) -> None:
         await self.carry_out(
-            self.payments.open(time.monotonic_ns(), attempt_id, "T", amount_minor, "EUR", HASH, "wallet")
+            self.payments.open(time.monotonic_ns(), attempt_id, self._trip_id, amount_minor, "EUR", HASH, "wallet")
         )
 
-    async def start_trip(self) -> None:
-        started = TripStarted(trip_id="T", catalog_version=7, language="en")
+    async def start_trip(self, trip_id: str = "T") -> None:
+        self._trip_id = trip_id
+        started = TripStarted(trip_id=trip_id, catalog_version=7, language="en")
         self.payments.apply(0, started)
         await self.carry_out([Record(0, started)])
 

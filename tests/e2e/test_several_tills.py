@@ -13,14 +13,14 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 
 from cart.core.catalog import Catalog
 from cart.core.settings import Policy
-from tests.conftest import BrokerProcess, free_port
+from tests.conftest import BrokerProcess
 from tests.e2e.small_cart import CATALOG, SmallCart, until, until_empty
+from tests.e2e.till_processes import Tills
 from tests.postgres_cluster import Cluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.broker]
@@ -30,58 +30,9 @@ PATIENT = Policy(payment_timeout_s=25.0, payment_query_s=1.0, cancel_grace_s=1.0
 """Shorter than a real cart's 30 s, and longer than a take-over."""
 
 
-class Tills:
-    """Processes of `cart till`, and their store as somebody else sees it."""
-
-    def __init__(self, folder: Path, broker: BrokerProcess, url: str) -> None:
-        from cart.till.postgres import PostgresDatabase
-        from cart.till.simulated import SimulatedAcquirer
-
-        self._folder = folder
-        self._broker = broker
-        self._url = url
-        self.catalog = folder / "catalog.json"
-        self.catalog.write_bytes(msgspec.json.encode(CATALOG))
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.ports: list[int] = []
-        self.database = PostgresDatabase(url)
-        self.acquirer = SimulatedAcquirer(self.database)
-
-    def start(self, *options: str) -> subprocess.Popen[bytes]:
-        self.ports.append(free_port())
-        program = "import typer; from cart.commands.till import run; typer.run(run)"
-        with (self._folder / f"till-{len(self.ports)}.log").open("wb") as log:
-            self.processes.append(
-                subprocess.Popen(
-                    [
-                        sys.executable, "-c", program, "--broker", self._broker.address, "--database", self._url,
-                        "--catalog", str(self.catalog), "--port", str(self.ports[-1]), *options,
-                    ],
-                    stdout=log, stderr=log,
-                )
-            )  # fmt: skip
-        return self.processes[-1]
-
-    def state(self, number: int) -> Any:
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.ports[number]}/api/v1/state", timeout=5).json()
-        except httpx.TransportError:
-            return {"linked": False, "carts": [], "tills": 0}
-
-    def workers(self) -> dict[str, int]:
-        """Till → attempts that it has worked on last."""
-        return dict(self.database.read("SELECT worker, count(*) FROM attempt GROUP BY worker"))
-
-    def stop(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait()
-        self.database.close()
-
-
 @pytest.fixture
 def tills(tmp_path: Path, broker: BrokerProcess, postgres: Cluster) -> Iterator[Tills]:
-    made = Tills(tmp_path, broker, postgres.url(f"t{secrets.token_hex(6)}"))
+    made = Tills(tmp_path, broker.address, postgres.url(f"t{secrets.token_hex(6)}"))
     yield made
     made.stop()
 

@@ -79,8 +79,19 @@ def _stand_by(desk: Desk, open_: Open, choice: str) -> None:
         case "which_removed":
             settle_by(desk, open_, _NOT_LISTED)
         case _:
-            if not believe_all_scanned(desk, open_):
-                desk.restage(open_, "staff", choice)
+            _all_scanned(desk, open_)
+
+
+def _all_scanned(desk: Desk, open_: Open) -> None:
+    """Then something weighs other than the catalogue says; or what lies there is none of the store's goods, and that is
+    the shopper's word as for a thing of their own.
+    """
+    if believe_all_scanned(desk, open_):
+        return
+    if desk.policy.own_thing_needs_staff:
+        desk.restage(open_, "staff", "all_scanned")
+    else:
+        _own(desk, open_, "nothing unscanned, as the shopper says")
 
 
 def _insist(desk: Desk, open_: Open) -> None:

@@ -50,6 +50,15 @@ class PayWish:
     until_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A thing of a line in the shopper's hand; `weight_g`: what it had weighed where it lay, if that is known."""
+
+    line_id: int
+    t_ns: int
+    weight_g: float | None = None
+
+
 class Desk:
     """`t_ns` and `cause` are those of the observation in hand; `live` is the weigher's latest word."""
 
@@ -80,8 +89,8 @@ class Desk:
         self.looks: deque[Look] = deque(maxlen=_LOOKS_KEPT)
         self.looked_otherwise = 0
         """The last step of which the camera has asked; nobody is asked twice."""
-        self.in_hand: tuple[int, int] | None = None
-        """Line and time of the thing that was last shown to the scanner while it was out, as asked."""
+        self.in_hand: Held | None = None
+        """The thing that was last shown to the scanner while it was out, as asked."""
         self.shown_to_camera: tuple[str, int] | None = None
         """Product and time of the last code that the camera read."""
         self._priced: tuple[int, PricedBasket] | None = None

@@ -15,7 +15,7 @@ from cart.core.interventions import Open
 from cart.core.ledger import ItemConfirmed, StepExplained
 from cart.core.reconciliation import Explanation
 from cart.core.reconciliation.explanation import NOT_ALONE
-from cart.core.session_desk import Desk
+from cart.core.session_desk import Desk, Held
 from cart.core.session_moves import confirm
 from cart.core.session_shares import reopen
 from cart.core.session_state import OpenStep
@@ -107,7 +107,7 @@ def taken_to_go_alone(desk: Desk, steps: list[OpenStep]) -> None:
     """Note that loose goods are in the hand, as asked."""
     if steps and steps[-1].delta_g < 0.0:
         for _, line in _asked_alone(desk, steps[-1]):
-            desk.in_hand = (line.line_id, desk.t_ns)
+            desk.in_hand = Held(line.line_id, desk.t_ns)
 
 
 def lifted_to_show(desk: Desk) -> bool:

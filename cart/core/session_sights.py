@@ -104,7 +104,9 @@ def tells_other(desk: Desk, item: Item, code: ScannedCode | None = None) -> bool
         if item.sku == open_.event.sku and open_.stage == "question":
             desk.clear(open_, how="scan", reason="scanned again")
             return True
-        if is_other(desk, open_, item, code):
+        # Who has not been asked plainly goes on shopping: only what the camera named is meant for it.
+        meant = open_.stage == "question" or item.sku in open_.event.candidates
+        if meant and is_other(desk, open_, item, code):
             return True
     return False
 

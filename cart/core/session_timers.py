@@ -11,7 +11,7 @@ from cart.core.session_desk import Desk
 from cart.core.session_payment import follow, give_back_left, unloaded
 from cart.core.session_phases import emptied, end_trip, not_placed_choices
 from cart.core.session_revision import before_asking
-from cart.core.session_weight import reconcile
+from cart.core.session_weight import ask_better, reconcile
 from cart.core.session_window import awaited_ns
 
 _MOVING_S = 20.0
@@ -72,6 +72,7 @@ def _run(desk: Desk, what: str, about: int) -> None:
         if open_ is not None and open_.event.step_ids:
             reconcile(desk)  # what might have shown has not by now
             open_ = desk.state.interventions.get(about)
+            open_ = ask_better(desk, open_) if open_ is not None else None
         if open_ is not None:
             desk.restage(open_, "question")
             desk.sound("attention")

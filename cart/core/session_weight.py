@@ -67,7 +67,7 @@ def _explain_open(desk: Desk) -> None:
             continue
         if any(_unasked(desk, step_id) for step_id in decision.asked) and second_thoughts(desk):
             continue
-        partial = next((e for e in decision.asked.values() if e.moves and _unasked(desk, e.step_ids[-1])), None)
+        partial = next((e for e in decision.asked.values() if _in_part(e) and _unasked(desk, e.step_ids[-1])), None)
         if partial is not None:
             _settle(desk, partial, decision)
             _ask(desk, partial, decision)
@@ -79,6 +79,28 @@ def _explain_open(desk: Desk) -> None:
             if _unasked(desk, explanation.step_ids[-1]) or _scanned_since(desk, explanation):
                 _ask(desk, explanation, decision)
         break
+
+
+def ask_better(desk: Desk, open_: Open) -> Open | None:
+    """Before a hint is asked plainly: ask about what is likelier by now to be badly catalogued of what went in at once;
+    the question.
+    """
+    decision = decide(desk)
+    explanation = decision.asked.get(open_.event.step_ids[-1]) if open_.event.step_ids else None
+    if explanation is None or explanation.open_kind != "wrong_weight" or not explanation.moves:
+        return open_
+    if (open_.kind, open_.event.line_id) == ("wrong_weight", explanation.line_id):
+        return open_
+    desk.clear(open_)
+    _ask(desk, explanation, decision)
+    return next((o for o in desk.state.interventions.values() if explanation.step_ids[-1] in o.event.step_ids), None)
+
+
+def _in_part(explanation: Explanation) -> bool:
+    """Whether it is told which scanned things went in, and only what is left is asked about. Which of several things is
+    badly catalogued is not told before it is shown.
+    """
+    return bool(explanation.moves) and explanation.open_kind != "wrong_weight"
 
 
 def _weak(desk: Desk, best: Explanation, decision: Decision) -> bool:
@@ -193,14 +215,14 @@ def _ask(desk: Desk, explanation: Explanation, decision: Decision) -> None:
         candidates = removal_candidates(decision.rivals.get(step_id, ()))
     elif kind == "unscanned_item":
         candidates = seen_candidates(desk, desk.state.open_steps[step_id], _CANDIDATES_MAX)
-    if not explanation.moves:
+    if not _in_part(explanation):
         desk.emit(
             StepExplained(
                 step_ids=explanation.step_ids,
                 won=explanation.label,
                 margin=round(decision.margin, 2) if math.isfinite(decision.margin) else 99.0,
                 considered=_considered(decision, explanation),
-                open_g=explanation.open_g,
+                open_g=desk.state.open_steps[step_id].delta_g if explanation.moves else explanation.open_g,
             )
         )
     for open_ in desk.open_of("not_placed") if kind == "wrong_weight" else ():

@@ -193,7 +193,7 @@ def _waiting(desk: Desk, line: Line, went_in: Mapping[int, int]) -> Waiting:
     by_weight = line.unit == "kg"
     again_ns = repeated_ns(line)
     held = desk.in_hand
-    in_hand = held is not None and held[0] == line.line_id and desk.t_ns - held[1] < _IN_HAND_NS
+    in_hand = held is not None and held.line_id == line.line_id and desk.t_ns - held.t_ns < _IN_HAND_NS
     return Waiting(
         line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g, by_weight,
         asked_ns, tentative(desk, line), _otherwise(desk, line, mean_g),
@@ -287,7 +287,7 @@ def _waiting_anew(desk: Desk, line: Line, units: int, went_in: Mapping[int, int]
 def awaited_ns(desk: Desk, line: Line) -> int:
     """Since when a line's units are waited for: their first scan, or when what was asked about was taken out again."""
     taken_ns = [s.t_ns for s in desk.state.shown if s.line_id in (None, line.line_id)]
-    taken_ns += [desk.in_hand[1]] if desk.in_hand is not None and desk.in_hand[0] == line.line_id else []
+    taken_ns += [desk.in_hand.t_ns] if desk.in_hand is not None and desk.in_hand.line_id == line.line_id else []
     return max([min((p.since_ns for p in line.pending), default=0), *taken_ns])
 
 
@@ -306,10 +306,16 @@ def _otherwise(desk: Desk, line: Line, mean_g: float | None) -> tuple[Otherwise,
         answers = answers and not _shops_on(desk, line, open_.stage_ns)
         if step is not None and answers and word_allowed(desk, line, step.delta_g):
             found.append(Otherwise(step.delta_g, _SHOWN_SD_G, word=True))  # asked to scan it, the shopper scanned this
+    held = desk.in_hand
+    held_g = held.weight_g if held is not None and held.line_id == line.line_id else None
+    if held_g is not None and word_allowed(desk, line, held_g):
+        found.append(Otherwise(held_g, _SHOWN_SD_G, word=True))
     for shown in reversed(desk.state.shown):
         recent = desk.t_ns - shown.t_ns < _SHOWN_NS and abs(shown.weight_g - mean_g) > 2.0 * unit_weight(desk, line)[1]
+        host = desk.state.basket.lines.get(shown.line_id or 0)
         meant = shown.line_id == line.line_id or (
-            shown.line_id is None and (_scanned_out(desk, scanned_ns) or desk.t_ns - scanned_ns >= _NOT_NEXT_NS)
+            (host is None or not host.pending)
+            and (_scanned_out(desk, scanned_ns) or desk.t_ns - scanned_ns >= _NOT_NEXT_NS)
         )
         if recent and meant and word_allowed(desk, line, shown.weight_g):
             found.append(Otherwise(shown.weight_g, _SHOWN_SD_G, word=True))

@@ -14,17 +14,20 @@ from cart.core.barcodes import ScannedCode
 from cart.core.basket import Line, PlacedGroup
 from cart.core.catalog import Item
 from cart.core.interventions import Open
-from cart.core.reconciliation import priors
+from cart.core.ledger import StepExplained
+from cart.core.reconciliation import Move, priors
 from cart.core.reconciliation.explanation import NOT_ALONE
-from cart.core.session_desk import Desk
+from cart.core.session_desk import Desk, Held
 from cart.core.session_learning import learn
 from cart.core.session_moves import confirm
 from cart.core.session_shares import reopen
 from cart.core.session_weight import reconcile, settle_by, tidy
-from cart.core.session_window import minimum_g, unit_weight, word_allowed
+from cart.core.session_window import decide, minimum_g, unit_weight, word_allowed
 
 _IN_HAND_NS: Final = 30_000_000_000
 """What was taken out at a question is scanned again, and put in again, within this time."""
+_ELSE_MOVED: Final = 0.25
+"""So much of its weight may be something else's that moved when it was taken out; with more it was another movement."""
 _SAME_G: Final = 3.0
 """Two weighings of one thing, each with what the scale leaves unsure."""
 
@@ -32,14 +35,24 @@ _SAME_G: Final = 3.0
 def believe(desk: Desk, open_: Open, line: Line) -> bool:
     """Settle a question's steps as the line's waiting units, if the store's limits allow it; whether it was."""
     steps = desk.state.open_steps
-    weight_g = sum(steps[i].delta_g for i in open_.event.step_ids if i in steps)
+    beside = _beside(desk, open_, line)
+    weight_g = sum(steps[i].delta_g for i in open_.event.step_ids if i in steps) - sum(m.mean_g for m in beside)
     units = _units(desk, line, weight_g)
     if not line.pending or not _believable(desk, line, open_, weight_g, units):
         return False
-    delta_g, ids = settle_by(desk, open_, f"{line.name}, as the shopper says")
-    confirm(desk, line.line_id, units, round(delta_g, 2), "shopper", ids, 1.0)
-    learn(desk, line.sku, units, delta_g, "shopper")
+    _, ids = settle_by(desk, open_, f"{line.name}, as the shopper says")
+    for move in beside:
+        confirm(desk, move.key, move.units, round(move.mean_g, 2), "weighed", ids, round(move.variance_g2**0.5, 3))
+    confirm(desk, line.line_id, units, round(weight_g, 2), "shopper", ids, 1.0)
+    learn(desk, line.sku, units, weight_g, "shopper")
     return True
+
+
+def _beside(desk: Desk, open_: Open, line: Line) -> tuple[Move, ...]:
+    """What is believed to have gone in with the thing that is asked about."""
+    asked = decide(desk).asked.get(open_.event.step_ids[-1]) if open_.event.step_ids else None
+    same = asked is not None and asked.open_kind == "wrong_weight" and asked.line_id == line.line_id
+    return asked.moves if asked is not None and same else ()
 
 
 def _units(desk: Desk, line: Line, weight_g: float) -> int:
@@ -128,8 +141,8 @@ def is_scanned_again(desk: Desk, item: Item, code: ScannedCode) -> bool:
     scanned_ns = max(p.since_ns for p in line.pending)
     for open_ in desk.open_of("wrong_weight", "unscanned_item"):
         if open_.stage == "question" and open_.event.line_id in (None, line.line_id) and scanned_ns < open_.stage_ns:
-            _take_in_hand(desk, line)
-            if line.unit != "kg":
+            held = _take_in_hand(desk, line)
+            if line.unit != "kg" and not (held and _is_out(desk, open_, line)):
                 believe(desk, open_, line)
                 tidy(desk)
                 reconcile(desk)
@@ -146,8 +159,34 @@ def is_scanned_again(desk: Desk, item: Item, code: ScannedCode) -> bool:
     return again
 
 
-def _take_in_hand(desk: Desk, line: Line) -> None:
+def _is_out(desk: Desk, open_: Open, line: Line) -> bool:
+    """What is in the hand is believed when it goes in. Its step and the one that took it out have cancelled, but for
+    what else moved meanwhile; whether that was so.
+    """
+    steps = desk.state.open_steps
+    last_id = desk.state.last_step_id
+    ids = tuple(i for i in open_.event.step_ids if i in steps)
+    if last_id not in steps or not ids or last_id in ids or open_.event.line_id != line.line_id:
+        return False
+    rest_g = steps[last_id].delta_g + sum(steps[i].delta_g for i in ids)
+    weight_g = sum(steps[i].delta_g for i in ids)
+    if abs(rest_g) > _ELSE_MOVED * weight_g:
+        return False
+    desk.in_hand = Held(line.line_id, desk.t_ns, weight_g)
+    desk.emit(
+        StepExplained(
+            step_ids=(last_id, *ids), won=f"taken out to be scanned: {line.name}", margin=99.0, considered=(),
+            open_g=round(rest_g, 3) if abs(rest_g) > _SAME_G else None,
+        )
+    )  # fmt: skip
+    desk.clear(open_)
+    return True
+
+
+def _take_in_hand(desk: Desk, line: Line) -> bool:
     """What was taken out and is scanned is in the hand. An observation and no decision: a restart forgets it."""
     last = desk.state.recent_steps[-1] if desk.state.recent_steps else None
-    if last is not None and last.delta_g < 0.0:
-        desk.in_hand = (line.line_id, desk.t_ns)
+    if last is None or last.delta_g >= 0.0 or desk.t_ns - last.rest_ns > _IN_HAND_NS:
+        return False
+    desk.in_hand = Held(line.line_id, desk.t_ns)
+    return True

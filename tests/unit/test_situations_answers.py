@@ -50,14 +50,19 @@ def test_where_all_is_scanned_the_catalogue_errs_about_what_went_in_with_it(shop
     assert shopper.events(WeightLearned)[-1].sku == "S30"
 
 
-def test_beyond_the_stores_limits_it_is_for_staff_to_say_that_all_is_scanned() -> None:
-    shopper = Shopper(RANGE, Policy(word_total_max_minor=100)).started()
+@pytest.mark.parametrize(("needs_staff", "left"), [(True, [("extra_unit", "staff")]), (False, [])])
+def test_beyond_the_stores_limits_it_is_taken_for_none_of_its_goods_or_staff_comes(
+    needs_staff: bool, left: list[tuple[str, str]]
+) -> None:
+    shopper = Shopper(RANGE, Policy(word_total_max_minor=100, own_thing_needs_staff=needs_staff)).started()
     _with_a_badly_catalogued_one(shopper)
     shopper.answer("extra_unit", "all_scanned")
-    assert shopper.open == [("extra_unit", "staff")]
+    assert shopper.open == left
+    assert shopper.line(30).weight_g == pytest.approx(431.4, abs=1.0)
 
 
-def test_nothing_is_taken_for_scanned_that_went_in_alone(shopper: Shopper) -> None:
+def test_nothing_is_taken_for_scanned_that_went_in_alone() -> None:
+    shopper = Shopper(RANGE, Policy(own_thing_needs_staff=True)).started()
     shopper.scan(2).put(250.0).wait(3.0).put(80.0).wait(12.0)
     shopper.answer("unscanned_item", "all_scanned")
     assert shopper.open == [("unscanned_item", "staff")]
@@ -90,3 +95,37 @@ def test_two_at_once_of_unknown_weight_are_two_once_one_has_shown_its_weight(sho
 def test_of_unknown_weight_no_more_are_counted_than_were_scanned(shopper: Shopper) -> None:
     shopper.scan(32).put(520.0, 521.0).wait(4.0).scan(32).put(518.0).wait(20.0)
     assert (shopper.line(32).units, shopper.line(32).placed) == (2, 2)
+
+
+@pytest.mark.parametrize("lifted_g", [471.9, 500.0])
+def test_of_two_at_once_either_may_be_badly_catalogued_and_is_shown(shopper: Shopper, lifted_g: float) -> None:
+    """Weight alone can't tell which of the two; whichever is lifted out tells it of both."""
+    shopper.scan(3).wait(1.0).scan(30).put(500.0, 471.9).wait(12.0)
+    assert shopper.open == [("wrong_weight", "question")]
+    assert {line.state for line in shopper.view.lines} == {"pending"}
+    shopper.take(lifted_g).wait(1.0).put(lifted_g).wait(1.0)
+    if shopper.open:
+        shopper.answer("wrong_weight", "insist")
+    assert shopper.lines == {"S3": (1, "confirmed"), "S30": (1, "confirmed")}
+    assert shopper.line(3).weight_g == pytest.approx(500.0, abs=1.0)
+    assert shopper.line(30).weight_g == pytest.approx(471.9, abs=1.0)
+    assert shopper.open == []
+
+
+def test_who_insists_on_one_of_two_at_once_has_put_in_the_other_as_well(shopper: Shopper) -> None:
+    shopper.scan(3).wait(1.0).scan(2).put(620.0, 250.0).wait(12.0)
+    assert shopper.question("wrong_weight").delta_g == pytest.approx(620.0, abs=3.0)
+    shopper.answer("wrong_weight", "insist")
+    assert shopper.lines == {"S3": (1, "confirmed"), "S2": (1, "confirmed")}
+    assert (shopper.line(3).proof, shopper.line(2).proof) == ("shopper", "weighed")
+    assert shopper.open == []
+
+
+def test_what_is_scanned_in_the_hand_at_its_question_is_not_in_the_basket_yet(shopper: Shopper) -> None:
+    """Lifted out while something else moved, so that the step is not all its own: it goes in once, not twice."""
+    shopper.scan(30).put(471.9).wait(12.0)
+    shopper.take(450.0).wait(2.0).scan(30).wait(1.0).put(471.9).wait(2.0)
+    assert (shopper.line(30).units, shopper.line(30).placed) == (1, 1)
+    assert shopper.line(30).weight_g == pytest.approx(471.9, abs=1.0)
+    assert shopper.open == [("unscanned_item", "hint")]
+    assert shopper.question("unscanned_item").delta_g == pytest.approx(21.9, abs=1.0)

@@ -58,7 +58,7 @@ def test_what_took_anothers_name_is_the_thing_that_is_shown(shopper: Shopper) ->
 
 def test_at_its_question_the_thing_is_lifted_out_from_what_went_in_with_it(shopper: Shopper) -> None:
     """Another thing in the same movement was badly catalogued; the one that is asked about weighs as it should."""
-    shopper.scan(4).wait(1.0).scan(3).put(500.0 + 165.0).wait(11.0)
+    shopper.scan(4).wait(1.0).scan(3).put(500.0 + 265.0).wait(11.0)
     assert shopper.question("wrong_weight").sku == "S3"
     shopper.take(500.2).put(500.1).wait(1.0)
     assert shopper.lines["S3"] == (1, "confirmed")

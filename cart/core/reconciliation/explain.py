@@ -31,9 +31,11 @@ def explain(window: Window) -> Decision:
     searches = _searches(window, steps)
     asked: dict[int, Explanation] = {}
     open_all: dict[int, list[Explanation]] = {}
+    open_scores: dict[int, float] = {}
     for step in steps:
-        open_all[step.step_id] = sorted(_left_open(searches[step.step_id], step), key=lambda e: -e.score)
-        asked[step.step_id] = open_all[step.step_id][0]
+        ranked = sorted(_left_open(searches[step.step_id], step), key=lambda e: -e.score)
+        open_all[step.step_id], open_scores[step.step_id] = ranked, ranked[0].score
+        asked[step.step_id] = max(ranked, key=lambda e: e.score + _accounted(window, step, e))
     candidates: list[tuple[float, Explanation]] = []
     rivals: dict[int, tuple[Explanation, ...]] = {}
     by_steps: dict[tuple[int, ...], list[Explanation]] = {}
@@ -44,7 +46,7 @@ def explain(window: Window) -> Decision:
             group = grouped(members)
             look_for(searches[members[0].step_id], group, ranged=known_alone.isdisjoint(group.ids))
             found = group.ranked()
-            open_score = sum(asked[s.step_id].score for s in members)
+            open_score = sum(open_scores[s.step_id] for s in members)
             if size == 1 and any(not e.takes and e.ranged is None and e.score - open_score > 0.0 for e in found):
                 known_alone.add(members[0].step_id)
             candidates += [(e.score - open_score, e) for e in found[:8]]
@@ -54,10 +56,11 @@ def explain(window: Window) -> Decision:
                 swaps = [e for e in found if e.takes and any(m.kind == "place" for m in e.moves)]
                 if swaps and log_sum([e.score for e in swaps]) - open_score > priors.SWAP_ASKED:
                     asked[members[0].step_id] = _which_swapped(swaps[0], members[0])
+                    open_scores[members[0].step_id] = swaps[0].score
     candidates.sort(key=lambda c: -c[0])
     whole = None
     if len(steps) > 1:
-        whole = best_together(window, steps, by_steps, {step_id: e.score for step_id, e in asked.items()})
+        whole = best_together(window, steps, by_steps, open_scores)
     best, margin = _choose(candidates, window, asked, whole)
     considered = [e for _, e in candidates[:4]]
     for step in steps[-2:]:
@@ -233,7 +236,46 @@ def _left_open(search: Search, step: Step) -> Iterator[Explanation]:
         yield Explanation(
             ids, label, score, open_kind="wrong_weight", open_g=step.delta_g, line_id=waiting.line_id, reason=reason
         )
+    yield from _wrong_beside(search, step)
     yield from extra_units(search, grouped((step,)))
+
+
+def _wrong_beside(search: Search, step: Step) -> Iterator[Explanation]:
+    """Of several scanned things that went in at once one weighs other than the catalogue says."""
+    window = search.window
+    for rank, waiting in enumerate(window.waiting[: priors.PENDING_LINES_MAX]):
+        late_s = (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
+        if waiting.mean_g is None or waiting.by_weight or late_s < 0.0 or waiting.step_id not in (None, step.step_id):
+            continue
+        prior = priors.WRONG_WEIGHT + rank * priors.PLACE_RANK + priors.PLACE_OTHER_TOO
+        found: tuple[float, MoveSet, float] | None = None
+        for known in search.beside[: priors.BESIDE_WRONG_MAX]:
+            rest_g = step.delta_g - known.mean_g
+            if rest_g < max(3.0, window.light_g) or any(m.key == waiting.line_id for m in known.moves):
+                continue
+            score = prior + known.log_prior + priors.log_wrong_density(rest_g, waiting.mean_g, waiting.units)
+            if found is None or score > found[0]:
+                found = (score, known, rest_g)
+        if found is not None:
+            score, known, rest_g = found
+            label = f"{known.label} and something else than the scanned {waiting.name}"
+            yield Explanation(
+                (step.step_id,), label, score, known.moves, variance_g2=step.variance_g2 + known.variance_g2,
+                open_kind="wrong_weight", open_g=rest_g, line_id=waiting.line_id, reason="weight_differs",
+            )  # fmt: skip
+
+
+def _accounted(window: Window, step: Step, explanation: Explanation) -> float:
+    """How much better (natural log) it is to ask about a step so that nothing that was in the hand with it is left out,
+    the longer the better: that only chooses the question.
+    """
+    lines = {m.key for m in explanation.moves} | {explanation.line_id}
+    told = 0.0
+    for waiting in window.waiting:
+        late_s = (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
+        if waiting.line_id in lines and 0.0 <= late_s <= priors.FRESH_S:
+            told -= priors.log_left((window.now_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9)
+    return told
 
 
 def _shown(window: Window, step: Step) -> Iterator[Explanation]:

@@ -49,6 +49,8 @@ SHOWS_WITHIN_S = 10.0
 """Who scanned two things and put in one puts in the other within this time, and shows which was which."""
 BESIDE_MAX = 64
 """Placements that a thing of unknown weight is weighed together with."""
+BESIDE_WRONG_MAX = 16
+"""Placements that a badly catalogued thing is asked about with."""
 
 PLACE = -0.1
 PLACE_RANK = -0.4

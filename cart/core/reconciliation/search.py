@@ -33,7 +33,7 @@ class Search:
         likely = sorted(
             (s for s in self.known_in if s.moves and s.moves[0].kind == "place"), key=lambda s: -s.log_prior
         )
-        self.beside = likely[: priors.BESIDE_MAX] if self.ranged_in else []
+        self.beside = likely[: priors.BESIDE_MAX]
         self._in_means = [s.mean_g for s in self.known_in]
         self._in_sd = math.sqrt(max((s.variance_g2 for s in self.known_in), default=0.0))
 

@@ -22,7 +22,8 @@ from cart.core.session_moves import confirm, make_moves
 from cart.core.session_shares import Seen, reopen, together
 from cart.core.session_shown import shown_in_place
 from cart.core.session_stickers import surplus_beside_sticker
-from cart.core.session_window import as_step, unit_weight, window_anew
+from cart.core.session_units import unit_weight
+from cart.core.session_window import as_step, window_anew
 
 _INTACT_G = 0.5
 """What went in with a step is all there while its weights add up to the step's, rounding apart."""

@@ -18,8 +18,9 @@ from cart.core.session_phases import back_to_shopping, start_trip
 from cart.core.session_revision import instead_of_return
 from cart.core.session_showings import is_no_new_unit
 from cart.core.session_sights import tells_other
+from cart.core.session_units import is_light
 from cart.core.session_weight import reconcile, required_age, settle_told, tidy
-from cart.core.session_window import decide, inside_of, is_light
+from cart.core.session_window import decide, inside_of
 from cart.core.session_word import is_scanned_again
 
 UNITS_MAX = 99

@@ -17,9 +17,10 @@ from cart.core.reconciliation import Explanation
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk, Held
 from cart.core.session_moves import confirm
+from cart.core.session_otherwise import word_allowed
 from cart.core.session_shares import reopen
 from cart.core.session_state import OpenStep
-from cart.core.session_window import minimum_g, tentative, unit_weight, word_allowed
+from cart.core.session_units import minimum_g, tentative, unit_weight
 
 _FITS_SIGMAS = 4.0
 _SPREAD_G = 1.0

@@ -11,14 +11,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from cart.core.basket import Line, PlacedGroup
-from cart.core.catalog import Item
 from cart.core.interventions import Open
-from cart.core.ledger import InterventionKind, WeightLearned
+from cart.core.ledger import InterventionKind
 from cart.core.reconciliation import (
     Decision,
     Gone,
     Inside,
-    Otherwise,
     Own,
     Step,
     Waiting,
@@ -29,83 +27,23 @@ from cart.core.reconciliation import (
 )
 from cart.core.session_desk import Desk
 from cart.core.session_looks import seen_products
+from cart.core.session_otherwise import SHOWN_SD_G, WORD_SIGMAS, otherwise
 from cart.core.session_state import OpenStep
+from cart.core.session_units import is_light, minimum_g, tentative, unit_weight
 
-MINIMUM_INTERVALS = 20
-"""No price below 20 scale intervals e (OIML R 76-1, table 3, class III)."""
-_CODE_SD_FRACTION = 0.005
-_CODE_SD_MIN_G = 1.5
-"""A label's weight is rounded to the labeller's interval, and its wrapping is not in it."""
 _GONE_MAX_S = 300.0
 """Second thoughts about steps of so long ago may still tell a put-back from another thing."""
 _LEAST_G = 2.0
 """The lightest thing of unknown weight that a step is taken for, rather than for nothing."""
-_TENTATIVE_UNITS = 2
-"""Learned from fewer units of which one may have been another thing: a different weight is still believed."""
-_SPREAD_UNITS = 3
-"""From so many units on their spread is believed, where the catalogue has none."""
-_SHOWN_SD_G = 1.0
-"""Two settled weights of one thing."""
-_SHOWN_NS = 120_000_000_000
-"""Who takes a thing out to see what is wrong puts it in again within this time."""
-_OTHERWISE_MAX = 2
 _IN_HAND_NS = 15_000_000_000
 """What was shown to the scanner, as asked, goes in again within this time."""
 _DOUBLED_NS = 4_000_000_000
 """A scanner that reads one thing twice does so while it is in the hand."""
-_READ_NS = 1_500_000_000
-"""A question is read before it is answered: a scan sooner than this is of the next thing."""
-_NOT_NEXT_NS = 8_000_000_000
-"""And so is one that something is put in after within this time. Only then it was the answer: of two things taken at
-random half weigh within a factor of two of each other, and hardly one in a hundred is wrongly catalogued.
-"""
-_WORD_SIGMAS = 4.0
 _ASKED_ALONE_NS = 60_000_000_000
 _ABOUT_A_STEP: Final[tuple[InterventionKind, ...]] = ("wrong_weight", "unscanned_item", "extra_unit")
 """Questions about what was put in."""
 _EXTRA_LINES_MAX = 3
 """Lines of which a further unit is looked for: the ones last scanned or put in."""
-
-
-def unit_weight(desk: Desk, line: Line) -> tuple[float | None, float]:
-    """Mean and sd in grams of one unit of a line. Mean None: the catalogue knows none and the trip has not learned it.
-
-    What was learned stands in for a catalogue weight that is missing, or that staff found to be wrong.
-    """
-    policy = desk.policy
-    if line.expected_g is not None:
-        return line.expected_g, max(_CODE_SD_MIN_G, _CODE_SD_FRACTION * line.expected_g)
-    item = desk.item(line.sku)
-    learned = desk.state.learned.get(line.sku)
-    if learned is not None and item is not None and item.weight_g == learned.catalog_g and trusted(learned):
-        return learned.weight_g, learned.sd_g
-    if item is not None and item.weight_g is not None and item.unit == "each":
-        prior_g = max(policy.prior_weight_sd_min_g, policy.prior_weight_sd_fraction * item.weight_g)
-        return item.weight_g, prior_g if item.weight_sd_g is None else item.weight_sd_g
-    return None, 0.0
-
-
-def tentative(desk: Desk, line: Line) -> bool:
-    """Whether the weight of one unit was learned from a unit or two, and may be another thing's."""
-    learned = desk.state.learned.get(line.sku)
-    unsure = learned is not None and learned.catalog_g is None and len(learned.samples_g) < _TENTATIVE_UNITS
-    return unsure and line.unit != "kg" and line.expected_g is None
-
-
-def trusted(learned: WeightLearned) -> bool:
-    """Whether what was learned is believed rather than the catalogue: it knows nothing, not the spread, or is wrong."""
-    return learned.catalog_g is None or learned.vouched > 0 or len(learned.samples_g) >= _SPREAD_UNITS
-
-
-def is_light(desk: Desk, item: Item, expected_g: float | None) -> bool:
-    """True for an item that the scale can't see going in."""
-    weight_g = item.weight_g if expected_g is None else expected_g
-    return item.unit == "each" and weight_g is not None and weight_g < desk.policy.light_item_g
-
-
-def minimum_g(desk: Desk) -> float:
-    """The least net weight in grams that may be priced."""
-    return MINIMUM_INTERVALS * desk.policy.verification_interval_e_g
 
 
 def decide(desk: Desk) -> Decision:
@@ -196,7 +134,7 @@ def _waiting(desk: Desk, line: Line, went_in: Mapping[int, int]) -> Waiting:
     in_hand = held is not None and held.line_id == line.line_id and desk.t_ns - held.t_ns < _IN_HAND_NS
     return Waiting(
         line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g, by_weight,
-        asked_ns, tentative(desk, line), _otherwise(desk, line, mean_g),
+        asked_ns, tentative(desk, line), otherwise(desk, line, mean_g),
         _passed_ns(desk, line, went_in, since_ns), 0, _out_ns(desk, line),
         None if in_hand else believed_in(desk, line), awaited_ns(desk, line),
         sum(p.units for p in line.pending if p.entry != "quantity") <= 1, again_ns is not None,
@@ -291,73 +229,6 @@ def awaited_ns(desk: Desk, line: Line) -> int:
     return max([min((p.since_ns for p in line.pending), default=0), *taken_ns])
 
 
-def _otherwise(desk: Desk, line: Line, mean_g: float | None) -> tuple[Otherwise, ...]:
-    """What one unit may weigh although the catalogue says otherwise: as others of it did, or as the shopper insists."""
-    if mean_g is None or line.unit == "kg":
-        return ()
-    learned = desk.state.learned.get(line.sku)
-    found = []
-    if learned is not None and learned.catalog_g is not None and line.expected_g is None and not trusted(learned):
-        found.append(Otherwise(learned.weight_g, learned.sd_g, word=False))
-    scanned_ns = max((p.since_ns for p in line.pending), default=0)
-    for open_ in desk.open_of("unscanned_item"):
-        step = desk.state.open_steps.get(open_.event.step_ids[-1]) if open_.stage == "question" else None
-        answers = scanned_ns - open_.stage_ns >= _READ_NS and desk.t_ns - scanned_ns >= _NOT_NEXT_NS
-        answers = answers and not _shops_on(desk, line, open_.stage_ns)
-        if step is not None and answers and word_allowed(desk, line, step.delta_g):
-            found.append(Otherwise(step.delta_g, _SHOWN_SD_G, word=True))  # asked to scan it, the shopper scanned this
-    held = desk.in_hand
-    held_g = held.weight_g if held is not None and held.line_id == line.line_id else None
-    if held_g is not None and word_allowed(desk, line, held_g):
-        found.append(Otherwise(held_g, _SHOWN_SD_G, word=True))
-    for shown in reversed(desk.state.shown):
-        recent = desk.t_ns - shown.t_ns < _SHOWN_NS and abs(shown.weight_g - mean_g) > 2.0 * unit_weight(desk, line)[1]
-        host = desk.state.basket.lines.get(shown.line_id or 0)
-        meant = shown.line_id == line.line_id or (
-            (host is None or not host.pending)
-            and (_scanned_out(desk, scanned_ns) or desk.t_ns - scanned_ns >= _NOT_NEXT_NS)
-        )
-        if recent and meant and word_allowed(desk, line, shown.weight_g):
-            found.append(Otherwise(shown.weight_g, _SHOWN_SD_G, word=True))
-    return tuple(found[:_OTHERWISE_MAX])
-
-
-def _scanned_out(desk: Desk, scanned_ns: int) -> bool:
-    """Whether something had just been taken out when this was scanned: it was in the hand."""
-    before = [s for s in desk.state.recent_steps if s.rest_ns <= scanned_ns]
-    return bool(before) and before[-1].delta_g < 0.0
-
-
-def _shops_on(desk: Desk, line: Line, asked_ns: int) -> bool:
-    """Whether something else was scanned or picked since a question: then no scan is plainly its answer."""
-    return any(
-        other is not line and any(p.since_ns >= asked_ns for p in other.pending)
-        for other in desk.state.basket.lines.values()
-    )
-
-
-def word_allowed(desk: Desk, line: Line, weight_g: float, units: int = 1) -> bool:
-    """Whether the shopper's word is enough for units of this line to weigh so much each: within the store's limits."""
-    mean_g, _ = unit_weight(desk, line)
-    factor, limit_minor = desk.policy.word_weight_factor, desk.policy.word_total_max_minor
-    if mean_g is None or line.unit == "kg" or not mean_g / factor <= weight_g <= mean_g * factor:
-        return False
-    return _at_word_minor(desk) + units * line.unit_price_minor <= limit_minor
-
-
-def _at_word_minor(desk: Desk) -> int:
-    """What the things of this trip cost that went in at the shopper's word, against the catalogue's weight."""
-    total_minor = 0
-    for line in desk.state.basket.lines.values():
-        item = desk.item(line.sku)
-        for group in line.placed:
-            if group.proof == "shopper" and group.weight_g is not None and item is not None and item.weight_g:
-                sd_g = max(desk.policy.prior_weight_sd_min_g, item.weight_sd_g or 0.0)
-                if abs(group.weight_g / group.units - item.weight_g) > _WORD_SIGMAS * sd_g:
-                    total_minor += group.units * line.unit_price_minor
-    return total_minor
-
-
 def inside_of(desk: Desk, line: Line) -> list[Inside]:
     """A line's units in the basket, as they went in together."""
     if not line.placed:
@@ -400,14 +271,14 @@ def _odd(desk: Desk, line: Line, unit_g: float) -> float:
         return 0.0
     learned = desk.state.learned.get(line.sku)
     known = [(mean_g, sd_g), *([(learned.weight_g, learned.sd_g)] if learned is not None else [])]
-    off2 = min((unit_g - g) ** 2 / (sd * sd + _SHOWN_SD_G**2) for g, sd in known)
-    return -0.5 * min(_WORD_SIGMAS**2, off2)
+    off2 = min((unit_g - g) ** 2 / (sd * sd + SHOWN_SD_G**2) for g, sd in known)
+    return -0.5 * min(WORD_SIGMAS**2, off2)
 
 
 def _as_seen_g(line: Line, mean_g: float, sd_g: float) -> float:
     """What a further unit weighs where those inside all weigh other than the catalogue says."""
     seen_g = [g.weight_g / g.units for g in line.placed if g.weight_g is not None]
-    apart = seen_g and all(abs(g - mean_g) > _WORD_SIGMAS * max(sd_g, _SHOWN_SD_G) for g in seen_g)
+    apart = seen_g and all(abs(g - mean_g) > WORD_SIGMAS * max(sd_g, SHOWN_SD_G) for g in seen_g)
     return median(seen_g) if apart else mean_g
 
 

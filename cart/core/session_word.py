@@ -20,9 +20,11 @@ from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk, Held
 from cart.core.session_learning import learn
 from cart.core.session_moves import confirm
+from cart.core.session_otherwise import word_allowed
 from cart.core.session_shares import reopen
+from cart.core.session_units import minimum_g, unit_weight
 from cart.core.session_weight import reconcile, settle_by, tidy
-from cart.core.session_window import decide, minimum_g, unit_weight, word_allowed
+from cart.core.session_window import decide
 
 _IN_HAND_NS: Final = 30_000_000_000
 """What was taken out at a question is scanned again, and put in again, within this time."""

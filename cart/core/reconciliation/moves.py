@@ -103,13 +103,16 @@ def _placed_alike(waiting: Waiting) -> Iterator[tuple[Move, float]]:
     for units in range(1, waiting.units + 1):
         yield _place(waiting, units), (units - 1) * priors.PLACE_SAME_TOO
     for other in waiting.otherwise:
+        odds = priors.PLACE_OTHERWISE + (
+            priors.errs_by(other.mean_g, waiting.mean_g or other.mean_g) if other.word else 0.0
+        )
         for units in range(1, waiting.units + 1):
             variance_g2 = units_variance(units, other.sd_g)
             move = Move(
                 "place", waiting.line_id, waiting.sku, waiting.name, units, units * other.mean_g, variance_g2,
                 word=other.word, since_ns=_since(waiting), unsure=waiting.repeated,
             )  # fmt: skip
-            yield move, priors.PLACE_OTHERWISE + (units - 1) * priors.PLACE_SAME_TOO
+            yield move, odds + (units - 1) * priors.PLACE_SAME_TOO
 
 
 def _turn(window: Window, waiting: Waiting, rank: int) -> float:

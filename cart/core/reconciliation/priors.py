@@ -172,8 +172,13 @@ def log_wrong_density(weight_g: float, mean_g: float | None, units: int = 1) -> 
 
 def log_errs_density(weight_g: float, mean_g: float) -> float:
     """Log density per gram of what a thing weighs of which the catalogue says a wrong weight, `mean_g`."""
+    return errs_by(weight_g, mean_g) - math.log(_WRONG_SPREAD * math.sqrt(2.0 * math.pi) * weight_g)
+
+
+def errs_by(weight_g: float, mean_g: float) -> float:
+    """How much rarer (natural log) so great an error of the catalogue is than a slight one."""
     off = math.log(weight_g / mean_g) / _WRONG_SPREAD
-    return -0.5 * off * off - math.log(_WRONG_SPREAD * math.sqrt(2.0 * math.pi) * weight_g)
+    return -0.5 * off * off
 
 
 _WRONG_SPREAD = 0.35

@@ -1,0 +1,88 @@
+"""What a unit may weigh although the catalogue says otherwise, and the store's limits of a shopper's word for it."""
+
+from __future__ import annotations
+
+from cart.core.basket import Line
+from cart.core.reconciliation import Otherwise
+from cart.core.session_desk import Desk
+from cart.core.session_units import trusted, unit_weight
+
+SHOWN_SD_G = 1.0
+"""Two settled weights of one thing."""
+_SHOWN_NS = 120_000_000_000
+"""Who takes a thing out to see what is wrong puts it in again within this time."""
+_OTHERWISE_MAX = 2
+_READ_NS = 1_500_000_000
+"""A question is read before it is answered: a scan sooner than this is of the next thing."""
+_NOT_NEXT_NS = 8_000_000_000
+"""And so is one that something is put in after within this time. Only then it was the answer: of two things taken at
+random half weigh within a factor of two of each other, and hardly one in a hundred is wrongly catalogued.
+"""
+WORD_SIGMAS = 4.0
+
+
+def otherwise(desk: Desk, line: Line, mean_g: float | None) -> tuple[Otherwise, ...]:
+    """What one unit may weigh although the catalogue says otherwise: as others of it did, or as the shopper insists."""
+    if mean_g is None or line.unit == "kg":
+        return ()
+    learned = desk.state.learned.get(line.sku)
+    found = []
+    if learned is not None and learned.catalog_g is not None and line.expected_g is None and not trusted(learned):
+        found.append(Otherwise(learned.weight_g, learned.sd_g, word=False))
+    scanned_ns = max((p.since_ns for p in line.pending), default=0)
+    for open_ in desk.open_of("unscanned_item"):
+        step = desk.state.open_steps.get(open_.event.step_ids[-1]) if open_.stage == "question" else None
+        answers = scanned_ns - open_.stage_ns >= _READ_NS and desk.t_ns - scanned_ns >= _NOT_NEXT_NS
+        answers = answers and not _shops_on(desk, line, open_.stage_ns)
+        if step is not None and answers and word_allowed(desk, line, step.delta_g):
+            found.append(Otherwise(step.delta_g, SHOWN_SD_G, word=True))  # asked to scan it, the shopper scanned this
+    held = desk.in_hand
+    held_g = held.weight_g if held is not None and held.line_id == line.line_id else None
+    if held_g is not None and word_allowed(desk, line, held_g):
+        found.append(Otherwise(held_g, SHOWN_SD_G, word=True))
+    for shown in reversed(desk.state.shown):
+        recent = desk.t_ns - shown.t_ns < _SHOWN_NS and abs(shown.weight_g - mean_g) > 2.0 * unit_weight(desk, line)[1]
+        host = desk.state.basket.lines.get(shown.line_id or 0)
+        meant = shown.line_id == line.line_id or (
+            (host is None or not host.pending)
+            and (_scanned_out(desk, scanned_ns) or desk.t_ns - scanned_ns >= _NOT_NEXT_NS)
+        )
+        if recent and meant and word_allowed(desk, line, shown.weight_g):
+            found.append(Otherwise(shown.weight_g, SHOWN_SD_G, word=True))
+    return tuple(found[:_OTHERWISE_MAX])
+
+
+def _scanned_out(desk: Desk, scanned_ns: int) -> bool:
+    """Whether something had just been taken out when this was scanned: it was in the hand."""
+    before = [s for s in desk.state.recent_steps if s.rest_ns <= scanned_ns]
+    return bool(before) and before[-1].delta_g < 0.0
+
+
+def _shops_on(desk: Desk, line: Line, asked_ns: int) -> bool:
+    """Whether something else was scanned or picked since a question: then no scan is plainly its answer."""
+    return any(
+        other is not line and any(p.since_ns >= asked_ns for p in other.pending)
+        for other in desk.state.basket.lines.values()
+    )
+
+
+def word_allowed(desk: Desk, line: Line, weight_g: float, units: int = 1) -> bool:
+    """Whether the shopper's word is enough for units of this line to weigh so much each: within the store's limits."""
+    mean_g, _ = unit_weight(desk, line)
+    factor, limit_minor = desk.policy.word_weight_factor, desk.policy.word_total_max_minor
+    if mean_g is None or line.unit == "kg" or not mean_g / factor <= weight_g <= mean_g * factor:
+        return False
+    return _at_word_minor(desk) + units * line.unit_price_minor <= limit_minor
+
+
+def _at_word_minor(desk: Desk) -> int:
+    """What the things of this trip cost that went in at the shopper's word, against the catalogue's weight."""
+    total_minor = 0
+    for line in desk.state.basket.lines.values():
+        item = desk.item(line.sku)
+        for group in line.placed:
+            if group.proof == "shopper" and group.weight_g is not None and item is not None and item.weight_g:
+                sd_g = max(desk.policy.prior_weight_sd_min_g, item.weight_sd_g or 0.0)
+                if abs(group.weight_g / group.units - item.weight_g) > WORD_SIGMAS * sd_g:
+                    total_minor += group.units * line.unit_price_minor
+    return total_minor

@@ -215,8 +215,8 @@ def window_anew(desk: Desk, groups: list[tuple[Line, PlacedGroup]], steps: tuple
 def _waiting_anew(desk: Desk, line: Line, units: int, went_in: Mapping[int, int]) -> Waiting:
     """The line with so many of its placed units waiting again."""
     waiting = replace(_waiting(desk, line, went_in), units=line.pending_units + units)
-    if units and tentative(desk, line):
-        # What was learned from these very units is no evidence about them.
+    if units and tentative(desk, line) and not waiting.repeated:
+        # What was learned from these very units is no evidence about them; but a code read twice is of one weight.
         by_number = any(p.entry == "quantity" for p in line.pending)
         waiting = replace(waiting, mean_g=None, tentative=False, at_once=by_number or waiting.units == 1)
     return waiting

@@ -221,6 +221,14 @@ def test_produce_that_was_taken_out_later_is_no_step_before() -> None:
     assert likeliest == [1, 2]
 
 
+def test_what_is_left_is_not_what_was_asked_to_be_put_in_alone() -> None:
+    """It waits for its own question; what is taken out meanwhile, for good, is another thing."""
+    asked = waiting(1, None, at_s=8.0, asked_alone_ns=30 * SECOND, awaited_ns=8 * SECOND, step_id=1)
+    steps = (step(350.0, at_s=10.0), step(-145.2, step_id=2, at_s=35.0))
+    seen = window(*steps, waiting=(asked,), inside=(inside(2, 144.9), inside(3, 2559.0)), gross_g=6000.0)
+    assert won(seen) == [("take", 2, 1)]
+
+
 def test_what_is_scanned_later_makes_no_explanation_of_a_step_likelier() -> None:
     more: dict[str, Any] = {"low_g": 100.0, "high_g": 30000.0, "by_weight": True}
     pears, jam = waiting(1, None, at_s=7.0, **more), waiting(2, 139.0, at_s=8.0)

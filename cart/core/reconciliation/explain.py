@@ -22,7 +22,7 @@ from cart.core.reconciliation.explanation import NOT_ALONE, SWAPPED, Decision, E
 from cart.core.reconciliation.moves import Move, MoveSet
 from cart.core.reconciliation.search import TOUCHED_LATE_NS, Group, Search, grouped, look_for
 from cart.core.reconciliation.together import best_together
-from cart.core.reconciliation.window import Step, Window, as_of
+from cart.core.reconciliation.window import Step, Waiting, Window, as_of
 
 
 def explain(window: Window) -> Decision:
@@ -35,7 +35,7 @@ def explain(window: Window) -> Decision:
     for step in steps:
         ranked = sorted(_left_open(searches[step.step_id], step), key=lambda e: -e.score)
         open_all[step.step_id], open_scores[step.step_id] = ranked, ranked[0].score
-        asked[step.step_id] = max(ranked, key=lambda e: e.score + _accounted(window, step, e))
+        asked[step.step_id] = ranked[0]
     candidates: list[tuple[float, Explanation]] = []
     rivals: dict[int, tuple[Explanation, ...]] = {}
     by_steps: dict[tuple[int, ...], list[Explanation]] = {}
@@ -67,6 +67,10 @@ def explain(window: Window) -> Decision:
         considered += open_all[step.step_id][:2]
     if best is None:
         margin = _open_margin(candidates, asked)
+        for step in steps:
+            known = open_all[step.step_id]
+            if asked[step.step_id] is known[0] and step.delta_g > 0.0:
+                asked[step.step_id] = _most_telling(searches[step.step_id], step, known, window.now_ns)
     return Decision(best, margin, tuple(considered[:6]), asked, rivals)
 
 
@@ -236,18 +240,28 @@ def _left_open(search: Search, step: Step) -> Iterator[Explanation]:
         yield Explanation(
             ids, label, score, open_kind="wrong_weight", open_g=step.delta_g, line_id=waiting.line_id, reason=reason
         )
-    yield from _wrong_beside(search, step)
     yield from extra_units(search, grouped((step,)))
 
 
-def _wrong_beside(search: Search, step: Step) -> Iterator[Explanation]:
-    """Of several scanned things that went in at once one weighs other than the catalogue says."""
+def _most_telling(search: Search, step: Step, known: list[Explanation], now_ns: int) -> Explanation:
+    """What to ask about a step: the likeliest, better so that nothing that was in the hand with it is left out."""
+    fresh = [w for w in search.window.waiting if -TOUCHED_LATE_NS / 1e9 <= _late_s(w, step) <= priors.FRESH_S]
+    found = [*known, *(_wrong_beside(search, step, fresh) if len(fresh) > 1 else ())]
+    best: Explanation = max(found, key=lambda e: e.score + _accounted(fresh, e, now_ns))
+    return best
+
+
+def _late_s(waiting: Waiting, step: Step) -> float:
+    return (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
+
+
+def _wrong_beside(search: Search, step: Step, fresh: list[Waiting]) -> Iterator[Explanation]:
+    """Of several things scanned just before that went in at once one weighs other than the catalogue says."""
     window = search.window
-    for rank, waiting in enumerate(window.waiting[: priors.PENDING_LINES_MAX]):
-        late_s = (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
-        if waiting.mean_g is None or waiting.by_weight or late_s < 0.0 or waiting.step_id not in (None, step.step_id):
+    for waiting in fresh:
+        if waiting.mean_g is None or waiting.by_weight or waiting.step_id not in (None, step.step_id):
             continue
-        prior = priors.WRONG_WEIGHT + rank * priors.PLACE_RANK + priors.PLACE_OTHER_TOO
+        prior = priors.WRONG_WEIGHT + waiting.rank * priors.PLACE_RANK + priors.PLACE_OTHER_TOO
         found: tuple[float, MoveSet, float] | None = None
         for known in search.beside[: priors.BESIDE_WRONG_MAX]:
             rest_g = step.delta_g - known.mean_g
@@ -265,17 +279,13 @@ def _wrong_beside(search: Search, step: Step) -> Iterator[Explanation]:
             )  # fmt: skip
 
 
-def _accounted(window: Window, step: Step, explanation: Explanation) -> float:
-    """How much better (natural log) it is to ask about a step so that nothing that was in the hand with it is left out,
-    the longer the better: that only chooses the question.
+def _accounted(fresh: list[Waiting], explanation: Explanation, now_ns: int) -> float:
+    """How much better (natural log) it is to ask so, for what was scanned just before: it went in as well, the more
+    surely the longer nothing else shows of it.
     """
     lines = {m.key for m in explanation.moves} | {explanation.line_id}
-    told = 0.0
-    for waiting in window.waiting:
-        late_s = (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
-        if waiting.line_id in lines and 0.0 <= late_s <= priors.FRESH_S:
-            told -= priors.log_left((window.now_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9)
-    return told
+    waited = ((now_ns - max(w.since_ns, w.awaited_ns)) / 1e9 for w in fresh if w.line_id in lines)
+    return -sum(map(priors.log_left, waited))
 
 
 def _shown(window: Window, step: Step) -> Iterator[Explanation]:

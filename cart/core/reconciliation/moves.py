@@ -165,8 +165,8 @@ def _ranged(window: Window) -> list[MoveSet]:
     """Waiting things of which only a range is known: produce, a declared bag, items without catalogue weight."""
     sets = []
     for waiting in window.waiting[: priors.PENDING_LINES_MAX]:
-        if waiting.mean_g is not None and not waiting.tentative:
-            continue
+        if waiting.mean_g is not None and (waiting.repeated or not waiting.tentative):
+            continue  # a unit that was perhaps never meant weighs at least what the first one does
         turn = waiting.log_prior if waiting.log_prior is not None else waiting.rank * priors.PLACE_RANK
         turn = priors.PLACE_IN_HAND if waiting.in_hand and waiting.log_prior is None else turn
         turn = priors.PLACE_OUT_SINCE if waiting.out_ns > window.now_ns and waiting.log_prior is None else turn

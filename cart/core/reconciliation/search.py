@@ -30,12 +30,17 @@ class Search:
         self.window = window
         self.known_in, self.ranged_in = in_sets(window)
         self.out = OutSets(window) if out is None else out
-        likely = sorted(
-            (s for s in self.known_in if s.moves and s.moves[0].kind == "place"), key=lambda s: -s.log_prior
-        )
-        self.beside = likely[: priors.BESIDE_MAX]
+        self._beside: list[MoveSet] | None = None
         self._in_means = [s.mean_g for s in self.known_in]
         self._in_sd = math.sqrt(max((s.variance_g2 for s in self.known_in), default=0.0))
+
+    @property
+    def beside(self) -> list[MoveSet]:
+        """Placements that another thing may have gone in with, the likeliest first."""
+        if self._beside is None:
+            placed = (s for s in self.known_in if s.moves and s.moves[0].kind == "place")
+            self._beside = sorted(placed, key=lambda s: -s.log_prior)[: priors.BESIDE_MAX]
+        return self._beside
 
     def near_in(self, mean_g: float, variance_g2: float) -> Sequence[MoveSet]:
         reach_g = priors.Z_MAX * math.sqrt(variance_g2 + self._in_sd**2 + (priors.SPAN_SD * mean_g) ** 2)
@@ -129,9 +134,9 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
     again = (len(group.steps) - 1) * (priors.ANOTHER_MOVEMENT - math.log(max(10.0, shares_g[-1])))
     if len(group.steps) == 2 and group.steps[1].hasty:
         again = priors.ANOTHER_MOVEMENT + priors.log_part_density(*shares_g)
-    movements = (
-        again if _taken_as_asked(search.window, group) else again + sum(_pause(*both) for both in pairwise(group.steps))
-    )
+    paused = again + sum(_pause(*both) for both in pairwise(group.steps))
+    taken = _taken_as_asked(search.window, group)
+    movements = again if taken else paused
     _known_in(search, group, movements, again)
     for unknown in search.ranged_in if alone or ranged else ():
         anothers = any(
@@ -142,7 +147,9 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
         if twice and unknown.moves[0].priced and others:
             continue  # which of the movements were its own can't be told
         # What is asked about one thing is not taken for another of any weight without more ado.
-        odds = movements + anothers * priors.PLACE_BELIEVED
+        odds = anothers * priors.PLACE_BELIEVED
+        # What was taken out as asked is not what is left.
+        odds += paused if unknown.moves[0].key in taken else movements
         _fit_ranged(group, unknown, _NOTHING, odds + twice * priors.RANGED_TWICE)
         if alone:
             for known in search.beside:
@@ -179,11 +186,13 @@ def _known_in(search: Search, group: Group, movements: float, again: float) -> N
             group.fit(known, _NOTHING, priors.CANCEL + again)
 
 
-def _taken_as_asked(window: Window, group: Group) -> bool:
-    """Whether the last movement takes out what the shopper was asked to put in alone: however long that took."""
+def _taken_as_asked(window: Window, group: Group) -> set[int]:
+    """Lines of which the last movement may take out what was asked to be put in alone: however long that took."""
     last = group.steps[-1]
-    asked_ns = [w.asked_alone_ns for w in window.waiting if w.asked_alone_ns is not None]
-    return last.delta_g < 0.0 and len(group.steps) > 1 and any(at_ns <= last.began_ns for at_ns in asked_ns)
+    if last.delta_g >= 0.0 or len(group.steps) == 1:
+        return set()
+    asked = ((w.line_id, w.asked_alone_ns) for w in window.waiting)
+    return {line_id for line_id, at_ns in asked if at_ns is not None and at_ns <= last.began_ns}
 
 
 def _pause(step: Step, after: Step) -> float:

@@ -19,6 +19,7 @@ CATALOG = Catalog(
         item(21, 532.0, 5.0),
         item(22, 175.0, 1.5),
         item(23, 4.6, 0.2),
+        item(24, 9.8, None),
     ),
 )
 """20 weighs like 21 and 22 together, within its spread; 23 is too light to be seen, two of them are not."""
@@ -95,3 +96,13 @@ def test_row_25_two_light_things_seen_together(shopper: Shopper) -> None:
     assert shopper.lines == {"S23": (2, "confirmed")}
     seen_g = [event.weight_g for event in shopper.events(ItemConfirmed) if event.units == 0]
     assert seen_g == [pytest.approx(4.6, abs=0.5)] * 2
+
+
+def test_row_08_of_two_units_the_one_in_the_hand_is_not_in_the_basket(shopper: Shopper) -> None:
+    """A hand rested on both as they went in; with one of them out what is left weighs like two, within their spread."""
+    shopper.scan(24).wait(1.0).scan(24).wait(1.0).put(25.0).wait(11.0)
+    assert shopper.open == [("wrong_weight", "question")]
+    shopper.take(9.3).wait(1.0)
+    assert (shopper.line(24).units, shopper.line(24).placed) == (2, 0)
+    shopper.scan(24).wait(1.0).put(9.9).wait(1.0)
+    assert shopper.line(24).units == 2

@@ -152,7 +152,10 @@ def as_of(window: Window, step: Step) -> Window:
     """The window as it was when a step came to rest. What was scanned before comes first, the last scan first, then
     what was scanned later, the next scan first: no later scan changes how likely an explanation of the step was.
     """
-    before = [w for w in window.waiting if w.since_ns <= step.rest_ns]
-    after = [w for w in window.waiting if w.since_ns > step.rest_ns]
-    ranked = [msgspec.structs.replace(w, rank=rank) for of in (before, after[::-1]) for rank, w in enumerate(of)]
-    return msgspec.structs.replace(window, waiting=tuple(ranked), began_ns=step.began_ns, now_ns=step.rest_ns)
+    replace = msgspec.structs.replace
+    # Of several units the one that was taken out since is none of this step's.
+    waiting = [replace(w, units=w.units - 1) if w.out_ns > step.rest_ns and w.units > 1 else w for w in window.waiting]
+    before = [w for w in waiting if w.since_ns <= step.rest_ns]
+    after = [w for w in waiting if w.since_ns > step.rest_ns]
+    ranked = [replace(w, rank=rank) for of in (before, after[::-1]) for rank, w in enumerate(of)]
+    return replace(window, waiting=tuple(ranked), began_ns=step.began_ns, now_ns=step.rest_ns)

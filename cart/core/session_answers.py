@@ -28,6 +28,14 @@ def answer(desk: Desk, open_: Open, choice: str) -> None:
     offered = choice in event.choices or choice in event.candidates
     if not offered or (open_.stage == "staff" and open_.kind != "help"):
         return
+    desk.answering = (open_.id, choice)
+    _act_on(desk, open_, choice)
+    tidy(desk)
+    desk.answering = None
+    reconcile(desk)
+
+
+def _act_on(desk: Desk, open_: Open, choice: str) -> None:
     match open_.kind, choice:
         case (("not_placed" | "wrong_weight"), "remove"):
             _drop_pending(desk, open_)
@@ -48,9 +56,7 @@ def answer(desk: Desk, open_: Open, choice: str) -> None:
         case "help", "cancel":
             desk.clear(open_, answer=choice)
         case _:
-            return
-    tidy(desk)
-    reconcile(desk)
+            pass
 
 
 def _drop_pending(desk: Desk, open_: Open) -> None:

@@ -91,6 +91,8 @@ class Desk:
         """The last step of which the camera has asked; nobody is asked twice."""
         self.in_hand: Held | None = None
         """The thing that was last shown to the scanner while it was out, as asked."""
+        self.answering: tuple[int, str] | None = None
+        """The question that is being answered, and the answer: it is cleared by what follows from that."""
         self.shown_to_camera: tuple[str, int] | None = None
         """Product and time of the last code that the camera read."""
         self._priced: tuple[int, PricedBasket] | None = None
@@ -193,7 +195,8 @@ class Desk:
     def clear(
         self, open_: Open, *, answer: str = "", role: str = "", reason: str = "", how: Cause | None = None
     ) -> None:
-        self.emit(cleared(open_, self.cause if how is None else how, answer=answer, role=role, reason=reason))
+        said = self.answering[1] if self.answering is not None and self.answering[0] == open_.id else ""
+        self.emit(cleared(open_, self.cause if how is None else how, answer=answer or said, role=role, reason=reason))
 
     def restage(self, open_: Open, stage: Stage, reason: str | None = None) -> None:
         if open_.stage != stage:

@@ -42,10 +42,14 @@ def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
     for open_ in desk.open_of("not_placed"):
         line = desk.state.basket.lines.get(open_.event.line_id or 0)
         asked = open_.stage == "question" and open_.stage_ns <= steps[1].began_ns
-        if line is None or not line.pending or line.unit == "kg" or not asked or not _fits(desk, line, weight_g):
+        if line is None or not line.pending or not asked or not _fits(desk, line, weight_g):
             continue
-        if not _out_of_open_step(desk, line, weight_g):
-            _believe(desk, line, weight_g, _host(desk, line, weight_g))
+        if _out_of_open_step(desk, line, weight_g):
+            return
+        host = _host(desk, line, weight_g)
+        if line.unit == "kg" and host is None:
+            continue  # a price needs a weight, and the weight has to come from somewhere
+        _believe(desk, line, weight_g, host)
         return
     _shown_right(desk, steps, weight_g)
 
@@ -207,6 +211,8 @@ def _exchange(desk: Desk, line: Line, host: Line, group: PlacedGroup) -> None:
 
 def _fits(desk: Desk, line: Line, weight_g: float) -> bool:
     mean_g, sd_g = unit_weight(desk, line)
+    if line.unit == "kg" and line.expected_g is None:
+        return weight_g >= minimum_g(desk)
     if mean_g is None or tentative(desk, line):
         return True
     near = abs(weight_g - mean_g) <= _FITS_SIGMAS * math.hypot(sd_g, _SPREAD_G)
@@ -239,7 +245,7 @@ def _host(desk: Desk, line: Line, weight_g: float) -> tuple[Line, PlacedGroup] |
             alone = sum(group.step_ids == g.step_ids for li in desk.state.basket.lines.values() for g in li.placed) == 1
             if other.expected_g is None and alone and left_g >= minimum_g(desk):
                 return other, group
-        elif (mean_g is None or other is line) and left_g >= weight_g * 0.5 * group.units:
+        elif (mean_g is None or other is line or tentative(desk, other)) and left_g >= weight_g * 0.5 * group.units:
             if other is line and mean_g is not None and left_g > 2.0 * weight_g * group.units:
                 continue
             return other, group

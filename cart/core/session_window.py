@@ -177,15 +177,16 @@ def repeated_ns(line: Line) -> int | None:
 
 
 def believed_in(desk: Desk, line: Line) -> int | None:
-    """The open step that the line's only unit is believed to be in. None where several priced things wait: each may be
-    in any step.
+    """The open step that the line's only unit is believed to be in. None where several things of unknown weight wait:
+    each may be in any step, and being asked about is no evidence.
     """
     if line.pending_units > 1:
         return None
     for open_ in desk.open_of("wrong_weight"):
         if open_.event.line_id == line.line_id and open_.event.step_ids[-1] in desk.state.open_steps:
-            priced = sum(li.unit == "kg" for li in desk.state.basket.lines.values() if li.pending)
-            return None if priced > 1 else open_.event.step_ids[-1]
+            pending = (li for li in desk.state.basket.lines.values() if li.pending)
+            unknown = sum(unit_weight(desk, li)[0] is None for li in pending)
+            return None if unknown > 1 else open_.event.step_ids[-1]
     return None
 
 

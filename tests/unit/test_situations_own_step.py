@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cart.core.catalog import Catalog, Tax
-from cart.core.ledger import ItemConfirmed, ItemRemoved
+from cart.core.ledger import InterventionCleared, ItemConfirmed, ItemRemoved
 from tests.unit.shopper import ITEMS, Shopper, item
 
 CATALOG = Catalog(
@@ -20,6 +20,8 @@ CATALOG = Catalog(
         item(22, 175.0, 1.5),
         item(23, 4.6, 0.2),
         item(24, 9.8, None),
+        item(25, 2333.0, 26.0),
+        item(26, 7.2, 0.3),
     ),
 )
 """20 weighs like 21 and 22 together, within its spread; 23 is too light to be seen, two of them are not."""
@@ -106,3 +108,38 @@ def test_row_08_of_two_units_the_one_in_the_hand_is_not_in_the_basket(shopper: S
     assert (shopper.line(24).units, shopper.line(24).placed) == (2, 0)
     shopper.scan(24).wait(1.0).put(9.9).wait(1.0)
     assert shopper.line(24).units == 2
+
+
+def test_row_17_being_asked_about_one_thing_of_unknown_weight_is_no_evidence_against_another(shopper: Shopper) -> None:
+    shopper.scan(3).wait(0.8).scan(4).wait(0.8)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(0.8).scan(7).wait(0.8).put(500.0 + 139.0 + 570.0 + 1161.0).wait(20.0)
+    assert {state for _, state in shopper.lines.values()} == {"pending"}
+    assert [kind for kind, _ in shopper.open] == ["wrong_weight"]
+
+
+def test_row_17_goods_that_are_shown_have_been_weighed(shopper: Shopper) -> None:
+    """They had gone in with a thing of unknown weight, and were picked on the screen afterwards."""
+    shopper.scan(7).wait(1.0).put(1161.0 + 570.0).wait(2.0)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(26.0)
+    assert shopper.open == [("not_placed", "question")]
+    shopper.take(570.0).put(570.0).wait(1.0)
+    assert shopper.open == []
+    assert shopper.line(9).weight_g == pytest.approx(570.0, abs=1.5)
+    assert shopper.line(7).weight_g == pytest.approx(1161.0, abs=1.5)
+
+
+def test_an_answer_is_on_record_whatever_it_does(shopper: Shopper) -> None:
+    shopper.put(300.0).wait(11.0).answer("unscanned_item", "mine")
+    shopper.scan(1).wait(27.0).answer("not_placed", "remove")
+    answers = [(event.intervention, event.answer) for event in shopper.events(InterventionCleared)]
+    assert answers == [("unscanned_item", "mine"), ("not_placed", "remove")]
+
+
+def test_row_03_what_is_plainly_asked_for_is_not_found_in_the_spread_of_a_heavy_thing(shopper: Shopper) -> None:
+    shopper.scan(26).wait(10.0).scan(25).wait(1.0).put(2333.0).wait(15.5)
+    assert shopper.open == [("not_placed", "question")]
+    shopper.scan(3).wait(27.0)
+    assert shopper.open == [("not_placed", "question")] * 2
+    assert shopper.lines["S26"] == (1, "pending")

@@ -20,6 +20,8 @@ CheatKind = Literal[
 ]
 CHEATS: tuple[CheatKind, ...] = get_args(CheatKind)
 SCALE_SIGMA_G = 1.0
+SPAN_ERROR = 0.0005
+"""Of a calibrated scale, as a share of what moves: half of what OIML R 76-1 permits of 5 kg at verification, 1 e."""
 RESTS_S = 3.0
 """From one movement to the next, the basket comes to rest."""
 PAIRS_TRIED = 50
@@ -89,6 +91,11 @@ def _hidden_sigmas(weight_g: float, sd_g: float = 0.0) -> float:
     return weight_g / math.hypot(sd_g, SCALE_SIGMA_G) if weight_g >= VISIBLE_G else 0.0
 
 
+def _in_and_out_g(weight_g: float) -> float:
+    """1 σ in grams of a thing's weight coming out against its weight going in."""
+    return math.sqrt(2.0) * math.hypot(SCALE_SIGMA_G, SPAN_ERROR * weight_g)
+
+
 def _unscanned(s: Shopper, act: Cheating) -> None:
     thing = s.pick()
     thing.cheat, act.thing = act.kind, thing
@@ -108,7 +115,9 @@ def _swapped(s: Shopper, act: Cheating) -> None:
     light = cheap_g is not None and cheap_g < VISIBLE_G
     act.sku = cheap.sku or ""
     act.done = _price(dear) > _price(cheap)
-    act.sigmas = _hidden_sigmas(dear.weight_g) if light else _claimed(dear, cheap)
+    act.sigmas = _claimed(dear, cheap)
+    if light:
+        act.sigmas = min(act.sigmas, _hidden_sigmas(dear.weight_g))
 
 
 def _extra_unit(s: Shopper, act: Cheating) -> None:
@@ -163,9 +172,8 @@ def _switched(s: Shopper, act: Cheating) -> None:
     s.put(new)
     old.scanned = False
     # In one go only the difference shows; after a rest the new thing shows by itself, however much the old one weighed.
-    in_one_go = abs(new.weight_g - old.weight_g) / (math.sqrt(2.0) * SCALE_SIGMA_G)
-    alone = _hidden_sigmas(new.weight_g)
-    act.done, act.sigmas = True, alone if gap_s >= RESTS_S else min(in_one_go, alone)
+    in_one_go = _hidden_sigmas(min(abs(new.weight_g - old.weight_g), new.weight_g)) / _in_and_out_g(old.weight_g)
+    act.done, act.sigmas = True, _hidden_sigmas(new.weight_g) if gap_s >= RESTS_S else in_one_go
 
 
 def _wrong_removal(s: Shopper, act: Cheating) -> None:
@@ -182,7 +190,7 @@ def _wrong_removal(s: Shopper, act: Cheating) -> None:
     s.scan(dear, "as if that had been taken out")
     s.hold((1.0, 2.0))
     act.sku, act.done = dear.sku or "", True
-    act.sigmas = abs(cheap.weight_g - dear.weight_g) / (math.sqrt(2.0) * SCALE_SIGMA_G)
+    act.sigmas = _hidden_sigmas(abs(cheap.weight_g - dear.weight_g)) / _in_and_out_g(dear.weight_g)
 
 
 def _renamed_produce(s: Shopper, act: Cheating) -> None:

@@ -29,6 +29,7 @@ STEPS = 6
 """Steps looked at together: three things in hand, each put in, taken out and put in again."""
 CHOICES = 6
 BEAM = 32
+_SEEN_SIGMAS = 3.0
 _SAME_PRICE_G = 4.0
 """Weights of one priced thing that differ by less cost the same, within the scale's permissible error."""
 _AT_ONCE_NS = 1_500_000_000
@@ -82,9 +83,9 @@ def rethink(window: Window, scans_ns: dict[int, tuple[int, ...]], settled: tuple
     wholes = [_Whole(0.0, (), {}, frozenset())]
     for step in steps:
         wholes = _extended(wholes, step, choices[step.step_id], units)
-    ranked = sorted((_with_left_out(whole, window) for whole in wholes), key=lambda w: -w.score)
+    ranked = sorted((_with_left_out(w, window) for w in wholes if not _lost(w, window)), key=lambda w: -w.score)
     before = _with_left_out(believed, window)
-    best = ranked[0]
+    best = ranked[0] if ranked else before
     if _trouble(best, window) > _trouble(before, window):
         return None
     bill = _bill(best)
@@ -97,6 +98,22 @@ def rethink(window: Window, scans_ns: dict[int, tuple[int, ...]], settled: tuple
     if gain < (priors.REPRICED if repriced else priors.REVISED) or margin < needed:
         return None
     return Again(best.explanations, gain, None, margin if math.isfinite(margin) else gain)
+
+
+def _lost(whole: _Whole, window: Window) -> bool:
+    """Whether what is plainly asked for would be found, lost in another thing's spread: no weight tells that it is in,
+    and the shopper is about to.
+    """
+    asked = {w.line_id: w.units for w in window.waiting if w.asked}
+    return any(
+        move.key in asked
+        and whole.used["place", move.key] == asked[move.key]
+        and len(explanation.moves) > 1
+        and move.mean_g < _SEEN_SIGMAS * math.sqrt(max(0.0, explanation.variance_g2 - move.variance_g2))
+        for explanation in (whole.explanations if asked else ())
+        for move in explanation.moves
+        if move.kind == "place"
+    )
 
 
 def _choices(

@@ -115,7 +115,7 @@ def _choose(
     for gain, explanation in candidates:
         if gain < window.gain_min:
             break
-        if explanation.z > priors.Z_RETURNED and any(m.kind == "return" for m in explanation.moves):
+        if explanation.z > priors.Z_RETURNED and any(m.kind in ("return", "take") for m in explanation.moves):
             continue
         if doubtful.intersection(explanation.step_ids) or not (whole is None or any(e is explanation for e in whole)):
             continue

@@ -219,12 +219,10 @@ def _returns(window: Window) -> list[MoveSet]:
 
 def _lights(window: Window) -> list[MoveSet]:
     """Light things that were accepted by their scan and are seen all the same, one of them or a few scanned of late."""
-    unseen = [inside for inside in window.inside if inside.unseen]
-    late_ns = window.now_ns - round(priors.LIGHT_TOGETHER_S * 1e9)
-    recent = [inside for inside in unseen if inside.since_ns >= late_ns][: priors.HANDFUL]
-    several = [more for count in range(2, len(recent) + 1) for more in combinations(recent, count)]
+    since_ns = window.now_ns - round(priors.LIGHT_WITHIN_S * 1e9)
+    unseen = [inside for inside in window.inside if inside.unseen and inside.since_ns >= since_ns][: priors.HANDFUL]
     sets = []
-    for seen in [*((one,) for one in unseen), *several]:
+    for seen in (more for count in range(1, len(unseen) + 1) for more in combinations(unseen, count)):
         moves = tuple(
             Move("light", i.line_id, i.sku, i.name, 0, i.total_g, i.total_variance_g2) for i in seen
         )  # fmt: skip

@@ -42,7 +42,7 @@ OVERCHARGED = 2.0
 what it would charge wrongly costs as much as an accusation, the hint e² times less.
 """
 Z_RETURNED = 3.0
-"""A unit that was weighed before comes back at that weight, or it is another thing of nearly the same."""
+"""A unit that was weighed before goes and comes back at that weight, or it is another thing of nearly the same."""
 MARGIN_PRICED = 2.0
 """So much more than `margin` for what takes its price from the step: an error there costs the shopper money."""
 SHOWS_WITHIN_S = 10.0
@@ -107,7 +107,7 @@ SURELY_SIGMAS = 5.0
 """A loss that the scale is so sure of is rarely nothing: a light thing has gone."""
 SLOPE = -6.0
 ANOTHER_MOVEMENT = -1.0
-PAUSES = ((2.0, 0.0), (6.0, -2.0))
+PAUSES = ((2.0, 0.0), (6.0, -4.0))
 PAUSE_LONG = -5.0
 """Seconds between two movements of one thing, natural log: who sets a thing down in two goes does so at once."""
 _PART_LEAST_G = 3.0
@@ -133,8 +133,8 @@ REVISED = 1.5
 REVISED_MARGIN = 1.5
 """Natural log by which other explanations of several steps must beat those believed so far, and each other."""
 LIGHT_SEEN = -2.0
-LIGHT_TOGETHER_S = 20.0
-"""Light things scanned within this time may go in with one movement, and then the scale sees them."""
+LIGHT_WITHIN_S = 20.0
+"""Light things go in this soon after their scan, a few of them with one movement: then the scale sees them."""
 PART_OUT = -3.0
 PART_SHOWN = -0.5
 """Who is plainly asked about a thing takes it out to see, though more had gone in with it."""

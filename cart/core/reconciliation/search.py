@@ -138,7 +138,7 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
     taken = _taken_as_asked(search.window, group)
     movements = again if taken else paused
     _known_in(search, group, movements, again)
-    for unknown in search.ranged_in if alone or ranged else ():
+    for unknown in search.ranged_in if alone or (ranged and len(group.steps) == 2) else ():
         anothers = any(
             w.step_id in group.ids and w.line_id != unknown.moves[0].key for w in search.window.waiting if w.step_id
         )
@@ -174,7 +174,10 @@ def _known_in(search: Search, group: Group, movements: float, again: float) -> N
     each movement then fits some of them: their sum alone tells nothing.
     """
     one_by_one = len(group.steps) > 1 and all(s.delta_g >= 0.0 for s in group.steps)
-    in_one_go = all(_pause(*both) == 0.0 for both in pairwise(group.steps))
+    in_one_go = _in_one_go(group.steps)
+    if len(group.steps) > 2 and not in_one_go:
+        group.fit(_NOTHING, _NOTHING, priors.CANCEL + again)
+        return  # three movements with pauses between weigh together like anything, and are no one thing
     for known in search.near_in(group.target_g, group.variance_g2):
         if not in_one_go and any(m.kind in ("return", "light") for m in known.moves):
             continue  # nobody scanned it for these steps, and some difference of two steps weighs like anything
@@ -184,6 +187,11 @@ def _known_in(search: Search, group: Group, movements: float, again: float) -> N
             group.fit(known, _NOTHING, known.log_prior + movements)
         elif not known.moves and len(group.steps) > 1:
             group.fit(known, _NOTHING, priors.CANCEL + again)
+
+
+def _in_one_go(steps: tuple[Step, ...]) -> bool:
+    """Whether a hand may have held the same thing all the while."""
+    return all(_pause(*both) == 0.0 for both in pairwise(steps))
 
 
 def _taken_as_asked(window: Window, group: Group) -> set[int]:

@@ -22,6 +22,7 @@ CATALOG = Catalog(
         item(24, 9.8, None),
         item(25, 2333.0, 26.0),
         item(26, 7.2, 0.3),
+        item(27, 8.6, 0.4),
     ),
 )
 """20 weighs like 21 and 22 together, within its spread; 23 is too light to be seen, two of them are not."""
@@ -89,6 +90,13 @@ def test_row_16_a_hand_that_rests_on_the_thing_is_part_of_its_movement(shopper: 
     shopper.scan(21).wait(0.5).scan(20).wait(1.0)
     shopper.put(708.7, wait_s=0.5).take(176.3).wait(1.0)
     assert shopper.lines == {"S22": (1, "confirmed"), "S21": (1, "confirmed"), "S20": (1, "pending")}
+    assert shopper.events(ItemRemoved) == []
+
+
+def test_row_16_a_cell_that_relaxes_after_a_heavy_load_takes_nothing_out(shopper: Shopper) -> None:
+    shopper.scan(27).wait(1.0).put(8.7).wait(3.0)
+    shopper.scan(25).wait(1.0).put(2341.0, wait_s=2.5).take(8.7).wait(1.0)
+    assert shopper.lines == {"S27": (1, "confirmed"), "S25": (1, "confirmed")}
     assert shopper.events(ItemRemoved) == []
 
 

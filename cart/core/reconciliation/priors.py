@@ -84,6 +84,9 @@ TAKE_MORE = -1.5
 HASTY_S = 1.0
 TAKE_HASTY = -5.0
 """Nobody lets go of a thing, waits until the basket rests and lifts out another, all within a second."""
+SETTLING_FRACTION = 0.005
+SETTLING_S = 5.0
+"""And a cell relaxes for seconds after a heavy load by as little of it."""
 TAKE_PAIR = -2.5
 EVERYTHING = -5.0
 RETURN = -2.0

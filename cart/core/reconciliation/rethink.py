@@ -146,7 +146,7 @@ def _settles(explanation: Explanation) -> bool:
 
 def _one_movement(step: Step, after: Step, known: set[int]) -> bool:
     """Whether two steps may be of one thing. What was settled and taken out later is a removal, not a doubt."""
-    at_once = after.began_ns - step.rest_ns < _AT_ONCE_NS
+    at_once = after.hasty or after.began_ns - step.rest_ns < _AT_ONCE_NS
     return at_once or after.delta_g > 0.0 or (step.step_id in known) == (after.step_id in known)
 
 

@@ -205,7 +205,7 @@ def _taken_as_asked(window: Window, group: Group) -> set[int]:
 
 def _pause(step: Step, after: Step) -> float:
     """Log prior of the time between two movements of one thing."""
-    pause_s = (after.began_ns - step.rest_ns) / 1e9
+    pause_s = 0.0 if after.hasty else (after.began_ns - step.rest_ns) / 1e9
     return next((odds for until_s, odds in priors.PAUSES if pause_s <= until_s), priors.PAUSE_LONG)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from cart.core.basket import Line
 from cart.core.ledger import StepExplained
 from cart.core.session_desk import Desk
-from cart.core.session_learning import learn_count
+from cart.core.session_learning import learn_anew
 from cart.core.session_moves import confirm
 from cart.core.session_shares import reopen
 
@@ -64,4 +64,4 @@ def _recount(desk: Desk, line: Line, counts: list[int]) -> None:
         weight_g, proof, ids, sigma_g = group.weight_g, group.proof, group.step_ids, group.sigma_g
         reopen(desk, [(line, group)])
         confirm(desk, line.line_id, units, weight_g, proof, ids, sigma_g)
-        learn_count(desk, line.sku, units // was, weight_g or 0.0)
+        learn_anew(desk, line.sku, (weight_g or 0.0) / was, (weight_g or 0.0) / units)

@@ -46,13 +46,13 @@ def learn(desk: Desk, sku: str, units: int, weight_g: float, proof: Proof) -> No
     _note(desk, item, samples, (known.vouched if known is not None else 0) + (proof == "staff"))
 
 
-def learn_count(desk: Desk, sku: str, units: int, weight_g: float) -> None:
-    """What was learned as the weight of one unit was that of several."""
+def learn_anew(desk: Desk, sku: str, was_g: float, unit_g: float) -> None:
+    """What was learned as the weight of one unit was that of several, or of other things besides."""
     item, known = desk.item(sku), desk.state.learned.get(sku)
-    was_g = round(weight_g, 2)
+    was_g = round(was_g, 2)
     if item is None or known is None or was_g not in known.samples_g:
         return
-    _note(desk, item, tuple(round(g / units, 2) if g == was_g else g for g in known.samples_g), known.vouched)
+    _note(desk, item, tuple(round(unit_g, 2) if g == was_g else g for g in known.samples_g), known.vouched)
 
 
 def _note(desk: Desk, item: Item, samples: tuple[float, ...], vouched: int) -> None:

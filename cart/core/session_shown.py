@@ -16,6 +16,7 @@ from cart.core.ledger import ItemConfirmed, StepExplained
 from cart.core.reconciliation import Explanation
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk, Held
+from cart.core.session_learning import learn_anew
 from cart.core.session_moves import confirm
 from cart.core.session_otherwise import word_allowed
 from cart.core.session_shares import reopen
@@ -44,6 +45,8 @@ def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
         asked = open_.stage == "question" and open_.stage_ns <= steps[1].began_ns
         if line is None or not line.pending or not asked or not _fits(desk, line, weight_g):
             continue
+        if line.unit == "kg" and not _nothing_else(desk, weight_g):
+            continue
         if _out_of_open_step(desk, line, weight_g):
             return
         host = _host(desk, line, weight_g)
@@ -52,6 +55,13 @@ def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
         _believe(desk, line, weight_g, host)
         return
     _shown_right(desk, steps, weight_g)
+
+
+def _nothing_else(desk: Desk, weight_g: float) -> bool:
+    """Whether what was shown is enough to be priced, and nothing that lies in the basket by itself weighs so much."""
+    inside = (group for line in desk.state.basket.lines.values() for group in line.placed if group.weight_g)
+    units_g = ((group.weight_g or 0.0) / group.units for group in inside)
+    return weight_g >= minimum_g(desk) and all(abs(g - weight_g) > _FITS_SIGMAS * _SPREAD_G for g in units_g)
 
 
 def _out_of_open_step(desk: Desk, line: Line, weight_g: float) -> bool:
@@ -237,6 +247,8 @@ def _host(desk: Desk, line: Line, weight_g: float) -> tuple[Line, PlacedGroup] |
     for _, other, group in sorted(groups, key=lambda found: (found[1] is not line, found[1].unit == "kg", -found[0])):
         left_g = (group.weight_g or 0.0) - weight_g
         mean_g, sd_g = unit_weight(desk, other)
+        if tentative(desk, other):
+            mean_g = None  # learned from this very group
         if other.unit == "kg" and line.pending[0].since_ns < group.rested_ns - _TOGETHER_NS:
             continue  # its price is not touched for a thing that was scanned long before
         if other.unit == "kg":
@@ -277,4 +289,5 @@ def _believe(desk: Desk, line: Line, weight_g: float, host: tuple[Line, PlacedGr
             step_ids=ids, sigma_g=sigma_g,
         )
     )  # fmt: skip
+    learn_anew(desk, other.sku, (left_g + weight_g) / units, left_g / units)
     confirm(desk, line.line_id, 1, round(weight_g, 2), "shopper", ids, 1.0)

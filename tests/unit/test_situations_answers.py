@@ -138,3 +138,23 @@ def test_a_code_read_twice_of_unknown_weight_is_one_unit_until_another_weighs_li
     assert [kind for kind, _ in shopper.open] != []
     shopper.put(135.6).wait(2.0)
     assert shopper.line(32).placed == 2
+
+
+def test_loose_goods_that_were_lost_beside_a_thing_of_unknown_weight_are_shown_and_priced(shopper: Shopper) -> None:
+    """Asked where they are, the shopper takes them out and puts them in again: that weighs them alone."""
+    shopper.touch("produce", sku="S9")
+    shopper.wait(1.0).scan(32).put(647.6, 872.0).wait(26.0)
+    for _ in range(2):
+        if shopper.line(9).state == "pending":
+            shopper.take(647.6).wait(2.0).put(647.6).wait(14.0)
+    assert shopper.line(9).weight_g == pytest.approx(647.6, abs=1.5)
+    assert shopper.line(32).weight_g == pytest.approx(872.0, abs=1.5)
+    assert shopper.events(WeightLearned)[-1].weight_g == pytest.approx(872.0, abs=1.5)
+    assert shopper.open == []
+
+
+def test_loose_goods_are_not_priced_by_another_thing_that_is_looked_at(shopper: Shopper) -> None:
+    shopper.scan(3).put(500.0).wait(3.0)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(26.0).take(500.0).wait(2.0).put(500.0).wait(2.0)
+    assert shopper.line(9).state == "pending"

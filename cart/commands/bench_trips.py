@@ -15,7 +15,7 @@ from cart.core.problem import Problem
 if TYPE_CHECKING:
     from cart.bench.trips.cheats import CheatKind
     from cart.bench.trips.eye import Camera
-    from cart.bench.trips.ranges import CatalogKind
+    from cart.bench.trips.ranges import CatalogKind, Range
     from cart.bench.trips.running import TripFigures
     from cart.core.settings import Policy
 
@@ -41,6 +41,14 @@ def trips(
     cheats: Annotated[
         str, typer.Option(help="Every trip cheats in these ways instead (comma between them, one may stand twice).")
     ] = "",
+    taught: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="So many other trips of each kind come first, each on a cart of its own: "
+            "the catalogue then holds what they taught the store. 0: as it was typed.",
+        ),
+    ] = 0,
     plot: Annotated[Path | None, typer.Option(help="Draw the figures into this folder.")] = None,
     only: Annotated[int | None, typer.Option(help="Tell one trip by its number, act by act, instead.")] = None,
     curve: Annotated[
@@ -55,7 +63,9 @@ def trips(
     kinds = [k for k in KINDS if kind in (ALL, k)]
     if not kinds:
         raise Problem(f"there is no catalogue kind {kind!r}; take one of {', '.join(KINDS)} or {ALL}")
-    run = _Run(trips, seed, kinds, jobs, _script(acts), eyes[0], _cheating(cheats))
+    if taught and only is not None:
+        raise Problem("--only tells a trip in the catalogue as it was typed; leave --taught out")
+    run = _Run(trips, seed, kinds, jobs, _script(acts), eyes[0], _cheating(cheats), taught)
     if len(eyes) > 1 and (curve or only is not None):
         raise Problem("--curve and --only take one --camera")
     if only is not None:
@@ -79,6 +89,21 @@ class _Run(NamedTuple):
     script: tuple[str, ...]
     camera: Camera
     cheating: tuple[CheatKind, ...]
+    taught: int
+
+    def ranges(self) -> list[Range]:
+        """Each kind's range as the store believes it by now; none where nothing was taught."""
+        from cart.bench.trips.teaching import teach
+
+        found = []
+        for kind in self.kinds if self.taught else ():
+            lesson = teach(kind, self.seed, self.taught, jobs=self.jobs)
+            typer.echo(
+                f"{kind}, taught by {lesson.trips} trips: of {lesson.bad_before} products whose weight was missing or "
+                f"wrong {lesson.bad_after - lesson.spoilt} still are, {lesson.spoilt} that were right no longer are"
+            )
+            found.append(lesson.goods)
+        return found
 
     def go(self, policy: Policy | None = None) -> list[TripFigures]:
         from cart.bench.trips.running import run_trips
@@ -87,7 +112,7 @@ class _Run(NamedTuple):
         for figures in run_trips(
             self.trips, self.seed, self.kinds,
             jobs=self.jobs, policy=policy, script=self.script, camera=self.camera,
-            cheating=self.cheating,
+            cheating=self.cheating, taught=self.ranges(),
         ):  # fmt: skip
             done.append(figures)
             if len(done) % 10 == 0:
@@ -103,7 +128,14 @@ def _table(run: _Run, plot: Path | None) -> dict[str, Any]:
     began = time.perf_counter()
     done = run.go()
     wall_s = round(time.perf_counter() - began, 1)
-    result = {"seed": run.seed, "kinds": list(run.kinds), "camera": run.camera, **summary(done), "wall_s": wall_s}
+    result = {
+        "seed": run.seed,
+        "kinds": list(run.kinds),
+        "camera": run.camera,
+        "taught": run.taught,
+        **summary(done),
+        "wall_s": wall_s,
+    }
     for line in table(result):
         typer.echo(line)
     typer.echo(f"{wall_s} s for {run.trips} trips, {result['cpu_s']} s of processor, {result['samples']} samples")

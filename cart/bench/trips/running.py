@@ -6,9 +6,10 @@ import multiprocessing
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import msgspec
 
@@ -102,9 +103,18 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     story: list[tuple[int, str]]
 
 
+_TAUGHT: dict[CatalogKind, Range] = {}
+"""Ranges with what carts have learned of them (`teaching`), in each process that runs trips."""
+
+
 @lru_cache(maxsize=8)
 def _range(kind: CatalogKind, seed: int) -> Range:
     return make_range(kind, seed)
+
+
+def goods_of(kind: CatalogKind, seed: int) -> Range:
+    """The range that trips of this kind and seed shop in, as the store believes it."""
+    return _TAUGHT.get(kind) or _range(kind, seed)
 
 
 def run_trip(
@@ -117,23 +127,24 @@ def run_trip(
     script: Sequence[str] = (),
     camera: Camera = "on",
     cheating: Sequence[CheatKind] = (),
+    hear: Callable[[int, LedgerEvent], None] | None = None,
 ) -> Told:
     """One trip; the same number, seed, kind and camera make the same trip against the same cart.
 
     With a `script` the acts are these, by an honest shopper of no special group. With `cheating` the shopper cheats in
-    these ways, in this trip as in every other.
+    these ways, in this trip as in every other. `hear` gets each ledger event with its time, in ns.
     """
     began = time.process_time()
     trip_seed = seed * 1_000_003 + number
     rng = random.Random(f"trip {trip_seed}")
-    goods = _range(kind, seed)
+    goods = goods_of(kind, seed)
     group = "ordinary" if script else rng.choices(list(SHARES), list(SHARES.values()))[0]
     honest = bool(script) or (rng.random() >= CHEATING_SHARE and not cheating)
     items = rng.randint(*ITEMS)
     drawn = [rng.choice(CHEATS) for _ in range(rng.randint(1, 3))] if not (honest or cheating) else cheating
     cheats = [] if honest else [Cheating(kind) for kind in drawn]
     world = World()
-    watch = Watch(world, trace=[] if trace else None)
+    watch = Watch(world, trace=[] if trace else None, also=hear)
     auditor = Auditor(_tags(goods))
     rig = Rig(goods.catalog, trip_seed, policy=policy, heard=watch.heard, captured=auditor.captured)
     shopper = Shopper(
@@ -309,6 +320,8 @@ def _plain(event: LedgerEvent) -> str:
     return f"{kind} {' '.join(f'{key}={value}' for key, value in fields.items())}"
 
 
+W = TypeVar("W")
+R = TypeVar("R")
 _Work = tuple[int, int, CatalogKind, Policy | None, tuple[str, ...], Camera, tuple[CheatKind, ...]]
 
 
@@ -322,14 +335,29 @@ def run_trips(
     script: tuple[str, ...] = (),
     camera: Camera = "on",
     cheating: tuple[CheatKind, ...] = (),
+    taught: Sequence[Range] = (),
 ) -> Iterator[TripFigures]:
-    """Trips 0…, their kinds in turn; in the order of their numbers whatever the jobs."""
+    """Trips 0…, their kinds in turn; in the order of their numbers whatever the jobs. `taught`: ranges as the store
+    believes them by now, instead of those of their kind as they were typed.
+    """
     work: list[_Work] = [(n, seed, kinds[n % len(kinds)], policy, script, camera, cheating) for n in range(trips)]
+    yield from spread(_one, work, jobs=jobs, taught=taught)
+
+
+def spread(task: Callable[[W], R], work: Sequence[W], *, jobs: int, taught: Sequence[Range] = ()) -> Iterator[R]:
+    """Do the task on each piece of work, in so many processes; in the order of the work."""
     if jobs <= 1:
-        yield from map(_one, work)
+        _learn(taught)
+        yield from map(task, work)
+        _TAUGHT.clear()
         return
-    with multiprocessing.get_context("spawn").Pool(min(jobs, JOBS_MAX)) as pool:
-        yield from pool.imap(_one, work, chunksize=4)
+    processes = min(jobs, JOBS_MAX)
+    with multiprocessing.get_context("spawn").Pool(processes, initializer=_learn, initargs=(taught,)) as pool:
+        yield from pool.imap(task, work, chunksize=4)
+
+
+def _learn(taught: Sequence[Range]) -> None:
+    _TAUGHT.update({goods.kind: goods for goods in taught})
 
 
 def _one(work: _Work) -> TripFigures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -68,10 +69,14 @@ class Watch:
     wrong_ns: int = -(10**18)
     """When something was last in the basket that the cart had not been told of."""
     trace: list[tuple[int, LedgerEvent]] | None = None
+    also: Callable[[int, LedgerEvent], None] | None = None
+    """Who else listens."""
 
     def heard(self, t_ns: int, event: LedgerEvent) -> None:
         if self.trace is not None:
             self.trace.append((t_ns, event))
+        if self.also is not None:
+            self.also(t_ns, event)
         match event:
             case InterventionRaised():
                 cause = self._cause(t_ns, event)

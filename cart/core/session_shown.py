@@ -247,8 +247,6 @@ def _host(desk: Desk, line: Line, weight_g: float) -> tuple[Line, PlacedGroup] |
     for _, other, group in sorted(groups, key=lambda found: (found[1] is not line, found[1].unit == "kg", -found[0])):
         left_g = (group.weight_g or 0.0) - weight_g
         mean_g, sd_g = unit_weight(desk, other)
-        if tentative(desk, other):
-            mean_g = None  # learned from this very group
         if other.unit == "kg" and line.pending[0].since_ns < group.rested_ns - _TOGETHER_NS:
             continue  # its price is not touched for a thing that was scanned long before
         if other.unit == "kg":

@@ -140,17 +140,12 @@ def test_a_code_read_twice_of_unknown_weight_is_one_unit_until_another_weighs_li
     assert shopper.line(32).placed == 2
 
 
-def test_loose_goods_that_were_lost_beside_a_thing_of_unknown_weight_are_shown_and_priced(shopper: Shopper) -> None:
-    """Asked where they are, the shopper takes them out and puts them in again: that weighs them alone."""
-    shopper.touch("produce", sku="S9")
-    shopper.wait(1.0).scan(32).put(647.6, 872.0).wait(26.0)
-    for _ in range(2):
-        if shopper.line(9).state == "pending":
-            shopper.take(647.6).wait(2.0).put(647.6).wait(14.0)
-    assert shopper.line(9).weight_g == pytest.approx(647.6, abs=1.5)
-    assert shopper.line(32).weight_g == pytest.approx(872.0, abs=1.5)
-    assert shopper.events(WeightLearned)[-1].weight_g == pytest.approx(872.0, abs=1.5)
-    assert shopper.open == []
+def test_what_was_learned_of_a_group_goes_with_it_when_a_part_of_it_is_shown(shopper: Shopper) -> None:
+    shopper.scan(32).wait(1.0).scan(32).put(249.2 + 248.3).wait(26.0)
+    assert shopper.events(WeightLearned)[-1].weight_g == pytest.approx(497.5, abs=1.0)
+    shopper.take(248.3).put(248.3).wait(1.0)
+    assert (shopper.line(32).units, shopper.line(32).placed) == (2, 2)
+    assert shopper.events(WeightLearned)[-1].weight_g == pytest.approx(249.2, abs=1.0)
 
 
 def test_loose_goods_are_not_priced_by_another_thing_that_is_looked_at(shopper: Shopper) -> None:

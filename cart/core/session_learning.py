@@ -20,6 +20,7 @@ PRIOR_UNITS = 3
 """The prior spread weighs as much as so many units."""
 _MAD_TO_SIGMA = 1.4826
 """σ of a normal distribution over its median absolute deviation (Hampel 1974, J. Am. Stat. Assoc. 69:383)."""
+_ERRED = 2.0
 _OFF_SIGMAS = 4.0
 _WRONG_UNITS = 2
 """So many units alike and off the catalogue, one of them accepted by staff, make its weight plainly wrong."""
@@ -56,7 +57,7 @@ def learn_anew(desk: Desk, sku: str, was_g: float, unit_g: float) -> None:
 
 
 def _note(desk: Desk, item: Item, samples: tuple[float, ...], vouched: int) -> None:
-    weight_g, sd_g = estimate(samples, prior_g=_spread_g(desk, None, median(samples)))
+    weight_g, sd_g = estimate(samples, prior_g=_prior_g(desk, item, median(samples)))
     catalog_g = item.weight_g
     apart = catalog_g is not None and abs(weight_g - catalog_g) > _OFF_SIGMAS * _spread_g(desk, item, catalog_g)
     alike = max(samples) - min(samples) <= 2.0 * _OFF_SIGMAS * sd_g
@@ -82,6 +83,15 @@ def estimate(samples_g: tuple[float, ...], *, prior_g: float) -> tuple[float, fl
     if count == 2:
         seen_g = abs(samples_g[0] - samples_g[1]) / 2.0  # of two that differ either may be the right one
     return middle_g, ((PRIOR_UNITS * prior_g**2 + count * seen_g**2) / (PRIOR_UNITS + count)) ** 0.5
+
+
+def _prior_g(desk: Desk, item: Item, mean_g: float) -> float:
+    """The spread believed of units that weigh so much: the catalogue's in proportion, where it has one, but twice that,
+    for it erred about the mean.
+    """
+    if item.weight_g and item.weight_sd_g is not None:
+        return max(desk.policy.prior_weight_sd_min_g, _ERRED * item.weight_sd_g * mean_g / item.weight_g)
+    return _spread_g(desk, None, mean_g)
 
 
 def _spread_g(desk: Desk, item: Item | None, mean_g: float) -> float:

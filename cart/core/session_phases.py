@@ -5,7 +5,7 @@ from __future__ import annotations
 from cart.core.basket import Line
 from cart.core.catalog import Item
 from cart.core.effects import DrawTripId
-from cart.core.interventions import TABLE
+from cart.core.interventions import TABLE, Open
 from cart.core.ledger import ItemConfirmed, Phase, StepExplained, TripStarted
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk
@@ -115,7 +115,7 @@ def checkout(desk: Desk) -> None:
         desk.sound("ok")
         return
     for open_ in list(state.interventions.values()):
-        if open_.stage == "hint":
+        if open_.stage == "hint" and not waits_its_turn(desk, open_):
             desk.restage(open_, "question")
     named = {o.event.line_id for o in desk.open_of("not_placed", "wrong_weight")}
     alone = any(o.event.reason == NOT_ALONE for o in desk.open_of("wrong_weight"))
@@ -130,6 +130,13 @@ def checkout(desk: Desk) -> None:
                     choices=not_placed_choices(desk, line),
                 )
     desk.sound("attention")
+
+
+def waits_its_turn(desk: Desk, open_: Open) -> bool:
+    """Of several units of one badly catalogued product one is asked about: its answer mostly tells of the others."""
+    return open_.kind == "wrong_weight" and any(
+        other.stage != "hint" and other.event.line_id == open_.event.line_id for other in desk.open_of("wrong_weight")
+    )
 
 
 def not_placed_choices(desk: Desk, line: Line) -> tuple[str, ...]:

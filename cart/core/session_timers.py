@@ -9,7 +9,7 @@ from cart.core.ledger import Phase
 from cart.core.session_answers import void_trip
 from cart.core.session_desk import Desk
 from cart.core.session_payment import follow, give_back_left, unloaded
-from cart.core.session_phases import emptied, end_trip, not_placed_choices
+from cart.core.session_phases import emptied, end_trip, not_placed_choices, waits_its_turn
 from cart.core.session_revision import before_asking
 from cart.core.session_weight import ask_better, reconcile
 from cart.core.session_window import awaited_ns
@@ -34,7 +34,7 @@ def _timers(desk: Desk) -> Iterator[tuple[int, tuple[str, int]]]:
     if state.phase not in _ASKING:
         return
     for open_ in state.interventions.values():
-        if open_.stage == "hint":
+        if open_.stage == "hint" and not waits_its_turn(desk, open_):
             yield open_.stage_ns + _ns(policy.hint_s), ("hint", open_.id)
     # Beyond the bound nothing more is asked; the questions that are open hold checkout anyway.
     if desk.scale_fault is None and len(state.interventions) < OPEN_MAX:

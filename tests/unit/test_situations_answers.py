@@ -153,3 +153,11 @@ def test_loose_goods_are_not_priced_by_another_thing_that_is_looked_at(shopper: 
     shopper.touch("produce", sku="S9")
     shopper.wait(26.0).take(500.0).wait(2.0).put(500.0).wait(2.0)
     assert shopper.line(9).state == "pending"
+
+
+def test_several_units_of_a_badly_catalogued_product_are_asked_about_once(shopper: Shopper) -> None:
+    shopper.scan(30).wait(0.6).scan(30).wait(0.6).scan(30).put(471.9).put(472.3).put(471.5).wait(14.0)
+    assert [stage for _, stage in shopper.open] == ["question", "hint", "hint"]
+    shopper.answer("wrong_weight", "insist")
+    assert shopper.lines == {"S30": (3, "confirmed")}
+    assert shopper.open == []

@@ -33,10 +33,19 @@ def test_rest_is_dated_back_to_where_the_band_is_left() -> None:
     ("before_g", "hovers"), [(1020.0, True), (980.0, True), (1001.0, False), (1400.0, False), (500.0, False)]
 )
 def test_who_lets_go_was_pressing_or_lifting_just_before(before_g: float, hovers: bool) -> None:
-    before = [before_g] * HOVER_SAMPLES
-    assert hovered(before, 1000.0, delta_g=1000.0, sigma_g=1.0, ring_g=0.0) is hovers
+    before = [before_g] * HOVER_SAMPLES[0]
+    assert bool(hovered(before, 1000.0, delta_g=1000.0, sigma_g=1.0, ring_g=0.0)) is hovers
     assert not hovered(before[1:], 1000.0, delta_g=1000.0, sigma_g=1.0, ring_g=0.0)
     assert not hovered(before, 1000.0, delta_g=1000.0, sigma_g=1.0, ring_g=60.0)
+
+
+def test_how_long_a_hand_hovered_ends_where_it_came_from_afar() -> None:
+    lengths = [
+        hovered([700.0] * 9 + [1020.0] * n, 1000.0, delta_g=1000.0, sigma_g=1.0, ring_g=0.0) for n in (5, 6, 13, 39, 60)
+    ]
+    assert lengths == [0, 6, 12, 24, 40]
+    # Half a second ago a free oscillation would have been much louder than it is now.
+    assert hovered([1020.0] * 40, 1000.0, delta_g=100.0, sigma_g=1.0, ring_g=9.0) == HOVER_SAMPLES[0]
 
 
 def test_evidence_grows_with_time_and_force_and_is_against_what_wanders() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from cart.core.settings import ScaleSettings
 from cart.core.weighing import Weigher, WeighingEvent, WeightStep
+from cart.core.weighing.detector import StepDetector
 from cart.core.weighing.evidence import white_noise
 
 SETTINGS = ScaleSettings(counts_per_gram=20.0, tare_counts=0, samples_per_second=80.0)
@@ -40,3 +41,18 @@ def test_white_noise_is_told_from_ringing_and_from_a_hand() -> None:
     assert white_noise(ringing) is None
     assert white_noise(hand) is None
     assert white_noise(sloping) is None
+
+
+@pytest.mark.parametrize("rate", [10.0, 80.0])
+def test_first_samples_that_are_quieter_than_the_cell_keep_no_rest_away(rate: float) -> None:
+    rng, detector, period_s = random.Random(3), StepDetector(None, 0.0), 1 / rate
+    resting, told = 0, []
+    for i in range(round(30 * rate)):
+        # A draw as lucky as that comes in one start of a few hundred.
+        sd_g = 0.25 if i < max(8, round(0.3 * rate)) else 1.0
+        step = detector.feed(round(i * period_s * 1e9), rng.gauss(500.0 if i < 20 * rate else 519.0, sd_g), period_s)
+        resting += detector.state == "rest" and i < 20 * rate
+        told += [step] if step is not None else []
+    assert resting > 0.8 * 20 * rate
+    (only,) = told
+    assert only.delta_g == pytest.approx(19.0, abs=2.0)

@@ -20,7 +20,8 @@ from cart.core.weighing.evidence import (
     Window,
     look,
 )
-from cart.core.weighing.last_touch import HOVER_SAMPLES, hovered, rest_began
+from cart.core.weighing.last_touch import rest_began
+from cart.core.weighing.movement import SETTLING, Movement
 from cart.core.weighing.odds import Odds
 from cart.core.weighing.reference import DRIFT_G_PER_S, Reference
 from cart.core.weighing.ringing import (
@@ -35,37 +36,29 @@ from cart.core.weighing.ringing import (
 )
 from cart.core.weighing.rolling import Rolling
 
-SETTLING = 4
-"""Conversions until the converter's output has settled (HX711 data sheet)."""
 STEP_MIN_G = 2.5
 STEP_MIN_SIGMAS = 4.5
 DRIFT_SD_G_PER_S = 0.03
-FIRST_SIGMA_G = 1.5
+FIRST_SIGMA_G, FIRST_COUNTS = 1.0, 4.0
+"""Noise of a sample before any was heard, and how many samples' worth that belief is: rigs have 0.3–3 g. Few samples
+alone may show a third of their noise, and what is thought to be that quiet never comes to rest."""
 SIGMA_MIN_G, SIGMA_MAX_G = 0.1, 12.0
 NOISE_S, NOISE_SLOW_S, NOISIER = 1.5, 12.0, 1.4
 """For how long noise must be white, and how much louder than learned, to be believed while nothing is at rest. Below
 RATE_MIN the vibration of rolling looks white, too, but it does not last."""
 QUIET_S = 0.065
 """The shortest stretch that can be called quiet."""
-SURE_S = 0.11
-"""The shortest that is believed where much evidence is asked: that no hand stands still is known no sooner."""
 RINGING_QUIET_S = 0.35
 """A change smaller than the oscillation that hides it wants several cycles."""
-HIDDEN_SHARE = 0.015
-"""What of the change an oscillation may be for a short window that it was fitted to not to hide a hand."""
-HIDDEN_ASKED, HIDDEN_SDS = 1.0, 2.0
-"""Where it may hide one: the most evidence that may be asked, and how far the window before may have said otherwise."""
-HOVERED = 3.0
-"""How much more is asked where a hand hovered just before: one release in twenty is as gentle as that."""
 DRIFT_AWAY_G_PER_S = 0.1
 """What drift may add to the smallest step for each second of disturbance, up to as much again."""
 UNKNOWN_DECAY_PER_S = 4.0
 QUIET_MAX_S = 1.0
 LOUD_SHARE = 0.1
 """What of an oscillation's span a change must exceed to be looked for before that has died away."""
-LOUD_MORE = 1.5
-"""How much more evidence is asked with the logarithm of the noise that its fast movement adds."""
 BASELINE_S, REFINE_S = 0.3, 0.6
+POURED_S, POURED_SLOW_S = 1.0, 3.0
+"""How long it must be at rest for what was poured in; below RATE_MIN slow rolling looks like rest for a second."""
 KEPT = 256
 """Samples remembered: 3.2 s at 80/s."""
 
@@ -90,18 +83,13 @@ class StepDetector:
         self._xs: list[float] = []
         self._ts: list[int] = []
         self._n_rest = 0
-        self._began_ns = 0
-        self._left_ns = 0
-        self._since = 0
-        self._run = 0
+        self._move = Movement(0, 0, 0.0)
         self._guess: tuple[float, float] | None = None  # oscillation of a platform not yet learned
         self._heard: tuple[float, float] | None = None  # oscillation so loud that it tells its own frequency
         self._ringing_g = 0.0
         self._keep = 1.0
         self._noise_seen = 0
         self._last_ns = 0
-        self._highest_g = 0.0
-        self._hidden_g = math.inf  # level of the last window that too much was fitted to
 
     def restart(self, sigma_growth_g: float) -> None:
         """Samples were lost or not to be believed: look for rest anew and hold it against the old reference."""
@@ -111,10 +99,7 @@ class StepDetector:
             # Hands may have come meanwhile: rest is believed on evidence, as after any movement.
             self.state = "moving"
             self.rest_since_ns = None
-            self._began_ns = self._left_ns = self._last_ns
-            self._since = self._run = 0
-            self._highest_g = -math.inf
-            self._hidden_g = math.inf
+            self._move = Movement(self._last_ns, self._last_ns, -math.inf)
         self._xs.clear()
         self._ts.clear()
 
@@ -134,8 +119,8 @@ class StepDetector:
             return self._at_rest(t_ns, gross_g, period_s)
         if self.state == "moving":
             if gap_s > 2.5 * period_s:
-                self._run = 0
-                self._since = 0
+                self._move.run = 0
+                self._move.since = 0
             return self._moving(t_ns, period_s)
         return self._starting(t_ns, period_s)
 
@@ -148,17 +133,17 @@ class StepDetector:
     # -- starting ------------------------------------------------------------------------------------------------
 
     def _starting(self, t_ns: int, period_s: float) -> WeightStep | None:
-        n = max(6, round(BASELINE_S / period_s))
+        n = max(8, round(BASELINE_S / period_s))
         if len(self._xs) < n:
             return None
         window = self._xs[-n:]
         # Successive differences see noise but neither slope nor level (von Neumann 1941).
         diff2 = sum((b - a) ** 2 for a, b in itertools.pairwise(window)) / (2 * (n - 1))
-        sigma = max(SIGMA_MIN_G, math.sqrt(diff2))
-        seen = look(window, sigma, _us(period_s))
-        if sigma > SIGMA_MAX_G or not seen.quiet:
+        seen = look(window, max(SIGMA_MIN_G, math.sqrt(diff2)), _us(period_s))
+        if diff2 > SIGMA_MAX_G**2 or not seen.quiet:
             return None
-        self.sigma_g = max(SIGMA_MIN_G, 0.7 * sigma + 0.3 * min(sigma, FIRST_SIGMA_G))
+        believed = (n * diff2 + FIRST_COUNTS * FIRST_SIGMA_G**2) / (n + FIRST_COUNTS)
+        self.sigma_g = max(SIGMA_MIN_G, math.sqrt(believed))
         step = None
         if self._has_reference:
             delta = seen.level_g - self.reference.g
@@ -210,34 +195,30 @@ class StepDetector:
     def _poured(self, t_ns: int, period_s: float) -> WeightStep | None:
         """Something added too slowly to disturb the rest shows as a gap no drift can explain."""
         delta = self.local_g - self.reference.g
-        if abs(delta) < max(STEP_MIN_G + 0.5, STEP_MIN_SIGMAS * 1.4 * self.local_sd_g) or self._n_rest < 1.0 / period_s:
+        rest_s = POURED_SLOW_S if period_s * RATE_MIN > 1 else POURED_S
+        sd = math.sqrt(self.local_sd_g**2 + self.reference.variance)
+        if abs(delta) < max(STEP_MIN_G + 0.5, STEP_MIN_SIGMAS * 1.4 * sd) or self._n_rest < rest_s / period_s:
             return None
-        half = max(4, round(0.4 / period_s))
+        half = max(4, round(0.4 * rest_s / period_s))
         late = sum(self._xs[-half:]) / half
         if abs(late - self.local_g) > 3.0 * self.sigma_g / math.sqrt(half) + 0.1:
             return None
-        sd = math.sqrt(self.local_sd_g**2 + self.reference.variance + 0.25)
-        step = WeightStep(delta, sd, self._ts[-half], t_ns, t_ns, self.local_g)
+        step = WeightStep(delta, math.hypot(sd, 0.5), self._ts[-half], t_ns, t_ns, self.local_g)
         self.reference.g = self.local_g
         return step
 
     def _leave(self, t_ns: int, period_s: float) -> None:
         self.state = "moving"
         self.rest_since_ns = None
-        self._began_ns = t_ns - round(1.5e9 * period_s)
-        self._left_ns = t_ns
-        self._since = 0
-        self._run = 0
-        self._highest_g = self._xs[-1]
-        self._hidden_g = math.inf
+        self._move = Movement(t_ns - round(1.5e9 * period_s), t_ns, self._xs[-1])
 
     # -- moving --------------------------------------------------------------------------------------------------
 
     def _moving(self, t_ns: int, period_s: float) -> WeightStep | None:
-        self._since += 1
-        if self._since % 32 == 0:
+        self._move.since += 1
+        if self._move.since % 32 == 0:
             self._hear_noise(period_s)
-        self._highest_g = max(self._highest_g, self._xs[-1])
+        self._move.highest_g = max(self._move.highest_g, self._xs[-1])
         least = max(4, round(QUIET_S / period_s))
         xs = self._xs
         few = xs[-8:]
@@ -246,47 +227,47 @@ class StepDetector:
         ringing = self.ring.at(sum(few) / len(few), period_s)
         known = ringing is not None
         ringing = ringing or self._guess
-        most = min(self._since, round(QUIET_MAX_S / period_s))
-        n = min(self._run + 1, most)
+        most = min(self._move.since, round(QUIET_MAX_S / period_s))
+        n = min(self._move.run + 1, most)
         while n > least:
             # Longer windows in coarser lengths, so that few sets of regressors are needed.
             n = n - n % (2 if n <= 16 else 4 if n <= 32 else 8)
             seen = self._look(n, _us(period_s), ringing)
             if seen.quiet:
-                self._run = max(n, min(self._run + 1, most))
+                self._move.run = max(n, min(self._move.run + 1, most))
                 return self._weigh(t_ns, period_s, seen, n)
             shortest = UNKNOWN_SAMPLES if self._guess else RINGING_SAMPLES
-            self._run = n = max(shortest, round(0.75 * n)) if n > shortest else least
-        if self._since % 16 == 0 and self._since * period_s > 0.4:
+            self._move.run = n = max(shortest, round(0.75 * n)) if n > shortest else least
+        if self._move.since % 16 == 0 and self._move.since * period_s > 0.4:
             self._learn_ringing(period_s, sum(self._xs[-32:]) / 32)
             step = self._while_rolling(t_ns, period_s)
             if step is not None:
                 return step
-        self._run = 0
+        self._move.run = 0
         for n in (RINGING_SAMPLES, least) if known else (least,):
             if n <= most:
                 seen = self._look(n, _us(period_s), ringing)
                 if seen.quiet:
-                    self._run = n
+                    self._move.run = n
                     return self._weigh(t_ns, period_s, seen, n)
         if not known:
             self._guess = None
-            if self._since % 2 and most >= UNKNOWN_SAMPLES and period_s * RATE_MIN <= 1:
+            if self._move.since % 2 and most >= UNKNOWN_SAMPLES and period_s * RATE_MIN <= 1:
                 self._guess = evidence.find_ringing(xs[-UNKNOWN_SAMPLES:], self.sigma_g, _us(period_s))
-                self._run = UNKNOWN_SAMPLES if self._guess else 0
+                self._move.run = UNKNOWN_SAMPLES if self._guess else 0
         return None
 
     def _moving_loudly(self, t_ns: int, period_s: float) -> WeightStep | None:
         """Rest is no question but in a free decay, and that tells its own frequency and damping."""
-        if self._since % 16 == 0 and self._since * period_s > 0.4:
+        if self._move.since % 16 == 0 and self._move.since * period_s > 0.4:
             self._learn_ringing(period_s, sum(self._xs[-32:]) / 32)
             step = self._while_rolling(t_ns, period_s)
             if step is not None:
                 return step
         before, self._heard = self._heard, None
         known = self.ring.at(self.glance()[0], period_s) if self.ring.rate_error < HEARD_AGAIN else None
-        most = min(self._since, round(QUIET_MAX_S / period_s))
-        n = max(HEARD_SAMPLES, min(self._run + 1, most))
+        most = min(self._move.since, round(QUIET_MAX_S / period_s))
+        n = max(HEARD_SAMPLES, min(self._move.run + 1, most))
         while n <= most:
             n -= n % 2
             samples = self._xs[-n:]
@@ -306,32 +287,32 @@ class StepDetector:
                         samples, self.sigma_g, _us(period_s), turn, keep, HEARD_ERROR, exactly=True
                     )
                     if seen.quiet:
-                        self._run = max(n, min(self._run + 1, most))
+                        self._move.run = max(n, min(self._move.run + 1, most))
                         return self._weigh(t_ns, period_s, seen, n, keep)
             if n == HEARD_SAMPLES:
                 break
             n = max(HEARD_SAMPLES, round(0.75 * n))
-        self._run = 0
+        self._move.run = 0
         return None
 
     def _hear_noise(self, period_s: float) -> None:
         """A cable or a supply may get noisier within a trip: learned only at rest, that would never be rest again."""
         n = max(32, round((NOISE_SLOW_S if period_s * RATE_MIN > 1 else NOISE_S) / period_s))
-        if self._since >= n and len(self._xs) >= n:
+        if self._move.since >= n and len(self._xs) >= n:
             sigma = evidence.white_noise(self._xs[-n:])
             if sigma is not None and NOISIER * self.sigma_g < sigma < SIGMA_MAX_G:
                 self.sigma_g = sigma
                 self._noise_seen = 0
 
     def _while_rolling(self, t_ns: int, period_s: float) -> WeightStep | None:
-        told = self._rolling.change(self._xs, self._since, self.reference.g, self.sigma_g, period_s)
+        told = self._rolling.change(self._xs, self._move.since, self.reference.g, self.sigma_g, period_s)
         if told is None:
             return None
         began_ns = t_ns - round(1e9 * period_s * told.samples)
         sigma = math.sqrt(told.variance + self.reference.variance + 1.0)
         self.reference.g = told.level_g
         self.reference.variance = 4.0 * told.variance + 4.0
-        return WeightStep(told.delta_g, sigma, min(self._began_ns, began_ns), began_ns, t_ns, told.level_g)
+        return WeightStep(told.delta_g, sigma, min(self._move.began_ns, began_ns), began_ns, t_ns, told.level_g)
 
     def _look(self, n: int, period_us: int, ringing: tuple[float, float] | None) -> Window:
         samples = self._xs[-n:]
@@ -343,11 +324,11 @@ class StepDetector:
 
     def _weigh(self, t_ns: int, period_s: float, seen: Window, n: int, keep: float | None = None) -> WeightStep | None:
         """The basket looks quiet: back where it was, or a step if a hand can be ruled out. `keep`: as it was heard."""
-        away_s = (t_ns - self._left_ns) * 1e-9
+        away_s = (t_ns - self._move.left_ns) * 1e-9
         drift = DRIFT_SD_G_PER_S * away_s
         delta = seen.level_g - self.reference.g
         variance = seen.level_sd_g**2 + self.reference.variance + drift * drift
-        quiet_s = self._run * period_s
+        quiet_s = self._move.run * period_s
         smallest = STEP_MIN_G + min(STEP_MIN_G, DRIFT_AWAY_G_PER_S * away_s)
         if abs(delta) < max(smallest, STEP_MIN_SIGMAS * math.sqrt(variance)):
             if quiet_s >= 0.15:
@@ -363,12 +344,16 @@ class StepDetector:
             return None
         if seen.rings and abs(delta) < STEP_MIN_G + 0.2 * seen.ring_g and quiet_s < RINGING_QUIET_S:
             return None
-        if not self._believed(t_ns, period_s, seen, delta, variance**0.5, heard=keep is not None):
+        believed = self._move.believed(
+            self._xs, t_ns, period_s, seen, delta, variance**0.5,
+            sigma_g=self.sigma_g, odds=self.odds, heard=keep is not None,
+        )  # fmt: skip
+        if not believed:
             return None
         # Real noise is not quite white: before and after, a mean is worse than σ/√n by a quarter of a sample's.
         sigma = math.sqrt(variance + 0.06 + (0.35 * self.sigma_g) ** 2 + (3e-4 * delta) ** 2)
         rest_ns = self._rest_began(seen, delta, period_s)
-        step = WeightStep(delta, sigma, self._began_ns, max(self._began_ns, rest_ns), t_ns, seen.level_g)
+        step = WeightStep(delta, sigma, self._move.began_ns, max(self._move.began_ns, rest_ns), t_ns, seen.level_g)
         self.reference.g = seen.level_g
         self.reference.loaded(delta)
         self._settle(t_ns, seen.level_g, seen.level_sd_g, n, REFINE_S)
@@ -394,37 +379,9 @@ class StepDetector:
             band_g=4.0 * self.sigma_g + 1.5 * seen.ring_g,
             growth=1 / ringing[1] if ringing else 1.0 + UNKNOWN_DECAY_PER_S * period_s,
             most_g=0.2 * abs(delta_g),
-            longest=min(KEPT, self._since),
+            longest=min(KEPT, self._move.since),
         )
         return self._ts[i] - round(0.5 * SETTLING * period_s * 1e9)
-
-    def _believed(self, t_ns: int, period_s: float, seen: Window, delta_g: float, sd_g: float, *, heard: bool) -> bool:
-        """Whether the window is evidence enough that no hand holds `delta_g`. `heard`: the oscillation told itself."""
-        asked = self._asked(t_ns, delta_g, sd_g, seen, period_s)
-        if seen.hides and (heard or seen.ring_g > HIDDEN_SHARE * abs(delta_g)):
-            before_g, self._hidden_g = self._hidden_g, seen.level_g
-            if asked > HIDDEN_ASKED or abs(seen.level_g - before_g) > HIDDEN_SDS * seen.level_sd_g:
-                return False
-        if asked > HIDDEN_ASKED and self._run * period_s < SURE_S:
-            return False
-        told = seen.evidence(abs(delta_g)) - LOUD_MORE * math.log(seen.noise_g / self.sigma_g)
-        if told < asked:
-            return False
-        first = len(self._xs) - self._run - SETTLING
-        before = self._xs[max(0, first - HOVER_SAMPLES) : max(0, first)] if self._since > self._run + SETTLING else ()
-        hover = hovered(before, seen.level_g, delta_g=delta_g, sigma_g=self.sigma_g, ring_g=seen.ring_g)
-        return not hover or told >= asked + HOVERED
-
-    def _asked(self, t_ns: int, delta_g: float, sd_g: float, seen: Window, period_s: float) -> float:
-        pressed_g = self._highest_g - seen.level_g
-        released = delta_g > 0 and pressed_g > max(4.0, 4.0 * self.sigma_g, 0.05 * delta_g) + 2.0 * seen.ring_g
-        slow = period_s * RATE_MIN > 1
-        # The first sample has seen four periods. Below RATE_MIN that is no evidence: vibration looks quiet there.
-        quiet_s = (self._run + (0 if slow else SETTLING - 1)) * period_s
-        busy_s = (t_ns - self._left_ns) * 1e-9 - quiet_s
-        return self.odds.asked(
-            t_ns, delta_g, sd_g, sigma_g=self.sigma_g, quiet_s=quiet_s, busy_s=busy_s, released=released, slow=slow
-        )
 
     def _settle(self, t_ns: int, level_g: float, level_sd_g: float, n: int, refine_s: float) -> None:
         self.state = "rest"

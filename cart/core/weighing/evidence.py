@@ -39,8 +39,8 @@ HOPELESS = 13.0
 """Sum of squares a sample beyond which no window can be quiet, whatever it is made of."""
 WHITE_RATIO = 0.75
 """Von Neumann's ratio, halved: 1 for white noise ± 1/√n, 0.4 for a platform's 12 Hz at 80/s, less for a hand."""
-RING_BIAS = 0.004
-"""Error of the level relative to the oscillation that was taken off it."""
+RING_BIAS, RING_BIAS_EXACT = 0.004, 0.002
+"""Error of the level relative to the oscillation that was taken off it, as predicted and as it told itself."""
 
 
 def white_noise(samples: list[float]) -> float | None:
@@ -173,7 +173,8 @@ def look_ringing(
         return seen
     weights, norm = basis.level
     level_g = mean + sum(map(mul, left, weights))
-    return msgspec.structs.replace(seen, level_g=level_g, level_sd_g=math.hypot(noise_g * norm, RING_BIAS * ring_g))
+    bias_g = (RING_BIAS_EXACT if exactly else RING_BIAS) * ring_g
+    return msgspec.structs.replace(seen, level_g=level_g, level_sd_g=math.hypot(noise_g * norm, bias_g))
 
 
 def find_ringing(samples: list[float], sigma_g: float, period_us: int) -> tuple[float, float] | None:

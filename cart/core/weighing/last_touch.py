@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-HOVER_SAMPLES = 6
-"""How many samples before a quiet window are looked at: half a cycle of a slow platform at 80/s."""
+HOVER_SAMPLES = (6, 12, 24, 40)
+"""How many samples before a quiet window are looked at: at 80/s half a cycle of a slow platform to half a second."""
 HOVER_SHARE = 0.1
 """A force as near as this to the weight, relatively, is that of a hand that hovers, not of one that presses."""
 HOVER_SIGMAS = 2.0
@@ -28,14 +28,22 @@ def rest_began(
     return i
 
 
-def hovered(before: Sequence[float], level_g: float, *, delta_g: float, sigma_g: float, ring_g: float) -> bool:
-    """Whether the samples `before` a quiet window were near its level already, and yet not at it.
+def hovered(before: Sequence[float], level_g: float, *, delta_g: float, sigma_g: float, ring_g: float) -> int:
+    """For how many samples at least those `before` a quiet window were near its level already and yet not at it.
 
     Who lets go was pressing or lifting just before, by much more than a held force wanders. A force that stands still
     for a moment and was a few percent off before is one that is still held. Noise and ringing explain as much as
-    `sigma_g` and `ring_g` allow.
+    `sigma_g` and `ring_g` allow. 0 where nothing hovered.
     """
-    near_g = max(6.0 * sigma_g, HOVER_SHARE * abs(delta_g)) + 2.0 * ring_g
-    if len(before) < HOVER_SAMPLES or any(abs(x - level_g) > near_g for x in before):
-        return False
-    return abs(sum(before) / len(before) - level_g) > HOVER_SIGMAS * sigma_g + 0.7 * ring_g
+    near_g = max(6.0 * sigma_g, HOVER_SHARE * abs(delta_g))
+    off_g = HOVER_SIGMAS * sigma_g + 0.7 * ring_g
+    longest = 0
+    for n in HOVER_SAMPLES:
+        stretch = before[-n:]
+        # Further back an oscillation would have been louder, and its mean says less.
+        most_g = near_g + (2.0 * ring_g if n == HOVER_SAMPLES[0] else 0.0)
+        if len(stretch) < n or any(abs(x - level_g) > most_g for x in stretch):
+            break
+        if abs(sum(stretch) / n - level_g) > off_g:
+            longest = n
+    return longest

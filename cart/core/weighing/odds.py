@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-EVIDENCE = 4.8
+EVIDENCE = 7.0
 """Log likelihood ratio of rest against a hand at which a step is registered, if nothing else is known."""
 EVIDENCE_SLOW = 4.5
 """The same below RATE_MIN: the converter spans 0.4 s there, and a touch must outlast it to look like rest."""
+LEAN_SLOW, LEAN_G = 3.0, 500.0
+"""How much more of it what a body may press with needs, and from where: it leans for many of such samples."""
 EVIDENCE_MIN = -0.5
 RELEASED = 1.5
 """How much less is asked where more than the item was carried just before: a hand pressed, and let go."""
@@ -22,10 +24,11 @@ AGITATED_S = 8.0
 TOUCH_S = 0.28
 """A light touch does not last: the odds that it is still there fall as exp(−(t/0.28 s)²); noise hides its ends. Hands
 that move things about hold one force for 0.45 s at most (95 % of those recorded)."""
-LIGHT_G = 200.0
-FORETOLD_IN, FORETOLD_OUT = 1.2, 0.3
+LIGHT_G, LIGHT_SLOW_G = 200.0, 100.0
+"""What counts as one: half of that at this force. Below RATE_MIN a lean may be as light as that for long."""
+FORETOLD_IN, FORETOLD_OUT = 12.0, 2.5
 """How much likelier a change is one that was foretold than a touch where each would do. Who scanned puts in."""
-FORETOLD_MAX = 5.5
+FORETOLD_MAX = 8.0
 FORETOLD_MANY = 32
 FORETOLD_AGITATED = 0.5
 """What remains of that for each recent touch: hands that stay in the basket hold many weights, sooner or later one of
@@ -65,9 +68,12 @@ class Odds:
         It has been quiet for `quiet_s` after `busy_s` of movement; `sigma_g` is the noise of a sample. `released`: the
         platform carried clearly more just before. `slow`: too few samples a second to see an oscillation.
         """
-        light = 1.0 / (1.0 + (delta_g / LIGHT_G) ** 2)
+        light = 1.0 / (1.0 + (delta_g / (LIGHT_SLOW_G if slow else LIGHT_G)) ** 2)
         touch_s = TOUCH_S * (0.9 + 0.1 * min(3.0, sigma_g))
-        asked = (EVIDENCE_SLOW if slow else EVIDENCE) - light * (quiet_s / touch_s) ** 2
+        asked = EVIDENCE
+        if slow:
+            asked = EVIDENCE_SLOW + LEAN_SLOW / (1.0 + (LEAN_G / delta_g) ** 2)
+        asked -= light * (quiet_s / touch_s) ** 2
         asked += LOOKS * math.log1p(max(0.0, busy_s))
         if released:
             asked -= RELEASED

@@ -1,0 +1,84 @@
+"""One movement of the basket, from leaving rest until rest is believed again, and when it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from cart.core.weighing.evidence import Window
+from cart.core.weighing.last_touch import HOVER_SAMPLES, hovered
+from cart.core.weighing.odds import Odds
+from cart.core.weighing.ringing import RATE_MIN
+
+SETTLING = 4
+"""Conversions until the converter's output has settled (HX711 data sheet)."""
+SURE_S = 0.11
+"""The shortest that is believed where much evidence is asked: that no hand stands still is known no sooner."""
+FAINT_SLOW_G, FAINT_SLOW_S = 8.0, 0.95
+"""Below RATE_MIN slow rolling looks like a few grams for this long."""
+HIDDEN_SHARE = 0.015
+"""What of the change an oscillation may be for a short window that it was fitted to not to hide a hand."""
+HIDDEN_ASKED, HIDDEN_SDS = 2.0, 2.0
+"""Where it may hide one: the most evidence that may be asked, and how far the window before may have said otherwise."""
+HOVERED = 3.0
+"""How much more is asked where a hand hovered just before: one release in twenty is as gentle as that. As much again
+for each factor of e that it hovered longer."""
+LOUD_MORE = 1.5
+"""How much more evidence is asked with the logarithm of the noise that its fast movement adds."""
+
+
+class Movement:
+    """What was seen since `left_ns`, when the samples left rest; it may have begun at `began_ns` already."""
+
+    def __init__(self, began_ns: int, left_ns: int, highest_g: float) -> None:
+        self.began_ns = began_ns
+        self.left_ns = left_ns
+        self.since = 0
+        """Samples of it."""
+        self.run = 0
+        """For how many of the newest it has been quiet."""
+        self.highest_g = highest_g
+        self._hidden_g = math.inf  # level of the last window that too much was fitted to
+
+    def believed(
+        self, samples: Sequence[float], t_ns: int, period_s: float, seen: Window, delta_g: float, sd_g: float, *,
+        sigma_g: float, odds: Odds, heard: bool,
+    ) -> bool:  # fmt: skip
+        """Whether the window `seen` at the end of `samples` is evidence enough that no hand holds `delta_g` ± `sd_g`.
+
+        `sigma_g`: noise of a sample at rest; `heard`: the oscillation told its own frequency.
+        """
+        slow = period_s * RATE_MIN > 1
+        asked = self._asked(t_ns, period_s, seen, delta_g, sd_g, sigma_g=sigma_g, odds=odds, heard=heard)
+        if seen.hides and (heard or seen.ring_g > HIDDEN_SHARE * abs(delta_g)):
+            before_g, self._hidden_g = self._hidden_g, seen.level_g
+            if asked > HIDDEN_ASKED or abs(seen.level_g - before_g) > HIDDEN_SDS * seen.level_sd_g:
+                return False
+        quiet_s = self.run * period_s
+        if asked > HIDDEN_ASKED and quiet_s < SURE_S:
+            return False
+        if slow and abs(delta_g) < FAINT_SLOW_G and quiet_s < FAINT_SLOW_S:
+            return False
+        told = seen.evidence(abs(delta_g)) - LOUD_MORE * math.log(seen.noise_g / sigma_g)
+        if told < asked:
+            return False
+        longest = min(HOVER_SAMPLES[-1], self.since - self.run - SETTLING)
+        first = len(samples) - self.run - SETTLING
+        before = samples[max(0, first - longest) : max(0, first)] if longest > 0 else ()
+        hover = hovered(before, seen.level_g, delta_g=delta_g, sigma_g=sigma_g, ring_g=seen.ring_g)
+        return not hover or told >= asked + HOVERED * (1 + math.log(hover / HOVER_SAMPLES[0]))
+
+    def _asked(
+        self, t_ns: int, period_s: float, seen: Window, delta_g: float, sd_g: float, *,
+        sigma_g: float, odds: Odds, heard: bool,
+    ) -> float:  # fmt: skip
+        pressed_g = self.highest_g - seen.level_g
+        # What rings loudly overshoots by itself.
+        released = delta_g > 0 and not heard and pressed_g > max(4.0, 4.0 * sigma_g, 0.05 * delta_g) + 2.0 * seen.ring_g
+        slow = period_s * RATE_MIN > 1
+        # The first sample has seen four periods. Below RATE_MIN that is no evidence: vibration looks quiet there.
+        quiet_s = (self.run + (0 if slow else SETTLING - 1)) * period_s
+        busy_s = (t_ns - self.left_ns) * 1e-9 - quiet_s
+        return odds.asked(
+            t_ns, delta_g, sd_g, sigma_g=sigma_g, quiet_s=quiet_s, busy_s=busy_s, released=released, slow=slow
+        )

@@ -53,7 +53,8 @@ RINGING_QUIET_S = 0.35
 DRIFT_AWAY_G_PER_S = 0.1
 """What drift may add to the smallest step for each second of disturbance, up to as much again."""
 UNKNOWN_DECAY_PER_S = 4.0
-QUIET_MAX_S = 1.0
+QUIET_MAX_S, QUIET_MAX_SLOW_S = 1.0, 3.0
+"""The longest stretch that is looked at. Where samples are few and noisy, less would never be evidence enough."""
 LOUD_SHARE = 0.1
 """What of an oscillation's span a change must exceed to be looked for before that has died away."""
 BASELINE_S, REFINE_S = 0.3, 0.6
@@ -227,7 +228,7 @@ class StepDetector:
         ringing = self.ring.at(sum(few) / len(few), period_s)
         known = ringing is not None
         ringing = ringing or self._guess
-        most = min(self._move.since, round(QUIET_MAX_S / period_s))
+        most = min(self._move.since, round((QUIET_MAX_SLOW_S if period_s * RATE_MIN > 1 else QUIET_MAX_S) / period_s))
         n = min(self._move.run + 1, most)
         while n > least:
             # Longer windows in coarser lengths, so that few sets of regressors are needed.

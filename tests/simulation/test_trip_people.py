@@ -143,6 +143,16 @@ def test_nobody_forgets_to_scan_what_no_scale_can_see() -> None:
         assert s.world.inside[-1].weight_g >= acts.VISIBLE_G
 
 
+def test_a_wrong_flavour_is_scanned_of_what_the_catalogue_knows_the_weight_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    s = Recorded()
+    blank = next(p for p in GOODS.products if p.item.weight_g is None and p.item.unit == "each")
+    heavy = next(p for p in GOODS.products if p.item.unit == "each" and p.mean_g > 2.0 * EACH.mean_g)
+    picked = iter([blank, heavy, EACH, heavy])
+    monkeypatch.setattr(s, "pick", lambda: s.another(next(picked)))
+    acts.wrong_flavour(s)
+    assert [entry.skus for entry in s.world.diary if entry.kind == "scan"] == [(EACH.item.sku,)]
+
+
 def test_the_same_weight_is_put_in_for_a_cheaper_thing() -> None:
     s = Recorded()
     act = cheats.Cheating("same_weight")

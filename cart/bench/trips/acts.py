@@ -212,12 +212,17 @@ def muddled(s: Shopper) -> None:
 
 
 def wrong_flavour(s: Shopper) -> None:
-    """Scanned one flavour, put in another, of a weight that can be told: what weighs the same only a camera tells."""
-    scanned = s.pick()
+    """Scanned one flavour, put in another, of a weight that can be told from what the catalogue says and from what is
+    true: what weighs the same only a camera tells, and of what has no catalogue weight nothing does.
+    """
     for _ in range(40):
-        thing = s.pick()
+        scanned, thing = s.pick(), s.pick()
+        claimed_g = _of(scanned).item.weight_g
+        if claimed_g is None:
+            continue
         spread_g = max(_of(scanned).sd_g, 0.03 * scanned.weight_g, 2.0) + _of(thing).sd_g
-        if abs(thing.weight_g - scanned.weight_g) > 4.0 * spread_g and thing.weight_g > 15.0:
+        off_g = min(abs(thing.weight_g - scanned.weight_g), abs(thing.weight_g - claimed_g))
+        if off_g > 4.0 * spread_g and thing.weight_g > 15.0:
             break
     else:
         return

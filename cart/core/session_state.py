@@ -90,6 +90,8 @@ class TripState:
     gross_sigma_g: float = 0.0
     gross_noted_ns: int = 0
     slope_g: float = 0.0
+    slope_step: OpenStep | None = None
+    """The last step that was taken for the load on a slope, or for less than the scale can see."""
     light_allowed: int = 0
     """How often staff has let more light items go in by their scan."""
     attempts: int = 0
@@ -223,6 +225,9 @@ class TripState:
 
     def _explain(self, event: StepExplained) -> None:
         self.slope_g += event.absorbed_g
+        last_id = event.step_ids[-1] if event.step_ids else 0
+        if event.absorbed_g < 0.0 and last_id in self.open_steps:
+            self.slope_step = replace(self.open_steps[last_id])
         if not event.step_ids:
             self.last_item_ns = self.last_ns  # a removal told by scanning it is told once
             if self.basket.removed:
@@ -234,9 +239,9 @@ class TripState:
             return
         for step_id in event.step_ids[:-1]:
             self.open_steps.pop(step_id, None)
-        last_id = event.step_ids[-1]
         last = self.open_steps.get(last_id)
-        seen = next((s for s in self.recent_steps if s.step_id == last_id), None)
+        known = (*self.recent_steps, *([self.slope_step] if self.slope_step is not None else []))
+        seen = next((s for s in known if s.step_id == last_id), None)
         if last is None and seen is not None:
             self.open_steps[last_id] = replace(seen, delta_g=event.open_g)
         elif last is None:
@@ -303,7 +308,7 @@ class TripState:
             self.recent_steps = []
             self.coupons = set()
             self.receipt = None
-            self.slope_g = 0.0
+            self.slope_g, self.slope_step = 0.0, None
             self.training = False
 
     def rebase(self, shift_ns: int) -> None:
@@ -312,7 +317,8 @@ class TripState:
         for open_ in self.interventions.values():
             open_.raised_ns += shift_ns
             open_.stage_ns += shift_ns
-        for step in (*self.open_steps.values(), *self.recent_steps):
+        slope = [self.slope_step] if self.slope_step is not None else []
+        for step in (*self.open_steps.values(), *self.recent_steps, *slope):
             step.began_ns += shift_ns
             step.rest_ns += shift_ns
             step.seen_ns += shift_ns

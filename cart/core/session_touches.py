@@ -12,7 +12,7 @@ from cart.core.session_desk import Desk
 from cart.core.session_payment import frozen_step, paid_step, pay, settle_steps, take_back, unloaded
 from cart.core.session_phases import EMPTY_G, back_to_shopping, checkout, end_trip, go, start_trip
 from cart.core.session_scans import add, removable_units, set_quantity, told_meanwhile
-from cart.core.session_weight import reconcile, tidy
+from cart.core.session_weight import level_again, reconcile, tidy
 
 COUPONS_MAX = 20
 """Coupons entered in one trip; more is someone guessing codes."""
@@ -69,6 +69,8 @@ def _pay(desk: Desk, seen: Touch) -> None:
 
 
 def _checkout(desk: Desk, _: Touch) -> None:
+    if desk.state.phase == "shopping":
+        level_again(desk)
     checkout(desk)
 
 

@@ -6,7 +6,7 @@ import math
 
 from cart.core.interventions import Open
 from cart.core.ledger import Hypothesis, StepExplained, WeightStepSeen
-from cart.core.reconciliation import Decision, Explanation
+from cart.core.reconciliation import Decision, Explanation, priors
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_bags import bag_came_after
 from cart.core.session_counts import counted_anew
@@ -22,6 +22,8 @@ from cart.core.weighing.events import WeightStep
 _ROUNDS_MAX = 8
 """Decisions in a row after one observation: each explains at least one open step, and five are looked at."""
 _WEAK = 4.0
+_SLOPE_LEAST_G = 10.0
+"""Less than two of the lightest things that the scale can see is asked of nobody who pays."""
 _CANDIDATES_MAX = 6
 _CANDIDATE_SCORE = 7.0
 """A line this much (natural log) less likely than the likeliest is no candidate."""
@@ -195,6 +197,20 @@ def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
         shown_in_place(desk, steps)
         taken_to_go_alone(desk, steps)
     shown_as_another(desk, won)
+
+
+def level_again(desk: Desk) -> None:
+    """Who pays stands level: what a slope was believed to have taken, and has not come back, is looked at anew."""
+    state, step = desk.state, desk.state.slope_step
+    if step is None or state.slope_g > -_SLOPE_LEAST_G or desk.t_ns - step.rest_ns <= priors.SLOPE_S * 1e9:
+        return
+    desk.emit(
+        StepExplained(
+            step_ids=(step.step_id,), won="revised: what the slope had taken has not come back", margin=0.0,
+            considered=(), open_g=round(state.slope_g, 3), absorbed_g=-state.slope_g,
+        )
+    )  # fmt: skip
+    reconcile(desk)
 
 
 def settle_told(desk: Desk, told: Explanation, how: str) -> None:

@@ -103,8 +103,13 @@ def as_step(desk: Desk, step: OpenStep) -> Step:
     return Step(
         step.step_id, step.delta_g, step.sigma_g**2, step.began_ns, step.rest_ns, min(asked, default=None),
         next((s.began_ns for s in desk.state.recent_steps if s.delta_g > 0.0 and s.began_ns > step.rest_ns), None),
-        seen, hasty(desk, step),
+        seen, _is_remainder(desk, step), desk.t_ns - step.rest_ns > priors.SLOPE_S * 1e9, hasty(desk, step),
     )  # fmt: skip
+
+
+def _is_remainder(desk: Desk, step: OpenStep) -> bool:
+    whole = next((s for s in desk.state.recent_steps if s.step_id == step.step_id), None)
+    return whole is not None and whole.delta_g != step.delta_g
 
 
 def hasty(desk: Desk, step: OpenStep) -> bool:
@@ -249,8 +254,9 @@ def _inside(desk: Desk, line: Line, group: PlacedGroup, mean_g: float | None, sd
         )
     unit_sd_g = sd_g if mean_g is not None else 0.2 * group.weight_g / group.units
     return Inside(
-        line.line_id, line.sku, line.name, group.units, group.weight_g, group.sigma_g**2, unit_sd_g**2, group.since_ns
-    )
+        line.line_id, line.sku, line.name, group.units, group.weight_g, group.sigma_g**2, unit_sd_g**2, group.since_ns,
+        rested_ns=group.rested_ns,
+    )  # fmt: skip
 
 
 def _gone(desk: Desk) -> tuple[Gone, ...]:

@@ -252,6 +252,14 @@ def test_row_13_what_went_out_first_and_what_came_in_then_are_two_things() -> No
     assert (best.step_ids, [m.key for m in best.moves]) == ((2,), [2])
 
 
+def test_row_10_what_went_in_later_was_not_taken_out() -> None:
+    out, first = step(-345.0, at_s=10.0), inside(1, 500.0)
+    later = Inside(2, "S2", "item 2", 1, 345.0, 0.25, 4.0, 20 * SECOND, rested_ns=20 * SECOND)
+    earlier = Inside(2, "S2", "item 2", 1, 345.0, 0.25, 4.0, 20 * SECOND, rested_ns=5 * SECOND)
+    assert won(window(out, inside=(first, earlier), now_ns=30 * SECOND)) == [("take", 2, 1)]
+    assert won(window(out, inside=(first, later), now_ns=30 * SECOND)) == []
+
+
 WEIGHTS = st.floats(5.0, 6000.0)
 
 

@@ -23,6 +23,7 @@ CATALOG = Catalog(
         item(25, 2333.0, 26.0),
         item(26, 7.2, 0.3),
         item(27, 8.6, 0.4),
+        item(28, 6008.0, 30.0),
     ),
 )
 """20 weighs like 21 and 22 together, within its spread; 23 is too light to be seen, two of them are not."""
@@ -151,3 +152,30 @@ def test_row_03_what_is_plainly_asked_for_is_not_found_in_the_spread_of_a_heavy_
     shopper.scan(3).wait(27.0)
     assert shopper.open == [("not_placed", "question")] * 2
     assert shopper.lines["S26"] == (1, "pending")
+
+
+def test_row_31_a_slope_that_never_ends_is_asked_about_before_payment(shopper: Shopper) -> None:
+    """A thing was taken out, another put in: the difference is what a slope may take."""
+    shopper.scan(10).put(6020.0).wait(2.0).scan(10).put(5990.0).wait(2.0).scan(4).put(139.0).wait(2.0)
+    shopper.take(37.0).wait(35.0)
+    assert shopper.open == []
+    shopper.touch("checkout")
+    assert (shopper.phase(), shopper.open) == ("shopping", [("which_removed", "question")])
+    shopper.answer("which_removed", "none_of_these")
+    shopper.touch("checkout")
+    assert (shopper.phase(), shopper.open) == ("checkout", [])
+
+
+def test_row_31_a_slope_that_ended_is_asked_of_nobody(shopper: Shopper) -> None:
+    shopper.scan(10).put(6020.0).wait(2.0).scan(10).put(5990.0).wait(2.0)
+    shopper.take(37.0).wait(15.0).put(37.0).wait(35.0)
+    shopper.touch("checkout")
+    assert (shopper.phase(), shopper.open) == ("checkout", [])
+
+
+def test_row_12_no_put_back_is_a_part_of_a_movement(shopper: Shopper) -> None:
+    """Two of a kind for one scan; a minute before, a thing of their weight was taken out."""
+    shopper.scan(10).put(6010.0).wait(12.0).take(6010.0).wait(10.0)
+    shopper.scan(28).wait(1.0).put(6005.0 + 6010.0).wait(1.0)
+    assert ("extra_unit", "hint") in shopper.open
+    assert "S10" not in shopper.lines

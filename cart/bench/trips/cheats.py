@@ -116,7 +116,7 @@ def _swapped(s: Shopper, act: Cheating) -> None:
     act.sku = cheap.sku or ""
     act.done = _price(dear) > _price(cheap)
     act.sigmas = _claimed(dear, cheap)
-    if light:
+    if light or dear.weight_g < VISIBLE_G:
         act.sigmas = min(act.sigmas, _hidden_sigmas(dear.weight_g))
 
 

@@ -80,7 +80,8 @@ def _searches(window: Window, steps: Sequence[Step]) -> dict[int, Search]:
     last: Search | None = None
     for step in reversed(steps):
         seen = as_of(window, step)
-        last = Search(seen, out=last.out if last is not None else None)
+        same = last is not None and len(last.window.inside) == len(seen.inside)
+        last = Search(seen, out=last.out if last is not None and same else None)
         found[step.step_id] = last
     return found
 

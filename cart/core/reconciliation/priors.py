@@ -144,6 +144,8 @@ PART_SHOWN = -0.5
 SHOWN = -7.5
 """Of what fits nothing singly: taken out to show what is plainly asked for, and lies there under another name."""
 
+SLOPE_S = 30.0
+"""Who pays stands level: a slope that took something so long ago has ended, or there was none."""
 SLOPE_FRACTION = 0.006
 """Share of the load a slope can hide: 1 − cos 5° is 0.4 %, 6° is 0.55 %."""
 

@@ -178,9 +178,10 @@ def _known_in(search: Search, group: Group, movements: float, again: float) -> N
     if len(group.steps) > 2 and not in_one_go:
         group.fit(_NOTHING, _NOTHING, priors.CANCEL + again)
         return  # three movements with pauses between weigh together like anything, and are no one thing
+    whole = in_one_go and not any(s.remainder for s in group.steps)
     for known in search.near_in(group.target_g, group.variance_g2):
-        if not in_one_go and any(m.kind in ("return", "light") for m in known.moves):
-            continue  # nobody scanned it for these steps, and some difference of two steps weighs like anything
+        if not whole and any(m.kind in ("return", "light") for m in known.moves):
+            continue  # nobody scanned it for these steps, and some difference of weights is like anything
         if not in_one_go and known.moves and group.steps[0].delta_g < 0.0:
             continue  # something went out first, and what came in then has a step of its own
         if known.moves and not (one_by_one and sum(m.units for m in known.moves) > 1):
@@ -312,7 +313,7 @@ def _nothing_moved(window: Window, group: tuple[Step, ...]) -> Iterator[Explanat
         yield Explanation(ids, "nothing: within what the scale is sure of", score, variance_g2=variance_g2)
     slope_max_g = priors.SLOPE_FRACTION * max(0.0, window.gross_g)
     after_g = window.slope_g + step.delta_g
-    if slope_max_g > window.light_g and -slope_max_g <= after_g <= 2.0 + 0.05 * slope_max_g:
+    if not step.level and slope_max_g > window.light_g and -slope_max_g <= after_g <= 2.0 + 0.05 * slope_max_g:
         leveled = abs(after_g) < 2.0 + 2.0 * math.sqrt(step.variance_g2) and window.slope_g <= -priors.SURELY_G
         score = priors.SLOPE - math.log(slope_max_g) if not leveled else priors.NOISE - math.log(4.0)
         yield Explanation(ids, "the cart stands on a slope", score, absorbed_g=step.delta_g, variance_g2=variance_g2)

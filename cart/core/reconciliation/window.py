@@ -23,6 +23,10 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     """When the next thing went in."""
     seen: dict[str, float] = {}
     """Product → what the camera adds to its having moved (`sight.bonus`)."""
+    remainder: bool = False
+    """What is left of it after a part was explained."""
+    level: bool = False
+    """So long ago that the cart stands level again: no slope explains it."""
     hasty: bool = False
     """It takes back a part of the movement before, so soon after that one's rest that no hand can have done anything
     else between: the rest was none."""
@@ -92,6 +96,8 @@ class Inside(msgspec.Struct, frozen=True, gc=False):
     since_ns: int
     unseen: bool = False
     """Accepted by scan alone: the scale has not seen it."""
+    rested_ns: int = 0
+    """When its movement came to rest; 0 where none was seen."""
 
 
 class Gone(msgspec.Struct, frozen=True, gc=False):
@@ -150,7 +156,8 @@ class Window(msgspec.Struct, frozen=True, gc=False):
 
 def as_of(window: Window, step: Step) -> Window:
     """The window as it was when a step came to rest. What was scanned before comes first, the last scan first, then
-    what was scanned later, the next scan first: no later scan changes how likely an explanation of the step was.
+    what was scanned later, the next scan first: no later scan changes how likely an explanation of the step was. What
+    went in later can't have been taken out.
     """
     replace = msgspec.structs.replace
     # Of several units the one that was taken out since is none of this step's.
@@ -158,4 +165,7 @@ def as_of(window: Window, step: Step) -> Window:
     before = [w for w in waiting if w.since_ns <= step.rest_ns]
     after = [w for w in waiting if w.since_ns > step.rest_ns]
     ranked = [replace(w, rank=rank) for of in (before, after[::-1]) for rank, w in enumerate(of)]
-    return replace(window, waiting=tuple(ranked), began_ns=step.began_ns, now_ns=step.rest_ns)
+    inside = window.inside
+    if any(i.rested_ns > step.rest_ns for i in inside):
+        inside = tuple(i for i in inside if i.rested_ns <= step.rest_ns)
+    return replace(window, waiting=tuple(ranked), inside=inside, began_ns=step.began_ns, now_ns=step.rest_ns)

@@ -179,3 +179,13 @@ def test_row_12_no_put_back_is_a_part_of_a_movement(shopper: Shopper) -> None:
     shopper.scan(28).wait(1.0).put(6005.0 + 6010.0).wait(1.0)
     assert ("extra_unit", "hint") in shopper.open
     assert "S10" not in shopper.lines
+
+
+def test_row_17_a_late_scan_of_unknown_weight_is_no_answer_to_another_question(shopper: Shopper) -> None:
+    shopper.touch("produce", sku="S9")
+    shopper.wait(2.0).put(98.8).wait(12.0)
+    assert shopper.question("wrong_weight").reason == "below_minimum"
+    shopper.scan(7).wait(2.0)
+    assert shopper.lines == {"S9": (1, "pending"), "S7": (1, "pending")}
+    shopper.put(1202.0).wait(1.0)
+    assert shopper.lines == {"S9": (1, "pending"), "S7": (1, "confirmed")}

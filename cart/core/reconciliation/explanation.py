@@ -61,7 +61,10 @@ class Explanation(msgspec.Struct, frozen=True, gc=False):
             return gain_min + priors.TAKEN  # no end of the question, and it forgets which movement was which
         if not self.takes:
             ranged = self.ranged
-            return gain_min if ranged is None or not ranged.priced else gain_min + priors.PRICED
+            if ranged is None:
+                return gain_min
+            # Any weight fits it, so none speaks for it: it has to be likelier than what would be asked.
+            return gain_min + priors.PRICED if ranged.priced else max(gain_min, priors.ANY_WEIGHT)
         swapped = any(m.kind in ("place", "return") for m in self.moves)
         return gain_min + (priors.SWAPPED if swapped else priors.TAKEN)
 

@@ -29,6 +29,7 @@ Z_MAX = 4.0
 HINT = 2.0
 """An accusation begins as a quiet hint that the basket or a scan can answer: that much less (natural log) it costs."""
 TAKEN = 2.0
+ANY_WEIGHT = 0.0
 PRICED = 2.0
 """A thing takes its price from a step only if no accusation explains the step better."""
 SWAPPED = 4.0

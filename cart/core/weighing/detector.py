@@ -43,7 +43,7 @@ FIRST_SIGMA_G, FIRST_COUNTS = 1.0, 4.0
 """Noise of a sample before any was heard, and how many samples' worth that belief is: rigs have 0.3–3 g. Few samples
 alone may show a third of their noise, and what is thought to be that quiet never comes to rest."""
 SIGMA_MIN_G, SIGMA_MAX_G = 0.1, 12.0
-NOISE_S, NOISE_SLOW_S, NOISIER = 1.5, 12.0, 1.4
+NOISE_S, NOISE_SLOW_S, NOISIER = 1.5, 5.0, 1.4
 """For how long noise must be white, and how much louder than learned, to be believed while nothing is at rest. Below
 RATE_MIN the vibration of rolling looks white, too, but it does not last."""
 QUIET_S = 0.065
@@ -57,7 +57,7 @@ QUIET_MAX_S, QUIET_MAX_SLOW_S = 1.0, 3.0
 """The longest stretch that is looked at. Where samples are few and noisy, less would never be evidence enough."""
 LOUD_SHARE = 0.1
 """What of an oscillation's span a change must exceed to be looked for before that has died away."""
-BASELINE_S, REFINE_S = 0.3, 0.6
+BASELINE_S, BASELINE_MIN, REFINE_S = 0.3, 20, 0.6
 POURED_S, POURED_SLOW_S = 1.0, 3.0
 """How long it must be at rest for what was poured in; below RATE_MIN slow rolling looks like rest for a second."""
 KEPT = 256
@@ -134,7 +134,7 @@ class StepDetector:
     # -- starting ------------------------------------------------------------------------------------------------
 
     def _starting(self, t_ns: int, period_s: float) -> WeightStep | None:
-        n = max(8, round(BASELINE_S / period_s))
+        n = max(BASELINE_MIN, round(BASELINE_S / period_s))
         if len(self._xs) < n:
             return None
         window = self._xs[-n:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cart.core.session_desk import Desk
 from cart.core.session_units import unit_weight
-from cart.core.session_window import believed_in, repeated_ns
+from cart.core.session_window import repeated_ns
 from cart.core.weighing import Foretold
 
 _TOGETHER = 3
@@ -18,10 +18,11 @@ def foretold(desk: Desk) -> list[Foretold]:
     asked about because it may be in already, or whose code was perhaps read twice, is as likely lifted out next.
     """
     basket = desk.state.basket
+    asked = {open_.event.line_id for open_ in desk.open_of("wrong_weight")}
     ins: list[tuple[int, float, float]] = []
     outs: list[tuple[int, float, float]] = []
     for line in basket.lines.values():
-        if line.pending and believed_in(desk, line) is None and repeated_ns(line) is None:
+        if line.pending and line.line_id not in asked and repeated_ns(line) is None:
             mean_g, sd_g = unit_weight(desk, line)
             if mean_g is not None:
                 since_ns = max(p.since_ns for p in line.pending)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cart.core.basket import Line
 from cart.core.reconciliation import Otherwise
 from cart.core.session_desk import Desk
+from cart.core.session_state import Shown
 from cart.core.session_units import trusted, unit_weight
 
 SHOWN_SD_G = 1.0
@@ -21,7 +22,7 @@ random half weigh within a factor of two of each other, and hardly one in a hund
 WORD_SIGMAS = 4.0
 
 
-def otherwise(desk: Desk, line: Line, mean_g: float | None) -> tuple[Otherwise, ...]:
+def otherwise(desk: Desk, line: Line, mean_g: float | None, sd_g: float) -> tuple[Otherwise, ...]:
     """What one unit may weigh although the catalogue says otherwise: as others of it did, or as the shopper insists."""
     if mean_g is None or line.unit == "kg":
         return ()
@@ -41,21 +42,24 @@ def otherwise(desk: Desk, line: Line, mean_g: float | None) -> tuple[Otherwise, 
     if held_g is not None and word_allowed(desk, line, held_g):
         found.append(Otherwise(held_g, SHOWN_SD_G, word=True))
     for shown in reversed(desk.state.shown):
-        recent = desk.t_ns - shown.t_ns < _SHOWN_NS and abs(shown.weight_g - mean_g) > 2.0 * unit_weight(desk, line)[1]
-        host = desk.state.basket.lines.get(shown.line_id or 0)
-        meant = shown.line_id == line.line_id or (
-            (host is None or not host.pending)
-            and (_scanned_out(desk, scanned_ns) or desk.t_ns - scanned_ns >= _NOT_NEXT_NS)
-        )
-        if recent and meant and word_allowed(desk, line, shown.weight_g):
+        recent = desk.t_ns - shown.t_ns < _SHOWN_NS and abs(shown.weight_g - mean_g) > 2.0 * sd_g
+        if recent and _meant(desk, line, shown, scanned_ns) and word_allowed(desk, line, shown.weight_g):
             found.append(Otherwise(shown.weight_g, SHOWN_SD_G, word=True))
     return tuple(found[:_OTHERWISE_MAX])
 
 
-def _scanned_out(desk: Desk, scanned_ns: int) -> bool:
-    """Whether something had just been taken out when this was scanned: it was in the hand."""
-    before = [s for s in desk.state.recent_steps if s.rest_ns <= scanned_ns]
-    return bool(before) and before[-1].delta_g < 0.0
+def _meant(desk: Desk, line: Line, shown: Shown, scanned_ns: int) -> bool:
+    """Whether what was shown may be this line's: it was asked about, or no other line is any more and this one was
+    scanned in the hand, or nothing went in for some time after its scan.
+    """
+    if shown.line_id == line.line_id:
+        return True
+    asked = desk.state.basket.lines.get(shown.line_id or 0)
+    if asked is not None and asked.pending:
+        return False
+    before = next((s for s in reversed(desk.state.recent_steps) if s.rest_ns <= scanned_ns), None)
+    in_hand = before is not None and before.delta_g < 0.0
+    return in_hand or desk.t_ns - scanned_ns >= _NOT_NEXT_NS
 
 
 def _shops_on(desk: Desk, line: Line, asked_ns: int) -> bool:

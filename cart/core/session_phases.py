@@ -134,8 +134,11 @@ def checkout(desk: Desk) -> None:
 
 def waits_its_turn(desk: Desk, open_: Open) -> bool:
     """Of several units of one badly catalogued product one is asked about: its answer mostly tells of the others."""
-    return open_.kind == "wrong_weight" and any(
-        other.stage != "hint" and other.event.line_id == open_.event.line_id for other in desk.open_of("wrong_weight")
+    if open_.kind != "wrong_weight" or open_.stage != "hint":
+        return False
+    others = desk.state.interventions.values()
+    return any(
+        o.event.line_id == open_.event.line_id and o.stage != "hint" and o.kind == "wrong_weight" for o in others
     )
 
 

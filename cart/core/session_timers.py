@@ -73,7 +73,7 @@ def _run(desk: Desk, what: str, about: int) -> None:
             reconcile(desk)  # what might have shown has not by now
             open_ = desk.state.interventions.get(about)
             open_ = ask_better(desk, open_) if open_ is not None else None
-        if open_ is not None:
+        if open_ is not None and not waits_its_turn(desk, open_):
             desk.restage(open_, "question")
             desk.sound("attention")
     elif what == "not_placed":

@@ -138,9 +138,9 @@ def _waiting(desk: Desk, line: Line, went_in: Mapping[int, int]) -> Waiting:
     in_hand = held is not None and held.line_id == line.line_id and desk.t_ns - held.t_ns < _IN_HAND_NS
     return Waiting(
         line.line_id, line.sku, line.name, line.pending_units, mean_g, sd_g, since_ns, low_g, high_g, by_weight,
-        asked_ns, tentative(desk, line), otherwise(desk, line, mean_g),
+        asked_ns, tentative(desk, line), otherwise(desk, line, mean_g, sd_g),
         _passed_ns(desk, line, went_in, since_ns), 0, _out_ns(desk, line),
-        None if in_hand else believed_in(desk, line), awaited_ns(desk, line),
+        None if in_hand else _believed_in(desk, line), awaited_ns(desk, line),
         sum(p.units for p in line.pending if p.entry != "quantity") <= 1, again_ns is not None,
         again_ns is not None and any(li.opened_ns > again_ns for li in desk.state.basket.lines.values()),
         any(o.event.line_id == line.line_id and o.stage == "question" for o in desk.open_of("not_placed")),
@@ -180,7 +180,7 @@ def repeated_ns(line: Line) -> int | None:
     return first.since_ns if first is not None and first.since_ns >= scanned_ns else None
 
 
-def believed_in(desk: Desk, line: Line) -> int | None:
+def _believed_in(desk: Desk, line: Line) -> int | None:
     """The open step that the line's only unit is believed to be in. None where several things of unknown weight wait:
     each may be in any step, and being asked about is no evidence.
     """

@@ -30,6 +30,10 @@ CARTS_MIN: Final = 2
 """Before that what was learned stays on the cart that learned it."""
 AGREED: Final = 2 / 3
 """Share of votes that must lie within `OFF_SIGMAS` of the median; else units of one code differ, and people look."""
+SPREAD_MAX: Final = 0.25
+"""Units that spread more than that, 1 σ over the mean, are not of one weight, or things too light to be seen: what was
+weighed for them was something else.
+"""
 OFF_SIGMAS: Final = 4.0
 PRIOR_UNITS: Final = 3.0
 SD_MIN_G: Final = 0.25
@@ -172,7 +176,7 @@ def merge(item: Item, carts: Mapping[str, Sequence[Unit]]) -> Merged | None:
     near = sum(vote for g, vote in votes if abs(g - middle_g) <= OFF_SIGMAS * max(sd_g, prior_g))
     typed = typed_weight(item)
     believed_g = _prior_g(typed[0]) if typed[0] is not None and typed[1] is None else typed[1] or SD_MIN_G
-    agreed = near >= AGREED * total
+    agreed = near >= AGREED * total and sd_g <= SPREAD_MAX * middle_g
     apart = typed[0] is not None and abs(middle_g - typed[0]) > OFF_SIGMAS * max(believed_g, SD_MIN_G)
     return Merged(
         sku=item.sku,

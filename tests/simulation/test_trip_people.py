@@ -54,7 +54,8 @@ def asked(kind: str, product: Product | None, *choices: str, stage: str = "quest
 
 
 @pytest.mark.parametrize(
-    ("choice", "confirmed"), [("add", True), ("insist", True), ("remove", False), ("mine", False), ("put_back", False)]
+    ("choice", "confirmed"),
+    [("add", True), ("insist", True), ("in_basket", True), ("all_scanned", False), ("remove", False), ("mine", False)],
 )
 def test_a_tap_confirms_a_line_only_if_it_keeps_a_unit(choice: str, confirmed: bool) -> None:
     s = Recorded()
@@ -71,6 +72,31 @@ def test_staff_do_not_come_to_who_is_believed() -> None:
     assert answers._stand_by(s, asked("wrong_weight", EACH, "insist"), "insist")
     assert s.staff_visits == 0
     assert not answers._stand_by(s, asked("wrong_weight", EACH), "insist")
+
+
+@pytest.mark.parametrize(
+    ("kind", "choice"), [("unscanned_item", "all_scanned"), ("extra_unit", "all_scanned"), ("not_placed", "in_basket")]
+)
+def test_people_try_the_thing_again_before_they_stand_by_it(
+    monkeypatch: pytest.MonkeyPatch, kind: str, choice: str
+) -> None:
+    s = Recorded()
+    monkeypatch.setattr(Shopper, "shown", lambda *_: 1)  # what is inside stands on the screen
+    s.inside(EACH, 200.0)
+    question = asked(kind, EACH, choice)
+    answer = answers._ANSWERS[kind]
+    assert not answer(s, question, 0)
+    assert s.says == []
+    assert answer(s, question, 1)
+    assert s.says == [("answer", {"intervention": 77, "choice": choice})]
+
+
+def test_who_has_not_scanned_a_thing_does_not_say_that_everything_is_scanned() -> None:
+    s = Recorded()
+    s.inside(EACH, 200.0).scanned = False
+    assert answers._unscanned(s, asked("unscanned_item", None, "mine", "all_scanned"), 1)
+    assert all(says[1].get("choice") != "all_scanned" for says in s.says)
+    assert s.world.unscanned == []
 
 
 def test_staff_lift_loose_goods_before_they_accept_them() -> None:

@@ -110,6 +110,14 @@ def test_little_evidence_stays_on_its_cart(carts: int) -> None:
     assert with_learned(CATALOG, found) == CATALOG
 
 
+def test_units_of_all_weights_are_nobodys_weight() -> None:
+    """A thing too light to be seen: each time something else was weighed for it."""
+    other_g = (30.0, 140.0, 225.0, 480.0, 900.0, 1500.0)
+    known = merged(*(Sender(f"cart-{n}").learned("N", weight_g) for n, weight_g in enumerate(other_g)))
+    assert not known["N"].agreed
+    assert with_learned(CATALOG, known).items[0].weight_g is None
+
+
 def test_one_cart_has_no_more_than_its_votes() -> None:
     """Nine wrong units on one cart against two right ones on each of two others."""
     loud = Sender("loud").learned("N", *[900.0] * 9)

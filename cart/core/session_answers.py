@@ -140,10 +140,12 @@ def _under_basket(desk: Desk, open_: Open) -> None:
         item = desk.item(other.sku)
         if item is not None and (item.weight_g or 0.0) >= desk.policy.bulky_item_g:
             bulky += sum(g.units for g in other.placed if g.weight_g is None)
-    if bulky + line.pending_units > desk.policy.bulky_items_max:
+    # A code read twice may be one thing: a second one is asked about again.
+    units = 1 if read_twice(line) else line.pending_units
+    if bulky + units > desk.policy.bulky_items_max:
         desk.restage(open_, "staff", "bulky_limit")
         return
-    confirm(desk, line.line_id, line.pending_units, None, "scanned_only")
+    confirm(desk, line.line_id, units, None, "scanned_only")
 
 
 def _in_basket(desk: Desk, open_: Open) -> None:

@@ -169,6 +169,12 @@ def _out_ns(desk: Desk, line: Line) -> int:
     return max((s.t_ns for s in desk.state.shown if s.line_id == line.line_id), default=0)
 
 
+def read_twice(line: Line) -> bool:
+    """Whether two units wait whose scans are so near that a scanner may have read one thing twice."""
+    times_ns = [p.since_ns for p in line.pending if p.entry == "scan"]
+    return line.pending_units == len(times_ns) == 2 and times_ns[1] - times_ns[0] <= _DOUBLED_NS
+
+
 def repeated_ns(line: Line) -> int | None:
     """When the line's first unit went in, if its only pending one may be no further unit: scanned right after the
     first, and before that went in.

@@ -21,9 +21,13 @@ CATALOG = Catalog(
         item(23, 4.6, 0.2),
         item(24, 9.8, None),
         item(25, 2333.0, 26.0),
-        item(26, 7.2, 0.3),
+        item(26, 7.2, 0.5),
         item(27, 8.6, 0.4),
         item(28, 6008.0, 30.0),
+        item(29, 5.4, 0.3),
+        item(30, 5.5, 0.3),
+        item(31, 5.3, 0.3),
+        item(32, 6.5, 0.3),
     ),
 )
 """20 weighs like 21 and 22 together, within its spread; 23 is too light to be seen, two of them are not."""
@@ -189,3 +193,24 @@ def test_row_17_a_late_scan_of_unknown_weight_is_no_answer_to_another_question(s
     assert shopper.lines == {"S9": (1, "pending"), "S7": (1, "pending")}
     shopper.put(1202.0).wait(1.0)
     assert shopper.lines == {"S9": (1, "pending"), "S7": (1, "confirmed")}
+
+
+def test_row_32_one_thing_under_the_basket_whose_code_was_read_twice_is_one(shopper: Shopper) -> None:
+    shopper.scan(10).wait(1.0).scan(10).wait(27.0)
+    shopper.answer("not_placed", "under_basket")
+    assert (shopper.line(10).units, shopper.line(10).placed) == (2, 1)
+    shopper.wait(16.0)
+    assert [kind for kind, _ in shopper.open] == ["not_placed"]
+    shopper.answer("not_placed", "remove")
+    assert (shopper.line(10).units, shopper.line(10).placed) == (1, 1)
+
+
+def test_row_11_a_removal_that_is_asked_about_is_no_half_of_a_put_back(shopper: Shopper) -> None:
+    """Four light things fit what went out; then a thing that was just scanned goes in, and weighs nearly as much."""
+    for number in (29, 30, 31, 26):
+        shopper.scan(number).wait(1.0).put(5.4).wait(2.0)
+    shopper.take(5.2).wait(3.0)
+    assert shopper.open == [("which_removed", "hint")]
+    shopper.scan(32).wait(2.0).put(6.4).wait(1.0)
+    assert shopper.open == [("which_removed", "hint")]
+    assert shopper.lines["S32"] == (1, "confirmed")

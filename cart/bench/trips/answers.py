@@ -233,7 +233,9 @@ def _drop_surplus(s: Shopper, sku: str | None) -> bool:
 
 def _not_placed(s: Shopper, asked: InterventionView, attempt: int) -> bool:
     sku = asked.sku
-    if "under_basket" in asked.choices and any(t.sku == sku for t in s.world.under):
+    line = s.line_of(sku)
+    missing = line is not None and line.placed < s.world.units(sku)
+    if missing and "under_basket" in asked.choices and any(t.sku == sku for t in s.world.under):
         s.tap(asked, "under_basket")
         return True
     return _drop_surplus(s, sku) or (attempt > 0 and _stand_by(s, asked, "in_basket"))

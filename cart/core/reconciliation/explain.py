@@ -20,7 +20,14 @@ from itertools import combinations
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import NOT_ALONE, SWAPPED, Decision, Explanation
 from cart.core.reconciliation.moves import Move, MoveSet
-from cart.core.reconciliation.search import TOUCHED_LATE_NS, Group, Search, grouped, look_for
+from cart.core.reconciliation.search import (
+    TOUCHED_LATE_NS,
+    Group,
+    Search,
+    grouped,
+    look_for,
+    passed_over,
+)
 from cart.core.reconciliation.together import best_together
 from cart.core.reconciliation.window import Step, Waiting, Window, as_of
 
@@ -60,7 +67,8 @@ def explain(window: Window) -> Decision:
     candidates.sort(key=lambda c: -c[0])
     whole = None
     if len(steps) > 1:
-        whole = best_together(window, steps, by_steps, open_scores)
+        asking = {step_id: max(score, _taken(rivals[step_id])) for step_id, score in open_scores.items()}
+        whole = best_together(window, steps, by_steps, asking)
     best, margin = _choose(candidates, window, asked, whole)
     considered = [e for _, e in candidates[:4]]
     for step in steps[-2:]:
@@ -84,6 +92,12 @@ def _searches(window: Window, steps: Sequence[Step]) -> dict[int, Search]:
         last = Search(seen, out=last.out if last is not None and same else None)
         found[step.step_id] = last
     return found
+
+
+def _taken(found: tuple[Explanation, ...]) -> float:
+    """Log score of a step being a removal, whichever it was: to be asked about, and for all that no riddle."""
+    takes = [e.score for e in found if e.takes and all(m.kind == "take" for m in e.moves)]
+    return log_sum(takes) + priors.WHICH_TAKEN if takes else -math.inf
 
 
 def log_sum(scores: list[float]) -> float:
@@ -302,15 +316,6 @@ def _shown(window: Window, step: Step) -> Iterator[Explanation]:
             fit = max(fit, priors.log_normal_density(off_g, variance_g2))
         text = f"the scanned {waiting.name} was taken out from among other things"
         yield Explanation((step.step_id,), text, priors.SHOWN + fit, open_kind="which_removed", open_g=step.delta_g)
-
-
-def passed_over(window: Window, step: Step, but: int | None = None) -> float:
-    """Log prior of a step being nothing scanned, although something had just been scanned that still waits."""
-    for waiting in window.waiting:
-        late_s = (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
-        if 0.0 <= late_s <= priors.FRESH_S and waiting.step_id in (None, step.step_id) and waiting.line_id != but:
-            return priors.PASSED_OVER
-    return 0.0
 
 
 def extra_units(search: Search, group: Group) -> Iterator[Explanation]:

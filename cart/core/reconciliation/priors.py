@@ -32,6 +32,10 @@ TAKEN = 2.0
 ANY_WEIGHT = 0.0
 PRICED = 2.0
 """A thing takes its price from a step only if no accusation explains the step better."""
+WHICH_TAKEN = -1.5
+"""A removal that fits some lines is asked about rather than believed to be half of a put-back; one that fits one line
+by far is settled.
+"""
 SWAPPED = 4.0
 """Units taken out, or swapped for scanned ones, are settled only if that is this much likelier still: of many lines
 some always fits a net weight.

@@ -119,6 +119,15 @@ class Group:
         return Explanation(self.ids, "", score, moves, math.sqrt(z2), residual_g, variance_g2)
 
 
+def passed_over(window: Window, step: Step, but: int | None = None) -> float:
+    """Log prior of a step being nothing scanned, although something had just been scanned that still waits."""
+    for waiting in window.waiting:
+        late_s = (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
+        if 0.0 <= late_s <= priors.FRESH_S and waiting.step_id in (None, step.step_id) and waiting.line_id != but:
+            return priors.PASSED_OVER
+    return 0.0
+
+
 def grouped(steps: tuple[Step, ...]) -> Group:
     variance_g2 = sum(s.variance_g2 for s in steps) + priors.MODEL_VARIANCE_G2
     ids, target_g = tuple(s.step_id for s in steps), sum(s.delta_g for s in steps)
@@ -173,10 +182,13 @@ def _known_in(search: Search, group: Group, movements: float, again: float) -> N
     """What has gone in, of known weight. Several things put in with several movements go in one after the other, and
     each movement then fits some of them: their sum alone tells nothing.
     """
+    last, cancel = group.steps[-1], priors.CANCEL + again
+    if last.delta_g > 0.0:
+        cancel += passed_over(search.window, last)
     one_by_one = len(group.steps) > 1 and all(s.delta_g >= 0.0 for s in group.steps)
     in_one_go = _in_one_go(group.steps)
     if len(group.steps) > 2 and not in_one_go:
-        group.fit(_NOTHING, _NOTHING, priors.CANCEL + again)
+        group.fit(_NOTHING, _NOTHING, cancel)
         return  # three movements with pauses between weigh together like anything, and are no one thing
     whole = in_one_go and not any(s.remainder for s in group.steps)
     for known in search.near_in(group.target_g, group.variance_g2):
@@ -187,7 +199,7 @@ def _known_in(search: Search, group: Group, movements: float, again: float) -> N
         if known.moves and not (one_by_one and sum(m.units for m in known.moves) > 1):
             group.fit(known, _NOTHING, known.log_prior + movements)
         elif not known.moves and len(group.steps) > 1:
-            group.fit(known, _NOTHING, priors.CANCEL + again)
+            group.fit(known, _NOTHING, cancel)
 
 
 def _in_one_go(steps: tuple[Step, ...]) -> bool:

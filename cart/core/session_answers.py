@@ -17,6 +17,7 @@ from cart.core.session_scans import add, answer_removed, removable_units
 from cart.core.session_sights import is_other
 from cart.core.session_units import minimum_g
 from cart.core.session_weight import reconcile, required_age, settle_by, tidy
+from cart.core.session_window import read_twice
 from cart.core.session_word import believe, believe_all_scanned
 
 _NOT_LISTED: Final = "taken out, and nothing of the list, as the shopper says"

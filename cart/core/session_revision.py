@@ -57,6 +57,32 @@ def second_thoughts(desk: Desk, *, but_by: float = 0.0) -> bool:
     return False
 
 
+def part_waits_again(desk: Desk, sku: str) -> None:
+    """Something else is scanned while it is asked about one unit too many: the movement may have been that thing alone,
+    so what was believed of a part of it waits again.
+    """
+    steps = {s.step_id: s for s in desk.state.recent_steps}
+    for open_ in desk.open_of("extra_unit"):
+        step_id = open_.event.step_ids[-1]
+        part = [
+            (line, group)
+            for line in desk.state.basket.lines.values()
+            for group in line.placed
+            if group.step_ids == (step_id,) and group.proof == "weighed"
+        ]
+        whole = step_id in steps and step_id in desk.state.open_steps and part and sku != open_.event.sku
+        if not whole or desk.t_ns - open_.raised_ns > _INSTEAD_NS:
+            continue
+        desk.emit(
+            StepExplained(
+                step_ids=(step_id,), won="looked at anew: something else was scanned", margin=0.0, considered=(),
+                open_g=round(steps[step_id].delta_g, 3),
+            )
+        )  # fmt: skip
+        reopen(desk, part)
+        desk.clear(open_)
+
+
 def _moment(desk: Desk) -> tuple[int, int]:
     """Time and revision, but for hints that something was not put in: of many lines each asks for second thoughts, and
     being asked about changes nothing of what they are.

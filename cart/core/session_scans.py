@@ -15,7 +15,7 @@ from cart.core.reconciliation.moves import Move, takes
 from cart.core.session_desk import Desk
 from cart.core.session_moves import confirm
 from cart.core.session_phases import back_to_shopping, start_trip
-from cart.core.session_revision import instead_of_return
+from cart.core.session_revision import instead_of_return, part_waits_again
 from cart.core.session_showings import is_no_new_unit
 from cart.core.session_sights import tells_other
 from cart.core.session_units import is_light
@@ -124,6 +124,8 @@ def add(desk: Desk, item: Item, *, units: int, entry: str, code: ScannedCode | N
         desk.raise_("age_check", sku=item.sku, line_id=line_id, reason=str(required_age(desk)))
     if is_light(desk, item, weight_g):
         _accept_light(desk, line_id, units)
+    else:
+        part_waits_again(desk, item.sku)
     reconcile(desk)
     added = desk.state.basket.lines.get(line_id)
     if added is not None and added.pending:

@@ -28,6 +28,8 @@ CATALOG = Catalog(
         item(30, 5.5, 0.3),
         item(31, 5.3, 0.3),
         item(32, 6.5, 0.3),
+        item(33, 751.0, 9.0),
+        item(34, 1512.0, 9.0),
     ),
 )
 """20 weighs like 21 and 22 together, within its spread; 23 is too light to be seen, two of them are not."""
@@ -214,3 +216,12 @@ def test_row_11_a_removal_that_is_asked_about_is_no_half_of_a_put_back(shopper: 
     shopper.scan(32).wait(2.0).put(6.4).wait(1.0)
     assert shopper.open == [("which_removed", "hint")]
     assert shopper.lines["S32"] == (1, "confirmed")
+
+
+def test_row_05_what_is_asked_about_as_two_units_may_be_the_thing_that_is_scanned_next(shopper: Shopper) -> None:
+    shopper.scan(33).wait(4.0).put(1511.0).wait(1.0)
+    assert shopper.open == [("extra_unit", "hint")]
+    shopper.scan(34).wait(1.0)
+    assert shopper.lines == {"S33": (1, "pending"), "S34": (1, "confirmed")}
+    assert shopper.line(34).weight_g == pytest.approx(1511.0, abs=1.0)
+    assert ("extra_unit", "hint") not in shopper.open

@@ -171,9 +171,10 @@ def _switched(s: Shopper, act: Cheating) -> None:
     s.hold((gap_s, gap_s + 0.1))
     s.put(new)
     old.scanned = False
-    # In one go only the difference shows; after a rest the new thing shows by itself, however much the old one weighed.
-    in_one_go = _hidden_sigmas(min(abs(new.weight_g - old.weight_g), new.weight_g)) / _in_and_out_g(old.weight_g)
-    act.done, act.sigmas = True, _hidden_sigmas(new.weight_g) if gap_s >= RESTS_S else in_one_go
+    # The new thing may be taken for the old one; in one go with that one going out it also shows only beside it.
+    sigma_g = _in_and_out_g(old.weight_g)
+    alone = _hidden_sigmas(new.weight_g) / (1.0 if gap_s >= RESTS_S else sigma_g)
+    act.done, act.sigmas = True, min(alone, _hidden_sigmas(abs(new.weight_g - old.weight_g)) / sigma_g)
 
 
 def _wrong_removal(s: Shopper, act: Cheating) -> None:

@@ -43,7 +43,7 @@ FIRST_SIGMA_G, FIRST_COUNTS = 1.0, 4.0
 """Noise of a sample before any was heard, and how many samples' worth that belief is: rigs have 0.3–3 g. Few samples
 alone may show a third of their noise, and what is thought to be that quiet never comes to rest."""
 SIGMA_MIN_G, SIGMA_MAX_G = 0.1, 12.0
-NOISE_S, NOISE_SLOW_S, NOISIER = 1.5, 5.0, 1.4
+NOISE_S, NOISE_SLOW_S, NOISIER = 1.5, 12.0, 1.4
 """For how long noise must be white, and how much louder than learned, to be believed while nothing is at rest. Below
 RATE_MIN the vibration of rolling looks white, too, but it does not last."""
 QUIET_S = 0.065

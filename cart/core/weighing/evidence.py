@@ -30,9 +30,9 @@ UNKNOWN_HZ = (5.5, 20.0)
 UNKNOWN_DAMPING = 0.07
 FAINT_CHANGE = 1.5
 """An oscillation whose change with a wrong frequency stays below this, in units of the noise, is fitted without."""
-UNKNOWN_SAMPLES = 14
+UNKNOWN_SAMPLES = 10
 """What a platform may do that was never heard before, and how many samples it takes to hear it."""
-CHANGING_SAMPLES = 14
+CHANGING_SAMPLES = 10
 """The fewest at which a strong oscillation, whose change is fitted too, leaves enough to see a hand by."""
 ALONG_MAX = 3.4
 HOPELESS = 13.0

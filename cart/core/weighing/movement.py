@@ -18,7 +18,7 @@ FAINT_SLOW_G, FAINT_SLOW_S = 8.0, 0.95
 """Below RATE_MIN slow rolling looks like a few grams for this long."""
 HIDDEN_SHARE = 0.015
 """What of the change an oscillation may be for a short window that it was fitted to not to hide a hand."""
-HIDDEN_ASKED, HIDDEN_SDS = 2.0, 2.0
+HIDDEN_ASKED, HIDDEN_SDS = 3.0, 2.0
 """Where it may hide one: the most evidence that may be asked, and how far the window before may have said otherwise."""
 HOVERED = 3.0
 """How much more is asked where a hand hovered just before: one release in twenty is as gentle as that. As much again

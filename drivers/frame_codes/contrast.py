@@ -1,4 +1,4 @@
-"""The grey picture that shows a strip's bars best: brightness, red light, or the negative of either."""
+"""The grey picture that shows a strip's bars best: brightness or red light."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from drivers.frame_codes.scanning import Image
 _RED_GAIN = 1.3
 """Red must show so many times the contrast of brightness: JPEG keeps colour at half the resolution."""
 _COLUMNS = 160
-_BESIDE = 0.08
-"""Of the strip's width on each side: 7 modules of an EAN-13, the narrower of its quiet zones."""
 
 
 def brightness(image: Image) -> Grey:
@@ -35,21 +33,12 @@ def best_shown(grey: Grey, red: Grey | None, strip: Strip) -> Grey:
     return red
 
 
-def light_on_dark(grey: Grey, strip: Strip) -> bool:
-    """True where what lies on either side of the bars is as dark as the bars themselves."""
-    line = _line(grey, strip, _BESIDE)
-    beside = int(len(line) * _BESIDE / (1 + 2 * _BESIDE))
-    low, high = np.percentile(line[beside:-beside], (10, 90))
-    dark = low + 0.35 * (high - low)
-    return bool(np.median(line[:beside]) < dark and np.median(line[-beside:]) < dark)
-
-
 def _spread(grey: Grey, strip: Strip) -> float:
-    low, high = np.percentile(_line(grey, strip, 0.0), (10, 90))
+    low, high = np.percentile(_line(grey, strip), (10, 90))
     return float(high - low)
 
 
-def _line(grey: Grey, strip: Strip, margin: float) -> Grey:
+def _line(grey: Grey, strip: Strip) -> Grey:
     thin = Strip(strip.centre, strip.across, strip.half_width, min(strip.half_height, 2.0), 0.0)
     stretch = min(1.0, max(_COLUMNS / (2 * strip.half_width), 0.5))
-    return np.asarray(upright(grey, thin, margin=margin, stretch=stretch).mean(0), np.uint8)
+    return np.asarray(upright(grey, thin, margin=0.0, stretch=stretch).mean(0), np.uint8)

@@ -14,8 +14,10 @@ Floats = npt.NDArray[np.float32]
 
 _SECTORS = 12
 """Of 15°, each seen with its neighbours' halves: a tilted or bent code's bars fan out by some degrees."""
-_SIZES = (320, 640)
-"""Longest sides looked at: large codes have gaps between bars that only a small picture closes."""
+LARGE = (320, 640)
+"""Longest sides looked at first: large codes have gaps between bars that only a small picture closes."""
+SMALL = (1280, 2560)
+"""Longest sides for what is small in a large picture: the bars of a code a tenth as wide show at no smaller one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,14 +43,13 @@ class Strip:
         return abs(u) < 1.25 * self.half_width and abs(v) < 1.25 * self.half_height + 0.1 * self.half_width
 
 
-def strips(grey: Grey, count: int) -> list[Strip]:
-    """The `count` most bar-like places, best first, those of one place and direction merged."""
+def strips(grey: Grey, count: int, sizes: Sequence[int] = LARGE) -> list[Strip]:
+    """The `count` most bar-like places, best first, those of one place and direction merged, of a picture looked at
+    with its longest side brought to each of `sizes`, never enlarged."""
     found: list[Strip] = []
     longest = max(grey.shape)
-    for size in _SIZES:
-        scale = min(1.0, size / longest)
-        if found and scale == 1.0 and size > longest:
-            break
+    for size in sorted({min(size, longest) for size in sizes}):
+        scale = size / longest
         small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
         found += [strip.resized(1 / scale) for strip in _strips(np.asarray(small, np.uint8))]
     found.sort(key=lambda strip: -strip.weight)

@@ -15,8 +15,9 @@ from drivers.opencv_log import set_log_level
 BYTES_MAX = 100_000_000
 """Of the file: uncompressed 12 MP in 16 bits is 72 MB."""
 _SIDE_MIN = 16
-_BIG_BYTES = 6_000_000
-"""Of a compressed file: beyond, it may hold tens of megapixels, and half the size is decoded to spare memory."""
+_BIG_BYTES = 20_000_000
+"""Of a compressed file: beyond, it holds fifty megapixels and more, and half the size is decoded to spare memory. A
+telephone's twelve take 3 to 8 MB, and small codes on them need every pixel."""
 
 
 class PictureRefused(DriverError):

@@ -40,18 +40,22 @@ def profiles(grey: Grey, strip: Strip) -> Profiles | None:
     stretch = float(np.clip(width, *_WIDTHS)) / width
     if stretch < 0.7:
         grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), 0.4 / stretch), np.uint8)
-    patch = upright(grey, strip, margin=MARGIN, stretch=stretch)
-    tall = patch.shape[0]
-    patch = _parallel(_parallel(patch))
-    keep = patch[int(0.08 * tall) : max(int(0.92 * tall), int(0.08 * tall) + 1)].astype(np.float64)
-    count = int(np.clip(keep.shape[0] / stretch / _BAND_PX, 1, _BANDS_MAX))
-    rows = np.array([_even(band.mean(0)) for band in np.array_split(keep, count)])
-    inner = slice(
-        int(patch.shape[1] * MARGIN / (1 + 2 * MARGIN)), int(patch.shape[1] * (1 + MARGIN) / (1 + 2 * MARGIN))
-    )
+    patch = bands(grey, strip, stretch)
+    count = len(patch)
+    rows = np.array([_even(band) for band in patch])
+    inner = slice(int(rows.shape[1] * MARGIN / (1 + 2 * MARGIN)), int(rows.shape[1] * (1 + MARGIN) / (1 + 2 * MARGIN)))
     if _changes(rows[count // 2, inner]) < _EDGES_MIN:
         return None
     return Profiles(rows, _extents(rows.mean(0), inner))
+
+
+def bands(grey: Grey, strip: Strip, stretch: float) -> Floats:
+    """Grey along the strip and its margins, [bands, pixels], at `stretch` pixels a pixel, its bars set upright."""
+    patch = _parallel(_parallel(upright(grey, strip, margin=MARGIN, stretch=stretch)))
+    tall = patch.shape[0]
+    keep = patch[int(0.08 * tall) : max(int(0.92 * tall), int(0.08 * tall) + 1)].astype(np.float64)
+    count = int(np.clip(keep.shape[0] / stretch / _BAND_PX, 1, _BANDS_MAX))
+    return np.array([band.mean(0) for band in np.array_split(keep, count)])
 
 
 def _even(profile: Floats) -> Floats:

@@ -4,12 +4,15 @@ machine."""
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import numpy as np
 
 from drivers.frame_codes.bars import BarReading, read_bars
-from drivers.frame_codes.contrast import best_shown, brightness, light_on_dark, red_light
-from drivers.frame_codes.localise import Strip, around, strips, upright
+from drivers.frame_codes.contrast import best_shown, brightness, red_light
+from drivers.frame_codes.lines import read_lines
+from drivers.frame_codes.localise import SMALL, Strip, around, strips, upright
 from drivers.frame_codes.scanning import RETAIL, FrameCode, Image, preparations, scan
 from drivers.frame_codes.trust import Candidate, believed, certain
 
@@ -17,6 +20,8 @@ WORKING_MAX = 1600
 """Longest side of the picture that zxing-cpp sees again and again: a code that fills a fifth of it has three pixels a
 module."""
 _STRIPS = 4
+_PLAIN = 0.85
+"""Share explained by bars dark on light above which bars light on dark are not tried."""
 _AIM = {"EAN-13": "]E0", "EAN-8": "]E4", "UPC-E": "]E0"}
 
 
@@ -47,9 +52,11 @@ class _Search:
             self._look(scan(small), self._finer)
         self._check()
         places = [strip.resized(self._finer) for strip in strips(small, _STRIPS)]
-        for strip in places:
-            if not self._settled(strip):
-                self._bars(strip)
+        self._read(places)
+        if not self._candidates and self._finer > 1:
+            finer = strips(self._grey, _STRIPS, SMALL)
+            self._read(finer)
+            places = [strip for pair in itertools.zip_longest(finer, places) for strip in pair if strip is not None]
         if self._done():
             return believed(self._candidates)
         for view, scale, binarizer in preparations(small):
@@ -60,7 +67,15 @@ class _Search:
         for strip in places[:2]:
             if not self._settled(strip):
                 self._upright(strip)
+        for strip in places[:_STRIPS]:
+            if not self._settled(strip):
+                self._lines(strip)
         return believed(self._candidates)
+
+    def _read(self, places: list[Strip]) -> None:
+        for strip in places:
+            if not self._settled(strip):
+                self._bars(strip)
 
     def _check(self) -> None:
         """Templates where zxing-cpp read a code, and only there."""
@@ -92,8 +107,9 @@ class _Search:
     def _bars(self, strip: Strip) -> None:
         grey = best_shown(self._grey, self._red, strip)
         found = read_bars(grey, strip)
-        if (found is None or not certain(found)) and light_on_dark(grey, strip):
-            found = read_bars(cv2.bitwise_not(grey).astype(np.uint8), strip) or found
+        if found is None or (found.explained < _PLAIN and not certain(found)):
+            negative = read_bars(cv2.bitwise_not(grey).astype(np.uint8), strip)
+            found = negative if negative is not None and certain(negative) else found
         if found is None:
             return
         code = _code(found, strip)
@@ -109,6 +125,10 @@ class _Search:
             sharp = cv2.addWeighted(patch, 2.6, cv2.GaussianBlur(patch, (0, 0), 2.2 * max(1.0, stretch)), -1.6, 0)
             for view in (patch, np.asarray(sharp, np.uint8)):
                 self._look([FrameCode(code.text, code.symbology, _quad(strip)) for code in scan(view)])
+
+    def _lines(self, strip: Strip) -> None:
+        for found in read_lines(self._grey, strip):
+            self._look([FrameCode(text, symbology, _quad(strip)) for text, symbology in found])
 
 
 def _code(found: BarReading, strip: Strip) -> FrameCode:

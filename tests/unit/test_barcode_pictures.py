@@ -16,6 +16,9 @@ from PIL import Image as Pillow
 from cart.commands import barcode
 from cart.core.problem import Problem
 from drivers.frame_codes import PictureRefused, read_picture, read_still_codes
+from drivers.frame_codes.lines import read_lines
+from drivers.frame_codes.localise import Strip
+from drivers.frame_codes.scanning import scan
 
 CODE = "5011001234566"
 
@@ -184,3 +187,50 @@ def test_a_small_blurred_code_in_a_large_photograph_is_read_at_full_size() -> No
     [found] = read_still_codes(soft(large, 2.0))
     assert found.text == CODE
     assert all(700 < x < 700 + code.shape[1] and 500 < y < 500 + code.shape[0] for x, y in found.quad)
+
+
+def turned(image: Any, degrees: float, scale: float, size: tuple[int, int], paper: int) -> Any:
+    """The image turned and scaled about its middle, in the middle of `size` (height, width) of paper."""
+    height, width = image.shape[:2]
+    matrix = np.array(cv2.getRotationMatrix2D((width / 2, height / 2), degrees, scale), np.float64)
+    matrix[:, 2] += (size[1] - width) / 2, (size[0] - height) / 2
+    return cv2.warpAffine(image, matrix, size[::-1], flags=cv2.INTER_AREA, borderValue=(paper,) * 3)
+
+
+def test_a_code_a_tenth_as_wide_as_a_printed_page_is_found() -> None:
+    page = np.full((2400, 3200, 3), 128, np.uint8)
+    for line in range(60):
+        corner = (40 + 53 * (line % 7), 40 + 39 * line)
+        cv2.putText(page, "net weight 500 g keep cool", corner, 0, 2.0, (30, 30, 30), 5, cv2.LINE_AA)
+    page[1500:2000, 2200:2700] = turned(drawn(), 9, 0.6, (500, 500), 230)
+    assert [code.text for code in read_still_codes(soft(page, 1.6))] == [CODE]
+
+
+def test_light_bars_on_a_dark_label_that_ends_where_its_quiet_zone_does() -> None:
+    label = (255 - drawn())[57:-57, 56:-56]
+    assert [code.text for code in read_still_codes(soft(turned(label, 3, 1.0, (500, 700), 200), 2.4))] == [CODE]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("[01]05011001234566", zxingcpp.BarcodeFormat.Code128),
+        ("0105011001234566", zxingcpp.BarcodeFormat.DataBarOmni),
+    ],
+)
+def test_lines_averaged_along_leaning_bars_say_what_grain_hides(text: str, kind: Any) -> None:
+    code = drawn(text, kind, **({"gs1": True} if text[0] == "[" else {}))
+    grain = np.random.default_rng(1).normal(0, 45, (480, 640, 3))
+    blurred = cv2.GaussianBlur(turned(code, 24, 0.7, (480, 640), 200), (0, 0), 1.2)
+    image = np.clip(blurred + grain, 0, 255).astype(np.uint8)
+    assert scan(image) == []
+    assert [found.text for found in read_still_codes(image)] == ["0105011001234566"]
+
+
+def test_lines_leave_ean_to_the_templates_and_say_nothing_of_paper() -> None:
+    grey = np.asarray(cv2.cvtColor(drawn(), cv2.COLOR_BGR2GRAY), np.uint8)
+    height, width = grey.shape
+    whole = Strip((width / 2, height / 2), (1.0, 0.0), width / 2 - 80, height / 2 - 80, 0.0)
+    assert [code.text for code in scan(grey)] == [CODE]
+    assert list(read_lines(grey, whole)) == [[], []]
+    assert list(read_lines(np.full_like(grey, 200), whole)) == [[], []]

@@ -28,6 +28,7 @@ CATALOG = Catalog(
         item(30, 5.5, 0.3),
         item(31, 5.3, 0.3),
         item(32, 6.5, 0.3),
+        item(35, 1783.0, 20.0),
         item(33, 751.0, 9.0),
         item(34, 1512.0, 9.0),
     ),
@@ -225,3 +226,12 @@ def test_row_05_what_is_asked_about_as_two_units_may_be_the_thing_that_is_scanne
     assert shopper.lines == {"S33": (1, "pending"), "S34": (1, "confirmed")}
     assert shopper.line(34).weight_g == pytest.approx(1511.0, abs=1.0)
     assert ("extra_unit", "hint") not in shopper.open
+
+
+def test_row_25_a_light_thing_that_nobody_saw_go_in_is_seen_going_out(shopper: Shopper) -> None:
+    shopper.scan(1).put(1034.0).wait(2.0)
+    shopper.scan(23).wait(1.0).scan(35).wait(1.0).put(1782.7 + 4.6).wait(8.0)
+    assert shopper.lines["S23"] == (1, "confirmed")
+    shopper.take(5.3).wait(1.0)
+    assert "S23" not in shopper.lines
+    assert shopper.open == []

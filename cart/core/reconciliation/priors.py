@@ -141,6 +141,8 @@ REVISED = 1.5
 REVISED_MARGIN = 1.5
 """Natural log by which other explanations of several steps must beat those believed so far, and each other."""
 LIGHT_SEEN = -2.0
+LIGHTS_MAX = 3.0
+"""Light things that are looked for in a removal weigh together at most so many times the lightest that can be seen."""
 LIGHT_WITHIN_S = 20.0
 """Light things go in this soon after their scan, a few of them with one movement: then the scale sees them."""
 PART_OUT = -3.0

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import Explanation
-from cart.core.reconciliation.moves import Move, MoveSet, OutSets, in_sets
+from cart.core.reconciliation.moves import Move, MoveSet, OutSets, in_sets, takes
 from cart.core.reconciliation.window import Step, Window
 
 TOUCHED_LATE_NS = 1_000_000_000
@@ -174,6 +174,7 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
         # Two movements are two steps, each with its own explanation; within one they can only be told by the net.
         _pairs_out(search, group)
         _swaps(search, group)
+        _lights_out(search.window, group)
     for found in (*_nothing_moved(search.window, group.steps), *_part_back_out(search.window, group.steps)):
         group.keep(found)
 
@@ -290,6 +291,15 @@ def _pairs_out(search: Search, group: Group) -> None:
                 second,
                 first.log_prior + priors.TAKE_PAIR + min(0.0, second.log_prior - priors.TAKE) + group.hasty,
             )
+
+
+def _lights_out(window: Window, group: Group) -> None:
+    """A light thing that the scale has not seen going in, and sees going out."""
+    units = sum(i.units for i in window.inside)
+    for inside in window.inside if -priors.LIGHTS_MAX * window.light_g < group.target_g < 0.0 else ():
+        for move in takes(inside) if inside.unseen else ():
+            log_prior = priors.TAKE + math.log(inside.units / units) + group.hasty
+            group.fit(MoveSet((move,), move.mean_g, move.variance_g2, 0.0), _NOTHING, log_prior)
 
 
 def _swaps(search: Search, group: Group) -> None:

@@ -265,7 +265,10 @@ def paid_step(desk: Desk, step_id: int) -> None:
     desk.cause = "basket"
     step = desk.state.open_steps[step_id]
     if step.delta_g > 0.0:
-        if step.delta_g >= desk.policy.light_item_g:
+        if len(desk.state.open_steps) > 1 and _even(desk):
+            settle_steps(desk, tuple(desk.state.open_steps), "what changed while paying was undone")
+            tidy(desk)
+        elif step.delta_g >= desk.policy.light_item_g:
             desk.raise_("unpaid_item", delta_g=round(step.delta_g, 1), step_ids=(step_id,))
             desk.sound("attention")
         else:

@@ -235,3 +235,14 @@ def test_row_25_a_light_thing_that_nobody_saw_go_in_is_seen_going_out(shopper: S
     shopper.take(5.3).wait(1.0)
     assert "S23" not in shopper.lines
     assert shopper.open == []
+
+
+def test_row_31_a_slope_that_began_while_paying_and_ends_after_it_is_nothing_unpaid(shopper: Shopper) -> None:
+    shopper.scan(10).put(6020.0).wait(2.0).scan(10).put(5990.0).wait(2.0)
+    shopper.pay().take(35.0)
+    shopper.till("approved")
+    assert shopper.phase() == "paid"
+    shopper.put(35.0)
+    assert shopper.open == []
+    shopper.put(35.0)
+    assert shopper.open == [("unpaid_item", "question")]

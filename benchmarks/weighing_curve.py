@@ -12,7 +12,7 @@ from benchmarks.weighing_signals import handling, steps
 from cart.core.weighing import odds
 
 FIRST_SEED = 1_400_000
-EVIDENCE = (2.0, 3.5, 4.5, 5.6, 7.0)
+EVIDENCE = (3.0, 4.5, 6.0, 7.0, 8.5)
 
 
 def _row(evidence: float, plain: Score, foretold: Score, quiet: Score) -> tuple[float, float, float, float]:

@@ -29,6 +29,7 @@ ON_PHOTOS = ("vision", "enrolment")
 LONG = ("classes", "confused")
 """Tables of one row a class, which the benchmark itself prints."""
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+HEADING = "## `python -m benchmarks."
 TIME_MAX_S = 1800
 
 
@@ -67,35 +68,41 @@ def flat(prefix: str, value: Any) -> list[tuple[str, str]]:
     return [(prefix, str(value))]
 
 
+def tables(document: str) -> dict[str, str]:
+    """Each benchmark's part of a document that was written before, heading and all, by the module's name."""
+    parts = document.split(HEADING)[1:]
+    return {part.split(" ", 1)[0]: HEADING + part.strip() + "\n" for part in parts}
+
+
+def table(name: str, figures: dict[str, Any] | None, why: str) -> str:
+    """What stands in the document of a run just now."""
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    told = f"Failed: {why}" if figures is None else "| figure | value |\n|---|---|"
+    rows = [] if figures is None else [f"| {key} | {text} |" for key, text in flat("", figures)]
+    return "\n".join([f"{HEADING}{name} --json`\n\n{day}, {machine()}.\n", told, *rows, ""])
+
+
 def main() -> int:
-    """Run them all; 1 when one failed."""
+    """Run them all, or some and keep the others' tables; 1 when one failed."""
     parser = argparse.ArgumentParser(description="Run every benchmark and write docs/benchmarks.md")
     parser.add_argument("--only", nargs="*", default=list(BENCHMARKS), choices=BENCHMARKS)
     parser.add_argument("--photos", nargs=2, metavar=("DATA_FOLDER", "SPLIT"), help="for vision and enrolment")
     arguments = parser.parse_args()
-    parts = [
-        "# Benchmarks\n",
-        f"Printed by `make bench` on {time.strftime('%Y-%m-%d', time.gmtime())}, {machine()}; a table a command.\n",
-    ]
-    left_out = [name for name in BENCHMARKS if name not in arguments.only]
-    if left_out:
-        parts.append(f"Not run this time: {', '.join(left_out)}.\n")
-    if arguments.photos is None:
-        parts.append(f"Left out: {', '.join(ON_PHOTOS)}, which need `--photos DATA_FOLDER SPLIT`.\n")
+    found = tables(DOCUMENT.read_text(encoding="utf-8")) if DOCUMENT.exists() else {}
     failed = False
     for name in (*arguments.only, *(ON_PHOTOS if arguments.photos is not None else ())):
         print(f"{name} …", flush=True)
         figures, why = run(name, arguments.photos if name in ON_PHOTOS else [])
-        parts.append(f"## `python -m benchmarks.{name} --json`\n")
         if figures is None:
             failed = True
             print(f"{name}: {why}", file=sys.stderr)
-            parts.append(f"Failed: {why}\n")
-            continue
-        parts.append("| figure | value |\n|---|---|")
-        parts.extend(f"| {key} | {text} |" for key, text in flat("", figures))
-        parts.append("")
-    DOCUMENT.write_text("\n".join(parts), encoding="utf-8")
+        found[name] = table(name, figures, why)
+    names = (*BENCHMARKS, *ON_PHOTOS)
+    never = [name for name in names if name not in found]
+    parts = ["# Benchmarks\n", "Printed by `make bench`; a table a command, each with its day and machine.\n"]
+    if never:
+        parts.append(f"Not run yet: {', '.join(never)} ({', '.join(ON_PHOTOS)} need `--photos DATA_FOLDER SPLIT`).\n")
+    DOCUMENT.write_text("\n".join([*parts, *(found[name] for name in names if name in found)]), encoding="utf-8")
     print(f"wrote {DOCUMENT}")
     return int(failed)
 

@@ -42,7 +42,7 @@ def methods(desk: Desk) -> list[str]:
 
 def ebt_minor(desk: Desk) -> int:
     """What a benefits card may pay yet: the goods of the lines that the catalogue allows, less what such cards have
-    paid of them. Deposits, and taxes that prices don't contain, are the other tender's.
+    paid of them. Deposits, and goods on which a tax is added, are the other tender's.
     """
     if desk.state.trip_id is None:
         return 0
@@ -54,8 +54,12 @@ def ebt_minor(desk: Desk) -> int:
 
 
 def _takes_benefits(desk: Desk, sku: str) -> bool:
+    """Not goods on which a tax is added: of what benefits pay none may be taken (7 CFR 272.1(b)), and here it would."""
     item = desk.item(sku)
-    return item is not None and item.ebt
+    if item is None or not item.ebt:
+        return False
+    tax = desk.index.catalog.taxes.get(item.tax)
+    return tax is None or tax.included or tax.rate_bp == 0
 
 
 def rest_minor(desk: Desk) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from cart.core.catalog import Tax
 from cart.core.effects import CancelPayment, RequestPayment
 from cart.core.ledger import AttemptOpened, ReceiptIssued, SecurityNoted
 from cart.core.observations import PaymentAnswer
@@ -54,6 +55,19 @@ def rest(shopper: Shopper) -> int:
     view = shopper.view.payment
     assert view is not None
     return view.rest_minor
+
+
+@pytest.mark.parametrize(
+    ("tax", "benefits_minor"),
+    [(Tax(rate_bp=825, included=False), 0), (Tax(rate_bp=0, included=False), 204), (Tax(rate_bp=825), 204)],
+    ids=["added", "none", "included"],
+)
+def test_goods_on_which_a_tax_is_added_are_not_benefits_to_pay(tax: Tax, benefits_minor: int) -> None:
+    shopper = Shopper(msgspec.structs.replace(STORE, taxes={"A": tax})).started()
+    for number, weight_g in ((1, 1034.0), (2, 250.0), (3, 500.0)):
+        shopper.scan(number).put(weight_g)
+    assert shopper.view.ebt_minor == benefits_minor
+    assert ("ebt" in shopper.view.methods) is (benefits_minor > 0)
 
 
 def test_benefits_are_asked_only_for_what_they_may_pay_and_a_card_for_the_rest(shopper: Shopper) -> None:

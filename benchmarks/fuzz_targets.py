@@ -26,7 +26,7 @@ from cart.recordings.writing import RecordingWriter
 from cart.sync import messages
 from cart.sync.describe import TYPES
 from cart.sync.topics import parse
-from cart.till.payment_desk import tidy_code
+from cart.till.code_desk import tidy_code
 from drivers.scanner_framing import Frame, ScannerFramer, may_hold
 
 ROOT: Final = Path(__file__).parents[1]

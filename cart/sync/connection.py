@@ -39,7 +39,7 @@ UNSENT_MAX: Final = 200
 """Publications accepted before `publish` says no; a stalled link must not fill the memory."""
 
 INBOUND_MAX: Final = 1000
-"""Messages waiting for the loop; what comes beyond is dropped and counted, not acknowledged."""
+"""Messages waiting for the loop; what comes beyond is dropped and counted."""
 
 ANSWER_TIMEOUT_S: Final = 10.0
 """For CONNACK and SUBACK; a broker that takes longer is as good as gone."""
@@ -78,7 +78,9 @@ def _address(node: str, usual_port: int) -> tuple[str, int]:
 
 
 class Inbound(msgspec.Struct, frozen=True):
-    """One message. Call `acknowledge` when what follows from it is safe; paho sends PUBACK only then."""
+    """One message. Call `acknowledge` when what follows from it is safe, or it can't be dealt with; paho sends PUBACK
+    only then.
+    """
 
     topic: str
     payload: bytes
@@ -369,9 +371,10 @@ class Connection:
             full = self._inbound >= INBOUND_MAX
             self._inbound += 0 if full else 1
             self.dropped += 1 if full else 0
-        if full:
-            return
         mid, qos = message.mid, message.qos
+        if full:
+            _acknowledge(client, mid, qos)  # its sender repeats what matters; its place in the broker's window is freed
+            return
         shared = SHARE_ID in getattr(message.properties, "SubscriptionIdentifier", ())
         inbound = Inbound(topic, bytes(message.payload), message.retain, lambda: _acknowledge(client, mid, qos), shared)
         self._loop_call(self._deliver, inbound)
@@ -383,6 +386,9 @@ class Connection:
             self._on_message(inbound)
         except Exception:
             log.exception("a message on %r could not be handled; it is ignored", inbound.topic)
+            # In a clean session it would never come again, only keep its place among the few that a broker has
+            # unanswered at a client (mosquitto: 20): after so many failures nothing would come at all.
+            inbound.acknowledge()
 
     def _link_is_up(self, client: paho.Client) -> None:
         if self._client is not client:

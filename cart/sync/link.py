@@ -228,6 +228,7 @@ class StoreLink:
             self._waiting.put_nowait(inbound)
         except asyncio.QueueFull:
             log.warning("too many messages from the store; one on %r dropped", inbound.topic)
+            inbound.acknowledge()
 
     async def _read(self) -> None:
         while True:
@@ -244,11 +245,10 @@ class StoreLink:
             except asyncio.CancelledError:
                 raise
             except Exception:
-                # Not acknowledged: it was not dealt with. A query brings the answer again.
+                # A query brings the answer again. It is acknowledged all the same: see `Connection`.
                 log.exception("a message of the store could not be handled")
                 if isinstance(heard, StaffCommand):
                     self._trust.memory.forget(heard.command_id)
-                continue
             inbound.acknowledge()
 
     def _understand(self, inbound: Inbound) -> Heard | None:

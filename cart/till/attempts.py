@@ -92,6 +92,13 @@ class AttemptRow(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class InTheWay(msgspec.Struct, frozen=True):
+    """Money of a trip that keeps another attempt from being charged. `goes_back`: staff is giving it back just now."""
+
+    what: str
+    goes_back: bool = False
+
+
 class PaidCode(msgspec.Struct, frozen=True, kw_only=True):
     """A code that was paid by hand; `attempt_id` once its attempt was heard of."""
 
@@ -263,7 +270,7 @@ class Attempts(Rows):
         held = [] if parts == others and rest_minor == amount_minor else others
         return next((_held(other) for other in held), None) or self._code_paid(code)
 
-    def held_for_trip(self, asked: PaymentRequestMessage) -> str | None:
+    def held_for_trip(self, asked: PaymentRequestMessage) -> InTheWay | None:
         """What keeps an attempt that is new here from being charged: money of another one of its trip that is held or
         may come, or was taken by hand for a code of this trip. None where nothing does, or what is held are parts of
         the same frozen basket that leave room for this one.
@@ -278,7 +285,12 @@ class Attempts(Rows):
         taken_minor = sum(other.taken_minor for other in others)
         if not in_the_way and others and taken_minor + asked.amount_minor > asked.basket_minor:
             in_the_way = others
-        return next((_held(other) for other in in_the_way), None) or self._code_paid(code)
+        if in_the_way:
+            return InTheWay(
+                _held(in_the_way[0]), all(other.status == "approved" and other.withdrawn for other in in_the_way)
+            )
+        paid = self._code_paid(code)
+        return None if paid is None else InTheWay(paid)
 
     def _code_paid(self, code: str) -> str | None:
         """Another code of the same trip that was paid by hand, and whose attempt has never been heard of."""

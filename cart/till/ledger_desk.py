@@ -90,7 +90,9 @@ class LedgerDesk:
         seq, head_hash = self._head(key)
         if status.online and status.chain and (seq, head_hash) != (status.head_seq, status.head_hash):
             self._heard.add(key)
-            if seq > status.head_seq and not stale:
+            # Of several tills one may hear of a birth when another one has kept that boot's rows already.
+            cut_back = seq > status.head_seq and not self._ledger.holds_boot(*key, status.boot)
+            if cut_back and not stale:
                 self._ledger.note(status.cart_id, "chain_cut_back", f"the cart has {status.head_seq}, the store {seq}")
             self.flush()
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from cart.core.card_numbers import redact_text
-from cart.core.frozen_basket import code_check, till_code
+from cart.core.frozen_basket import till_code
 from cart.sync.messages import (
     PaymentCancelMessage,
     PaymentQueryMessage,
@@ -29,6 +29,7 @@ from cart.sync.messages import (
     PaymentResultMessage,
 )
 from cart.till.attempts import REFUNDED
+from cart.till.code_desk import CodeDesk
 from cart.till.ledger import FAILURES, AttemptRow, TillLedger, TillProblem
 from cart.till.members import Members
 from cart.till.provider import Charge, Outcome, Provider
@@ -64,7 +65,7 @@ class PaymentDesk:
         self._ledger = ledger
         self._provider = provider
         self._say_to_cart = say
-        self._currency = currency
+        self.codes = CodeDesk(ledger, self._say, currency=currency)
         self._members = members or Members(ledger.database)
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
         """What is being done about an attempt."""
@@ -135,40 +136,6 @@ class PaymentDesk:
             self._ledger.withdraw(row.attempt_id, worker=self._members.me)
             self._work(row.attempt_id, "withdraw", self._stop(row.attempt_id))
 
-    def complete(self, code: str, amount_minor: int) -> AttemptRow | None:
-        """A person has paid this code at the till. Answers the attempt, None while the till hasn't heard of it.
-
-        Raises TillProblem where code and amount don't belong together, it was paid or taken back before, or money for
-        the same trip is held or may come: a cart whose ledger was cut back has forgotten that it asked.
-        """
-        code = tidy_code(code)
-        if code_check(code[:6], amount_minor, self._currency) != code[7:]:
-            raise TillProblem("code and amount don't belong together; read both again from the cart's screen")
-        with self._ledger.trip_of_code(code):
-            row = self._ledger.attempt_of_code(code)
-            if row is not None and row.status != "at_till":
-                raise TillProblem(f"this attempt is {row.status}; take no money for it, and look at the cart's screen")
-            if row is not None and row.amount_minor != amount_minor:
-                raise TillProblem("the cart asks for another amount; read it again from the cart's screen")
-            held = self._ledger.held_for_code(code, amount_minor)
-            if held is not None:
-                raise TillProblem(f"this trip has {held} already; take no money before the cart is connected again")
-            after = self._ledger.pay_code(code, amount_minor, row)
-        if after is not None:
-            self._say(after)
-        return after
-
-    def release(self, code: str) -> AttemptRow:
-        """Give a code back unpaid, so that the shopper can pay on the cart. Raises TillProblem."""
-        row = self._ledger.attempt_of_code(tidy_code(code))
-        if row is None or row.status != "at_till":
-            raise TillProblem("no attempt waits under this code; read it again from the cart's screen")
-        after = self._ledger.change(row.attempt_id, ["at_till"], "cancelled", reason="released by staff")
-        if after is None or after.status != "cancelled":
-            raise TillProblem("the attempt is gone; look at the cart's screen")
-        self._say(after)
-        return after
-
     def refund(self, attempt_id: str, reason: str) -> AttemptRow:
         """Staff gives back what was paid, all of it: by the provider, or by hand what was taken by hand.
 
@@ -209,9 +176,11 @@ class PaymentDesk:
         with self._ledger.trip(asked.attempt_id):
             row = self._paid_by_code(asked)
             held = None if row is not None else self._ledger.held_for_trip(asked)
-            if held is not None:
+            if held is not None and held.goes_back:
+                row = self._ledger.open_attempt(asked, "cancelled", reason="a part was given back just now; ask again")
+            elif held is not None:
                 # Only a cart that has forgotten an attempt asks for another while that one's money is held or may come.
-                self._ledger.note(asked.cart_id, "trip_paid_before", f"{asked.attempt_id}, beside {held}")
+                self._ledger.note(asked.cart_id, "trip_paid_before", f"{asked.attempt_id}, beside {held.what}")
                 row = self._ledger.open_attempt(asked, "cancelled", reason="paid before; staff knows")
             elif row is None:
                 worker = self._members.me
@@ -408,11 +377,3 @@ def why_refunded(reason: str) -> str:
     if not said:
         raise TillProblem("say why the money is given back; the ledger keeps the reason")
     return f"{REFUNDED}{said}"[:REASON_MAX]
-
-
-def tidy_code(typed: str) -> str:
-    """A code as typed → as shown: capitals, the letters that Crockford reads as digits, one hyphen."""
-    bare = typed.upper().replace("-", "").replace(" ", "").translate(str.maketrans("ILO", "110"))
-    if len(bare) != 8:
-        raise TillProblem("a code has eight characters, like 4F7K2Q-9D; read it again from the cart's screen")
-    return f"{bare[:6]}-{bare[6:]}"

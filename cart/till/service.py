@@ -271,6 +271,9 @@ class Till:
                 self._handle(found[0], found[1], inbound)
             except Problem as problem:
                 _refused(found[0].cart_id, found[1], problem)
+            except FAILURES as error:
+                log.warning("from %s, %s: the store's database: %s; the cart asks again", ascii(found[0].cart_id),
+                            found[1], error)  # fmt: skip
         inbound.acknowledge()
 
     def _handle(self, sender: Address, channel: Channel, inbound: Inbound) -> None:

@@ -35,6 +35,11 @@ BODY_MAX_BYTES: Final = 4096
 HEARTBEAT_S: Final = 10.0
 """A comment down an idle event stream, so that a dead page is noticed."""
 
+PAGE_S: Final = 0.5
+"""At most twice a second to a page: 500 carts change the board hundreds of times a second, and a state of them costs
+milliseconds that payments need.
+"""
+
 WEIGHTS_SHOWN: Final = 50
 
 PAGE: Final = {"index.html": "text/html", "till.css": "text/css", "till.js": "text/javascript"}
@@ -139,6 +144,7 @@ async def _stream(till: Till, request: Request) -> AsyncIterator[bytes]:
         if till.revision != seen:
             seen = till.revision
             yield b"data: " + msgspec.json.encode(_state(till)) + b"\n\n"
+            await asyncio.sleep(PAGE_S)
         else:
             yield b": here\n\n"
         try:
@@ -205,11 +211,11 @@ def _mode(till: Till, body: bytes) -> Any:
 
 def _code(till: Till, body: bytes) -> Any:
     asked = msgspec.json.decode(body, type=CodeBody)
-    return {"attempt": till.payments.complete(asked.code, asked.amount_minor)}
+    return {"attempt": till.payments.codes.complete(asked.code, asked.amount_minor)}
 
 
 def _release(till: Till, body: bytes) -> Any:
-    return {"attempt": till.payments.release(msgspec.json.decode(body, type=ReleaseBody).code)}
+    return {"attempt": till.payments.codes.release(msgspec.json.decode(body, type=ReleaseBody).code)}
 
 
 def _action(act: Callable[[bytes], Any]) -> Callable[[Request], Awaitable[Response]]:

@@ -13,7 +13,7 @@ import pytest
 from cart.core.chain import GENESIS, LedgerRow
 from cart.core.frozen_basket import till_code
 from cart.sync.messages import PaymentQueryMessage, PaymentRequestMessage
-from cart.till.attempts import NOBODY
+from cart.till.attempts import NOBODY, InTheWay
 from cart.till.database import Database, DatabaseFailed, SqliteDatabase
 from cart.till.ledger import HeadMoved, TillLedger, TillProblem
 from cart.till.members import LEASE_MS, Members, owner
@@ -109,7 +109,7 @@ def test_a_payment_by_hand_whose_attempt_is_gone_is_not_written(ledger: TillLedg
 
 def test_money_of_a_trip_is_in_the_way_of_more_for_it(ledger: TillLedger) -> None:
     ledger.open_attempt(request(), "approved")
-    assert ledger.held_for_trip(request("T.2")) == "T.1 (approved, 5.00)"
+    assert ledger.held_for_trip(request("T.2")) == InTheWay("T.1 (approved, 5.00)")
     assert ledger.held_for_code(till_code("T.2", 500, "EUR"), 500) == "T.1 (approved, 5.00)"
     assert ledger.held_for_trip(request("U.1", trip_id="U")) is None
 
@@ -120,12 +120,19 @@ def part(attempt_id: str, amount_minor: int, **changes: Any) -> PaymentRequestMe
 
 def test_parts_of_one_basket_fit_beside_each_other_up_to_what_it_costs(ledger: TillLedger) -> None:
     first = ledger.open_attempt(part("T.1", 600), "pending")
-    assert ledger.held_for_trip(part("T.2", 300)) == "T.1 (pending, 6.00)"
+    assert ledger.held_for_trip(part("T.2", 300)) == InTheWay("T.1 (pending, 6.00)")
     assert ledger.settle(first, "approved", reference="R", reason="", captured_minor=400)
     assert ledger.held_for_trip(part("T.2", 500)) is None
-    assert ledger.held_for_trip(part("T.2", 501)) == "T.1 (approved, 4.00)"
+    assert ledger.held_for_trip(part("T.2", 501)) == InTheWay("T.1 (approved, 4.00)")
     for other in ({"basket_hash": "cd" * 32}, {"basket_minor": 901}, {"basket_minor": 0}):
-        assert ledger.held_for_trip(part("T.2", 300, **other)) == "T.1 (approved, 4.00)"
+        assert ledger.held_for_trip(part("T.2", 300, **other)) == InTheWay("T.1 (approved, 4.00)")
+    assert ledger.withdraw("T.1", "refunded by staff: sour") is True
+    assert ledger.held_for_trip(part("T.2", 300)) == InTheWay("T.1 (approved, 4.00)", goes_back=True)
+
+
+def test_the_rest_of_a_basket_is_paid_by_the_code_for_just_that_much(ledger: TillLedger) -> None:
+    first = ledger.open_attempt(part("T.1", 600), "pending")
+    assert ledger.settle(first, "approved", reference="R", reason="", captured_minor=400)
     rest = till_code("T.2", 500, "EUR")
     assert ledger.held_for_code(rest, 500) is None
     assert ledger.held_for_code(till_code("T.2", 499, "EUR"), 499) == "T.1 (approved, 4.00)"
@@ -230,7 +237,7 @@ def test_of_two_tills_one_takes_a_dead_ones_work_over(two: tuple[TillLedger, Til
 
 def test_of_requests_at_two_tills_for_one_trip_one_finds_it_free(two: tuple[TillLedger, TillLedger]) -> None:
     """The second looks only when the first has written."""
-    found: list[str | None] = []
+    found: list[InTheWay | None] = []
     inside = threading.Event()
 
     def later() -> None:
@@ -246,7 +253,7 @@ def test_of_requests_at_two_tills_for_one_trip_one_finds_it_free(two: tuple[Till
         assert found == []
         two[0].open_attempt(request(), "pending")
     thread.join()
-    assert found == ["T.1 (pending, 5.00)"]
+    assert found == [InTheWay("T.1 (pending, 5.00)")]
 
 
 def test_who_is_not_seen_is_dead_and_the_first_to_come_leads(two: tuple[TillLedger, TillLedger]) -> None:

@@ -103,10 +103,10 @@ class Store:
             case "cancel":
                 self.desk.cancel(PaymentCancelMessage(attempt_id="T.1", **TERMS))
             case "complete":
-                self.desk.complete(CODE, 500)
+                self.desk.codes.complete(CODE, 500)
                 self.by_hand += 1
             case "release":
-                self.desk.release(CODE)
+                self.desk.codes.release(CODE)
             case "restart":
                 await self.desk.close()
                 self.ledger.close()

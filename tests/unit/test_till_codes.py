@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cart.core.frozen_basket import till_code
+from cart.till.code_desk import tidy_code
 from cart.till.ledger import TillProblem
-from cart.till.payment_desk import tidy_code
 from tests.unit.till_counter import CODE, Counter, at_counter, request, settle
 
 
@@ -17,10 +17,10 @@ def test_a_code_handed_over_waits_for_a_person_and_is_paid_once(tmp_path: Path) 
         counter.desk.request(request(method="till"))
         counter.query()
         assert counter.statuses() == ["pending", "pending"]
-        counter.desk.complete(CODE.lower().replace("-", " "), 500)
+        counter.desk.codes.complete(CODE.lower().replace("-", " "), 500)
         assert counter.said[-1].status == "approved"
         with pytest.raises(TillProblem, match="is approved"):
-            counter.desk.complete(CODE, 500)
+            counter.desk.codes.complete(CODE, 500)
         counter.cancel()
         assert counter.said[-1].status == "approved"
 
@@ -29,9 +29,9 @@ def test_a_code_handed_over_waits_for_a_person_and_is_paid_once(tmp_path: Path) 
 
 def test_a_code_paid_before_the_till_heard_of_it_is_approved_when_it_does(tmp_path: Path) -> None:
     async def scene(counter: Counter) -> None:
-        assert counter.desk.complete(CODE, 500) is None
+        assert counter.desk.codes.complete(CODE, 500) is None
         with pytest.raises(TillProblem, match="paid already"):
-            counter.desk.complete(CODE, 500)
+            counter.desk.codes.complete(CODE, 500)
         counter.query()
         counter.desk.request(request(method="till"))
         await settle()
@@ -51,7 +51,7 @@ def test_a_cart_that_forgot_an_attempt_is_not_paid_again_by_a_code_of_the_same_n
         counter.desk.request(request())
         await settle()
         with pytest.raises(TillProblem, match=r"this trip has T\.1"):
-            counter.desk.complete(till_code("T.1", 750, "EUR"), 750)
+            counter.desk.codes.complete(till_code("T.1", 750, "EUR"), 750)
         with pytest.raises(TillProblem, match="on other terms"):
             counter.desk.request(request(method=method, amount_minor=750))
         assert len(counter.charges) == 1
@@ -64,7 +64,7 @@ def test_money_is_held_once_a_trip_whichever_attempt_asks(tmp_path: Path) -> Non
         counter.desk.request(request("T.2"))
         await settle()
         with pytest.raises(TillProblem, match=r"this trip has T\.2 \(approved, 5\.00\)"):
-            counter.desk.complete(CODE, 500)
+            counter.desk.codes.complete(CODE, 500)
         for method in ("card", "till"):
             counter.desk.request(request("T.3", method=method))
         await settle()
@@ -73,18 +73,18 @@ def test_money_is_held_once_a_trip_whichever_attempt_asks(tmp_path: Path) -> Non
         assert [note.what for note in counter.ledger.notes()] == ["trip_paid_before"]
         counter.desk.refund("T.2", "wrong basket")
         await settle()
-        assert counter.desk.complete(CODE, 500) is None
+        assert counter.desk.codes.complete(CODE, 500) is None
 
     at_counter(tmp_path, scene)
 
 
 def test_a_trip_paid_by_a_code_nobody_has_heard_of_is_neither_charged_nor_paid_by_another(tmp_path: Path) -> None:
     async def scene(counter: Counter) -> None:
-        counter.desk.complete(CODE, 500)
+        counter.desk.codes.complete(CODE, 500)
         with pytest.raises(TillProblem, match="this trip has"):
-            counter.desk.complete(till_code("T.1", 750, "EUR"), 750)
+            counter.desk.codes.complete(till_code("T.1", 750, "EUR"), 750)
         with pytest.raises(TillProblem, match="this trip has"):
-            counter.desk.complete(till_code("T.2", 500, "EUR"), 500)
+            counter.desk.codes.complete(till_code("T.2", 500, "EUR"), 500)
         counter.desk.request(request("T.2"))
         counter.desk.request(request(amount_minor=750))
         await settle()
@@ -99,7 +99,7 @@ def test_a_second_code_of_a_trip_counts_once_the_first_attempt_ended_without_mon
         counter.acquirer.mode = "decline"
         counter.desk.request(request())
         await settle()
-        assert counter.desk.complete(till_code("T.2", 500, "EUR"), 500) is None
+        assert counter.desk.codes.complete(till_code("T.2", 500, "EUR"), 500) is None
         counter.desk.request(request("T.2", method="till"))
         await settle()
         assert counter.statuses() == ["pending", "declined", "approved"]
@@ -110,9 +110,9 @@ def test_a_second_code_of_a_trip_counts_once_the_first_attempt_ended_without_mon
 def test_a_mistyped_code_or_amount_takes_no_money(tmp_path: Path) -> None:
     async def scene(counter: Counter) -> None:
         with pytest.raises(TillProblem, match="don't belong together"):
-            counter.desk.complete(CODE, 501)
+            counter.desk.codes.complete(CODE, 501)
         with pytest.raises(TillProblem, match="eight characters"):
-            counter.desk.complete("123", 500)
+            counter.desk.codes.complete("123", 500)
         assert counter.ledger.paid_code(CODE) is None
 
     at_counter(tmp_path, scene)
@@ -121,10 +121,10 @@ def test_a_mistyped_code_or_amount_takes_no_money(tmp_path: Path) -> None:
 def test_a_code_given_back_unpaid_frees_the_cart(tmp_path: Path) -> None:
     async def scene(counter: Counter) -> None:
         counter.desk.request(request(method="till"))
-        counter.desk.release(CODE)
+        counter.desk.codes.release(CODE)
         assert counter.said[-1].status == "cancelled"
         with pytest.raises(TillProblem, match="no attempt waits"):
-            counter.desk.release(CODE)
+            counter.desk.codes.release(CODE)
 
     at_counter(tmp_path, scene)
 

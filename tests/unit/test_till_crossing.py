@@ -155,7 +155,7 @@ def test_an_approval_that_crosses_the_handing_over_is_given_back_and_not_called_
             await counter.wire.let(name)
         assert "approved" not in counter.statuses()
         assert (counter.row.status, counter.row.method) == ("at_till", "till")
-        assert counter.desk.complete(CODE, 500) is not None
+        assert counter.desk.codes.complete(CODE, 500) is not None
         assert (counter.row.status, counter.acquirer.captures()) == ("approved", {})
 
     at_counter(tmp_path, scene)
@@ -170,7 +170,7 @@ def test_an_approval_while_the_withdrawal_is_still_on_its_way_is_not_believed(tm
         assert counter.acquirer.captures() == {"T.1": 500}
         assert counter.row.status == "pending"
         with pytest.raises(TillProblem, match="is pending; take no money"):
-            counter.desk.complete(CODE, 500)
+            counter.desk.codes.complete(CODE, 500)
         await counter.wire.let("withdraw?")
         assert (counter.row.status, counter.acquirer.captures()) == ("at_till", {})
 
@@ -250,9 +250,9 @@ def test_money_taken_by_hand_and_its_approval_are_one_commit(tmp_path: Path) -> 
     async def scene(counter: Counter) -> None:
         await counter.request("till")
         with counter.refusing("attempt"), pytest.raises(sqlite3.DatabaseError):
-            counter.desk.complete(CODE, 500)
+            counter.desk.codes.complete(CODE, 500)
         assert (counter.ledger.paid_code(CODE), counter.row.status) == (None, "at_till")
-        counter.desk.complete(CODE, 500)
+        counter.desk.codes.complete(CODE, 500)
         paid = counter.ledger.paid_code(CODE)
         assert paid is not None
         assert (paid.attempt_id, counter.row.status, counter.row.reference) == ("T.1", "approved", f"TILL-{CODE}")
@@ -262,7 +262,7 @@ def test_money_taken_by_hand_and_its_approval_are_one_commit(tmp_path: Path) -> 
 
 def test_a_code_paid_before_its_attempt_came_is_booked_in_one_step(tmp_path: Path) -> None:
     async def scene(counter: Counter) -> None:
-        counter.desk.complete(CODE, 500)
+        counter.desk.codes.complete(CODE, 500)
         with counter.refusing("attempt"):
             await counter.query()
         await counter.cancel()

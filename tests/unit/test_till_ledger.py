@@ -6,11 +6,13 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from cart.core.chain import GENESIS, LedgerRow, row_hash
 from cart.core.ledger import GrossNoted
 from cart.sync.messages import (
     LedgerAckMessage,
+    StatusMessage,
     ledger_message,
 )
 from cart.till.ledger import TillLedger
@@ -70,3 +72,25 @@ def test_a_row_that_was_changed_or_forked_is_noted_and_not_acknowledged(tmp_path
     fork = msgspec.structs.replace(good[1], prev="0" * 64)
     fork = msgspec.structs.replace(fork, hash=row_hash("cart-1", "c0", fork))
     assert receive(tmp_path, [fork])[1:] == (["ledger_forked", "ledger_hash_wrong"], 1)
+
+
+@pytest.mark.parametrize(("boot", "notes"), [("b", []), ("another", ["chain_cut_back"])])
+def test_a_birth_heard_after_that_boots_rows_accuses_nobody(tmp_path: Path, boot: str, notes: list[str]) -> None:
+    """Found by the simulation with two tills: another one has kept the rows meanwhile."""
+    rows = chain(5)
+    receive(tmp_path, rows)
+
+    async def run() -> list[str]:
+        ledger = TillLedger(tmp_path)
+        acks: list[LedgerAckMessage] = []
+        desk = LedgerDesk(ledger, acks.append)
+        born = StatusMessage(
+            cart_id="cart-1", online=True, reason="started", boot=boot, chain="c0", head_seq=2, head_hash=rows[1].hash
+        )
+        desk.born(born, stale=False)
+        assert [ack.seq for ack in acks] == [5]
+        found = [note.what for note in ledger.notes()]
+        ledger.close()
+        return found
+
+    assert asyncio.run(run()) == notes

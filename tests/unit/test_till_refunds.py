@@ -76,11 +76,11 @@ def test_money_that_could_not_be_given_back_is_tried_again_though_no_cart_asks(
 def test_money_taken_by_hand_is_given_back_by_hand(tmp_path: Path) -> None:
     async def scene(counter: Counter) -> None:
         counter.desk.request(request(method="till"))
-        counter.desk.complete(CODE, 500)
+        counter.desk.codes.complete(CODE, 500)
         counter.desk.refund("T.1", "changed their mind")
         assert counter.statuses() == ["pending", "approved", "voided"]
         with pytest.raises(TillProblem):
-            counter.desk.complete(CODE, 500)
+            counter.desk.codes.complete(CODE, 500)
 
     at_counter(tmp_path, scene)
 
@@ -169,5 +169,23 @@ def test_what_the_cart_took_back_itself_is_no_news(tmp_path: Path) -> None:
         told = len(counter.said)
         counter.desk.say_given_back("cart-1")
         assert len(counter.said) == told
+
+    at_counter(tmp_path, scene)
+
+
+def test_a_tender_that_comes_while_staff_gives_another_one_back_is_refused_and_nobody_is_accused(
+    tmp_path: Path,
+) -> None:
+    """Found by the simulation: the cart asks for the rest of a basket whose first part goes back just now."""
+
+    async def scene(counter: Counter) -> None:
+        counter.desk.request(request(basket_minor=900, partial=True))
+        await settle()
+        counter.ledger.withdraw("T.1", "refunded by staff: milk was sour")
+        counter.desk.request(request("T.2", basket_minor=900, amount_minor=400))
+        assert (counter.said[-1].attempt_id, counter.said[-1].status) == ("T.2", "cancelled")
+        assert counter.said[-1].reason == "a part was given back just now; ask again"
+        assert counter.ledger.notes() == []
+        assert len(counter.charges) == 1
 
     at_counter(tmp_path, scene)

@@ -88,8 +88,8 @@ def test_the_rest_of_a_basket_is_paid_by_code_even_before_its_attempt_is_heard_o
         counter.desk.request(part("T.1", 600, "ebt", partial=True))
         await settle()
         with pytest.raises(TillProblem, match="take no money"):
-            counter.desk.complete(till_code("T.2", 900, "EUR"), 900)
-        assert counter.desk.complete(till_code("T.2", 300, "EUR"), 300) is None
+            counter.desk.codes.complete(till_code("T.2", 900, "EUR"), 900)
+        assert counter.desk.codes.complete(till_code("T.2", 300, "EUR"), 300) is None
         counter.desk.request(part("T.2", 300, "till"))
         assert (counter.said[-1].attempt_id, counter.said[-1].status) == ("T.2", "approved")
 

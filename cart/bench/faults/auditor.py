@@ -11,12 +11,11 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-ENDED: Final = frozenset({"approved", "declined", "cancelled", "voided"})
-"""States of an attempt from which no money can come any more, or has come."""
+from cart.bench.faults.auditor_fold import ENDED, Fold
 
 ACCUSATIONS: Final = frozenset(
     {"ledger_hash_wrong", "ledger_forked", "ledger_rewritten", "chain_cut_back", "trip_paid_before"}
@@ -30,6 +29,9 @@ CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 REFUNDED: Final = "status = 'voided' AND reason LIKE 'refunded by staff: %'"
 """How the till's table tells what staff gave back."""
+
+TAKEN: Final = "CASE WHEN captured_minor > 0 THEN captured_minor ELSE amount_minor END"
+"""What an attempt took: less than it asked for where a benefits card had less."""
 
 FINDINGS_MAX: Final = 20
 """Findings told of one run; one bug makes many."""
@@ -56,6 +58,8 @@ class Evidence:
     """Trip → what the receipt on the screen said was refunded."""
     crashes: list[str]
     finished: bool
+    benefits: frozenset[str] = frozenset()
+    """What a benefits card may pay, by sku."""
     restored: bool = False
     """Somebody has put an older journal in the cart's place."""
 
@@ -67,114 +71,12 @@ class Figures:
     rows: int = 0
     trips: int = 0
     trips_paid: int = 0
+    paid_in_parts: int = 0
     attempts: int = 0
     captures: int = 0
     refunds: int = 0
     totals: int = 0
     acknowledgements: int = 0
-
-
-@dataclass
-class _Trip:
-    """One trip as its events tell it."""
-
-    lines: dict[int, list[int]] = field(default_factory=dict)
-    """Line → units and price of one."""
-    phase: str = "idle"
-    receipts: list[dict[str, Any]] = field(default_factory=list)
-    attempts: list[str] = field(default_factory=list)
-
-    @property
-    def total(self) -> int:
-        return sum(units * price for units, price in self.lines.values())
-
-
-@dataclass
-class _Attempt:
-    trip: str
-    amount: int
-    opened_at: int
-    """The row that opened it."""
-    state: str = "opened"
-    refunded: bool = False
-    """Approved, then given back by staff: what was sold stays sold."""
-
-
-class _Fold:
-    """Trips and attempts after each row."""
-
-    def __init__(self, prices: dict[str, int]) -> None:
-        self.prices = prices
-        self.trips: dict[str, _Trip] = {}
-        self.attempts: dict[str, _Attempt] = {}
-        self.after: dict[int, tuple[str, str, int]] = {0: ("", "idle", 0)}
-        """Row → trip, phase and total."""
-        self.wrong: list[str] = []
-        self._trip = ""
-        self._now = _Trip()
-
-    def row(self, seq: int, event: dict[str, Any]) -> None:
-        kind = event["kind"]
-        if kind == "trip_started":
-            self._trip = event["trip_id"]
-            self._now = self.trips[self._trip] = _Trip()
-        elif kind == "phase_changed":
-            self._phase(seq, event)
-        elif kind == "item_added":
-            self._added(seq, event)
-        elif kind == "item_removed":
-            line = self._now.lines[event["line_id"]]
-            line[0] -= event["units"]
-            if line[0] == 0:
-                del self._now.lines[event["line_id"]]
-        elif kind == "attempt_opened":
-            self._opened(seq, event)
-        elif kind == "attempt_changed":
-            attempt = self.attempts[event["attempt_id"]]
-            attempt.refunded |= attempt.state == "approved" and event["state"] == "voided"
-            attempt.state = event["state"]
-        elif kind == "receipt_issued":
-            self._receipt(seq, event["receipt"])
-        self.after[seq] = (self._trip, self._now.phase, self._now.total)
-
-    def sold(self, attempt_id: str) -> bool:
-        """True where the cart took this attempt for paid, whatever was given back since."""
-        attempt = self.attempts[attempt_id]
-        return attempt.refunded or attempt.state == "approved"
-
-    def _phase(self, seq: int, event: dict[str, Any]) -> None:
-        self._now.phase = event["phase"]
-        if event["phase"] == "idle":
-            self._trip, self._now = "", _Trip()
-        elif event["phase"] == "paid" and self._now.total > 0:
-            approved = [self.attempts[one] for one in self._now.attempts if self.attempts[one].state == "approved"]
-            if [attempt.amount for attempt in approved] != [self._now.total]:
-                self.wrong.append(f"row {seq}: paid, without one approved attempt of the basket's {self._now.total}")
-
-    def _added(self, seq: int, event: dict[str, Any]) -> None:
-        if event["unit_price_minor"] != self.prices.get(event["sku"]):
-            self.wrong.append(f"row {seq}: {event['sku']} at {event['unit_price_minor']}")
-        if self._now.phase in ("paying", "paid"):
-            self.wrong.append(f"row {seq}: the basket changed while {self._now.phase}")
-        self._now.lines.setdefault(event["line_id"], [0, event["unit_price_minor"]])[0] += event["units"]
-
-    def _opened(self, seq: int, event: dict[str, Any]) -> None:
-        before = [one for one in self._now.attempts if self.attempts[one].state not in ENDED]
-        if before or any(self.attempts[one].state == "approved" for one in self._now.attempts):
-            self.wrong.append(f"row {seq}: an attempt more while {before or 'paid'}")
-        if event["amount_minor"] != self._now.total:
-            self.wrong.append(f"row {seq}: an attempt of {event['amount_minor']} for a basket of {self._now.total}")
-        if event["attempt_id"] in self.attempts:
-            self.wrong.append(f"row {seq}: attempt {event['attempt_id']} a second time")
-        self._now.attempts.append(event["attempt_id"])
-        self.attempts[event["attempt_id"]] = _Attempt(self._trip, event["amount_minor"], seq)
-
-    def _receipt(self, seq: int, receipt: dict[str, Any]) -> None:
-        if receipt["total_minor"] != self._now.total:
-            self.wrong.append(f"row {seq}: a receipt of {receipt['total_minor']} for a basket of {self._now.total}")
-        if sum(line["price_minor"] for line in receipt["lines"]) != receipt["total_minor"]:
-            self.wrong.append(f"row {seq}: the receipt's lines don't add up")
-        self._now.receipts.append(receipt)
 
 
 def audit(evidence: Evidence) -> tuple[list[str], Figures]:
@@ -191,11 +93,12 @@ def _findings(evidence: Evidence, figures: Figures) -> Iterator[str]:
     rows = _rows(
         evidence.journal, "SELECT seq, boot, wall_ms, t_ns, trip_id, body, prev, hash FROM ledger ORDER BY seq"
     )
-    fold = _Fold(evidence.prices)
+    fold = Fold(evidence.prices, evidence.benefits)
     for row in rows:
         fold.row(row[0], json.loads(row[5]))
     figures.rows, figures.trips, figures.attempts = len(rows), len(fold.trips), len(fold.attempts)
     figures.trips_paid = sum(bool(trip.receipts) for trip in fold.trips.values())
+    figures.paid_in_parts = sum(len(trip.sold) > 1 for trip in fold.trips.values())
     yield from _once_a_trip(evidence)
     locked = _rows(evidence.journal, "SELECT value FROM about WHERE key = 'locked'")
     if evidence.restored and locked and LEFT_TO_STAFF in locked[0][0]:
@@ -210,18 +113,18 @@ def _findings(evidence: Evidence, figures: Figures) -> Iterator[str]:
         yield "the shopper never came to an end, long after the last fault"
 
 
-def _money(evidence: Evidence, fold: _Fold, figures: Figures) -> Iterator[str]:
+def _money(evidence: Evidence, fold: Fold, figures: Figures) -> Iterator[str]:
     """Captured once and only for what the receipt says; nothing is left open."""
     captured = dict(_rows(evidence.acquirer, "SELECT key, amount_minor FROM tender WHERE status = 'approved'"))
     yield from _by_hand(evidence, captured)
     figures.captures = len(captured)
-    given_back = dict(_rows(evidence.till, f"SELECT attempt_id, amount_minor FROM attempt WHERE {REFUNDED}"))  # noqa: S608
+    given_back = dict(_rows(evidence.till, f"SELECT attempt_id, {TAKEN} FROM attempt WHERE {REFUNDED}"))  # noqa: S608
     figures.refunds = len(given_back)
     yield from _refunds(evidence, fold, given_back, captured)
     yield from _captures(fold, captured, given_back)
     for trip_id, trip in fold.trips.items():
         taken = sum(amount for one, amount in captured.items() if one in trip.attempts)
-        back = sum(fold.attempts[one].amount for one in trip.attempts if one in given_back and fold.sold(one))
+        back = sum(amount for one, amount in trip.sold.items() if one in given_back)
         billed = sum(receipt["total_minor"] for receipt in trip.receipts)
         if taken + back != billed or len(trip.receipts) > 1:
             yield f"trip {trip_id}: {taken} captured, {back} refunded, {billed} on {len(trip.receipts)} receipts"
@@ -231,21 +134,30 @@ def _money(evidence: Evidence, fold: _Fold, figures: Figures) -> Iterator[str]:
 
 
 def _once_a_trip(evidence: Evidence) -> Iterator[str]:
-    """A trip is paid once, by the provider or by hand; also where the cart has forgotten the first time."""
+    """A trip is paid once, by the provider or by hand, or in parts of one basket; also where the cart has forgotten the
+    first time.
+    """
     yield from (f"trip {trip} was captured twice at the same time" for trip in evidence.doubled)
-    voided = {code for (code,) in _rows(evidence.till, "SELECT code FROM attempt WHERE status = 'voided'")}
-    paid = [code for (code,) in _rows(evidence.till, "SELECT code FROM paid_code") if code not in voided]
-    names = [code[:5] for code in paid]
-    for (key,) in _rows(evidence.acquirer, "SELECT key FROM tender WHERE status = 'approved'"):
+    rows = _rows(evidence.till, "SELECT attempt_id, code, status, basket_minor FROM attempt")
+    voided = {code for _, code, status, _ in rows if status == "voided"}
+    basket = {name: basket_minor for attempt_id, code, _, basket_minor in rows for name in (attempt_id, code)}
+    parts: dict[str, list[tuple[int, int]]] = {}
+    for code, amount in _rows(evidence.till, "SELECT code, amount_minor FROM paid_code"):
+        if code not in voided:
+            parts.setdefault(code[:5], []).append((amount, basket.get(code, 0)))
+    for key, amount in _rows(evidence.acquirer, "SELECT key, amount_minor FROM tender WHERE status = 'approved'"):
         trip = key.rpartition(".")[0]
         number = int.from_bytes(hashlib.sha256(f"cart-code-2|{trip}".encode()).digest()[:8], "big")
-        names.append("".join(CROCKFORD[(number >> (5 * place)) & 31] for place in range(5)))
-    for name in sorted(set(names)):
-        if names.count(name) > 1:
-            yield f"the trip of code {name} was paid {names.count(name)} times"
+        name = "".join(CROCKFORD[(number >> (5 * place)) & 31] for place in range(5))
+        parts.setdefault(name, []).append((amount, basket.get(key, 0)))
+    for name, paid in sorted(parts.items()):
+        whole = {basket_minor for _, basket_minor in paid}
+        fits = len(whole) == 1 and sum(amount for amount, _ in paid) <= max(whole)
+        if len(paid) > 1 and not fits:
+            yield f"the trip of code {name} was paid {len(paid)} times"
 
 
-def _refunds(evidence: Evidence, fold: _Fold, given_back: dict[str, int], captured: dict[str, int]) -> Iterator[str]:
+def _refunds(evidence: Evidence, fold: Fold, given_back: dict[str, int], captured: dict[str, int]) -> Iterator[str]:
     """Money goes back once, all of it, and nobody holds it afterwards; no receipt says more, or other, than that."""
     for attempt_id, times in evidence.refunds.items():
         if times > 1:
@@ -254,11 +166,11 @@ def _refunds(evidence: Evidence, fold: _Fold, given_back: dict[str, int], captur
             yield f"staff was told that {attempt_id} is given back, and it is not"
     yield from (f"{attempt_id} was given back, and is held" for attempt_id in given_back if attempt_id in captured)
     for attempt_id, attempt in fold.attempts.items():
-        if attempt.refunded and given_back.get(attempt_id) != attempt.amount:
-            yield f"the cart holds {attempt_id} of {attempt.amount} for refunded, the till {given_back.get(attempt_id)}"
+        if attempt.refunded and given_back.get(attempt_id) != attempt.taken:
+            yield f"the cart holds {attempt_id} of {attempt.taken} for refunded, the till {given_back.get(attempt_id)}"
     for trip_id, shown in evidence.refunded_shown.items():
         trip = fold.trips.get(trip_id)
-        told = sum(fold.attempts[one].amount for one in trip.attempts if fold.attempts[one].refunded) if trip else 0
+        told = sum(amount for one, amount in trip.sold.items() if fold.attempts[one].refunded) if trip else 0
         if shown != told:
             yield f"the receipt of trip {trip_id} said {shown} refunded; the ledger says {told}"
 
@@ -283,7 +195,7 @@ def _by_hand(evidence: Evidence, captured: dict[str, int]) -> Iterator[str]:
             yield f"a person paid {amount} for code {code}, and the till has forgotten it"
 
 
-def _captures(fold: _Fold, captured: dict[str, int], given_back: dict[str, int]) -> Iterator[str]:
+def _captures(fold: Fold, captured: dict[str, int], given_back: dict[str, int]) -> Iterator[str]:
     """Cart and provider agree about every attempt."""
     for attempt_id, amount in captured.items():
         attempt = fold.attempts.get(attempt_id)
@@ -291,8 +203,8 @@ def _captures(fold: _Fold, captured: dict[str, int], given_back: dict[str, int])
             yield f"{amount} captured for {attempt_id}, which is in no ledger of the cart"
         elif attempt.state != "approved":
             yield f"{amount} captured for {attempt_id}, which the cart holds for {attempt.state}"
-        elif attempt.amount != amount:
-            yield f"{amount} captured for {attempt_id} of {attempt.amount}"
+        elif attempt.taken != amount:
+            yield f"{amount} captured for {attempt_id} of {attempt.taken}"
     for attempt_id, attempt in fold.attempts.items():
         if attempt.state == "approved" and attempt_id not in captured and attempt_id not in given_back:
             yield f"{attempt_id} is approved on the cart, and nothing was captured"
@@ -332,7 +244,7 @@ def _store(evidence: Evidence, rows: list[tuple[Any, ...]], figures: Figures) ->
     )
     hashes = {row[0]: row[7] for row in held}
     for sender, topic, payload, _ in evidence.sent:
-        if sender == "till" and topic.endswith("/down/ledger/ack"):
+        if sender.startswith("till") and topic.endswith("/down/ledger/ack"):
             figures.acknowledgements += 1
             said = json.loads(payload)
             if said["seq"] and hashes.get(said["seq"]) != said["hash"]:
@@ -344,7 +256,7 @@ def _store(evidence: Evidence, rows: list[tuple[Any, ...]], figures: Figures) ->
             yield f"the store accuses {cart_id} of {what}: {detail}"
 
 
-def _wire(evidence: Evidence, fold: _Fold, figures: Figures) -> Iterator[str]:
+def _wire(evidence: Evidence, fold: Fold, figures: Figures) -> Iterator[str]:
     """Totals are those of the ledger; money is asked for only by attempts that are on disk."""
     latest: dict[str, Any] = {}
     for sender, topic, payload, on_disk in evidence.sent:
@@ -367,7 +279,7 @@ def _wire(evidence: Evidence, fold: _Fold, figures: Figures) -> Iterator[str]:
         yield f"the last total on the wire is {latest['total_minor']}, that of the ledger {last_total}"
 
 
-def _total(said: dict[str, Any], fold: _Fold, on_disk: int) -> Iterator[str]:
+def _total(said: dict[str, Any], fold: Fold, on_disk: int) -> Iterator[str]:
     known = fold.after.get(said["seq"])
     if known is None or said["seq"] > on_disk:
         yield f"a total as of row {said['seq']}, which is not on disk"

@@ -75,6 +75,8 @@ class SimulatedBroker:
         self.up = True
         self.trace: list[Sent] = []
         self.hits: dict[str, int] = {}
+        self.baskets: dict[str, int] = {}
+        """Attempt → what its request said that the whole basket costs."""
         self.rows_on_disk: Callable[[], int] = lambda: 0
         self.on_puback: Callable[[Boot, str, bytes], None] | None = None
         self._rng = rng
@@ -140,6 +142,9 @@ class SimulatedBroker:
         """From a client: on its way. PUBACK comes when the broker has it, whatever becomes of it then."""
         loop = asyncio.get_running_loop()
         self.trace.append(Sent(loop.time(), line.boot.name, topic, payload, self.rows_on_disk()))
+        if topic.endswith("up/payment/request"):
+            asked: dict[str, Any] = msgspec.json.decode(payload)
+            self.baskets[asked["attempt_id"]] = asked["basket_minor"]
         if line.boot.name in self._cut_off:
             return
         if self._chance(self.chances.broker_dies_on_publish):
@@ -243,7 +248,7 @@ class SimulatedConnection(Connection):
 
     def wants(self, topic: str) -> bool:
         """True where a subscription matches."""
-        return any(_matches(subscription, topic) for subscription in self._subscriptions)
+        return any(_matches(subscription, topic) for subscription in (*self._subscriptions, *self._shared))
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()

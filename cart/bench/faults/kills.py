@@ -23,7 +23,7 @@ import msgspec
 from cart.bench.children import follow_parent
 from cart.bench.faults.auditor import Evidence, Figures, audit
 from cart.bench.faults.dies_at import Kill, Victim, When
-from cart.bench.faults.programs import CART, PRICES, STORE, catalog, code_of
+from cart.bench.faults.programs import BENEFITS, CART, PRICES, STORE, catalog, code_of
 from cart.bench.stack import free_ports
 from cart.control_client import ControlClient, ControlError, NotRunning
 
@@ -227,6 +227,7 @@ class Trip:
                 till=self._folder / "till" / "till.sqlite",
                 acquirer=self._folder / "till" / "acquirer.sqlite",
                 prices=PRICES,
+                benefits=BENEFITS,
                 sent=[("cart", topic, total, sys.maxsize)],
                 retained={topic: total},
                 committed=[],

@@ -22,6 +22,10 @@ KINDS: Final = (
 )  # fmt: skip
 
 
+TWO_TILLS: Final = 0.3
+"""How often a store has two."""
+
+
 class Chances(msgspec.Struct, kw_only=True):
     """Everything that may fail, as the parts of a run hold it; without arguments nothing does."""
 
@@ -44,6 +48,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One run's faults. Rates are a second, chances an occasion."""
 
     kinds: tuple[str, ...]
+    tills: int
+    """Two share a database."""
     trouble_s: float
     chances: Chances
     partition_cart_rate: float
@@ -89,10 +95,11 @@ def draw_plan(rng: random.Random) -> Plan:
             slow=chance("provider_slow", 0.05, 0.5),
         ),
     )  # fmt: skip
-    moods: tuple[Mode, ...] = ("approve", "approve", "decline", "silent", "twice", "late", "wrong_amount")
+    moods: tuple[Mode, ...] = ("approve", "approve", "decline", "silent", "twice", "late", "wrong_amount", "partial")
     moody = "provider_moods" in kinds
     return Plan(
         kinds=kinds,
+        tills=2 if rng.random() < TWO_TILLS else 1,
         trouble_s=rng.uniform(30.0, 90.0),
         chances=chances,
         partition_cart_rate=chance("partition_cart", 0.01, 0.1),

@@ -39,20 +39,25 @@ from cart.sync.connection import Broker
 from cart.sync.outbox import OutboxSender
 from cart.till import database as till_database
 from cart.till import ledger as till_ledger
-from cart.till import service
+from cart.till import members, service
+from cart.till.database import Database
 from cart.till.provider import Provider
 from cart.till.service import Till
 
 STORE: Final = "store-1"
 CART: Final = "cart-1"
 
-CLOCKED: Final[list[ModuleType]] = [composition, daemon_clock, journal_module, outbox, till_ledger, service]
+CLOCKED: Final[list[ModuleType]] = [composition, daemon_clock, journal_module, outbox, till_ledger, members, service]
 """Modules whose `time` and `secrets` are replaced."""
 
 T = TypeVar("T")
 
 PRICES: Final = {"milk": 149, "bread": 289, "apples": 99, "soap": 415, "cheese": 777}
 """sku → minor units; the auditor is given the same table."""
+
+
+BENEFITS: Final = frozenset({"milk", "bread", "apples"})
+"""What a benefits card may pay."""
 
 
 def code_of(sku: str) -> str:
@@ -70,7 +75,7 @@ def catalog() -> Catalog:
         locale="en_IE",
         taxes={"A": Tax(rate_bp=1350)},
         items=tuple(
-            Item(sku=sku, name=sku.title(), gtins=("0" + code_of(sku),), price_minor=price)
+            Item(sku=sku, name=sku.title(), gtins=("0" + code_of(sku),), price_minor=price, ebt=sku in BENEFITS)
             for sku, price in PRICES.items()
         ),
     )
@@ -174,10 +179,11 @@ class SimulatedDaemon(Daemon):
         super()._committed(view)
 
 
-async def run_till(boot: Boot, provider: Provider, up: Callable[[Till], None]) -> None:
-    """`cart till` less its page; `up` is told the till."""
+async def run_till(boot: Boot, provider: Provider, up: Callable[[Till], None], rows: Database | None = None) -> None:
+    """`cart till` less its page; `up` is told the till. `rows`: the database that it shares with another one."""
     boot.step("starting")
-    till = Till(Broker(host="simulated"), STORE, boot.disk.folder, provider, catalog=catalog())
+    store = boot.disk.folder if rows is None else rows
+    till = Till(Broker(host="simulated"), STORE, store, provider, catalog=catalog())
     up(till)
     till.start()
     await asyncio.get_running_loop().create_future()

@@ -29,16 +29,26 @@ class ProviderChances(msgspec.Struct):
 
 
 class Captures:
-    """Counts what the provider holds of each trip after everything it does. `doubled`: trips that ever held two."""
+    """Counts what the provider holds of each trip after everything it does. `doubled`: trips of which it ever held two
+    that were not parts of one basket.
+    """
 
-    def __init__(self, acquirer: SimulatedAcquirer) -> None:
+    def __init__(self, acquirer: SimulatedAcquirer, basket_of: Callable[[str], int]) -> None:
+        """`basket_of`: attempt → what its request said that the whole basket costs, 0 where it asked for all of it."""
         self._acquirer = acquirer
+        self._basket_of = basket_of
         self.doubled: list[str] = []
 
     def look(self) -> None:
         """An attempt id is its trip's id and a number."""
-        trips = [key.rpartition(".")[0] for key in self._acquirer.captures()]
-        self.doubled += [trip for trip in sorted(set(trips)) if trips.count(trip) > 1 and trip not in self.doubled]
+        held: dict[str, dict[str, int]] = {}
+        for key, amount_minor in self._acquirer.captures().items():
+            held.setdefault(key.rpartition(".")[0], {})[key] = amount_minor
+        for trip, parts in sorted(held.items()):
+            baskets = {self._basket_of(key) for key in parts} if len(parts) > 1 else set()
+            fit = len(baskets) == 1 and sum(parts.values()) <= max(baskets)
+            if len(parts) > 1 and not fit and trip not in self.doubled:
+                self.doubled.append(trip)
 
 
 class ProviderWire:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import sqlite3
 from collections.abc import Callable
 from typing import Any, Final
 
-from cart.bench.faults.machine import Machine
+from cart.bench.faults.machine import Boot, Machine
 from cart.bench.faults.programs import PRICES, SimulatedDaemon, code_of
 from cart.core.observations import Scan, Touch
 from cart.core.view import TripView
-from cart.till.ledger import TillProblem
+from cart.till.ledger import FAILURES, TillProblem
 from cart.till.service import Till
 
 REFUSALS_MAX: Final = 5
@@ -23,9 +22,10 @@ class Shopper:
     """One cart's shoppers, one after the other. `finish` makes the present one pay and go."""
 
     def __init__(
-        self, cart: Machine, till: Machine, rng: random.Random, *, daemon: Callable[[], SimulatedDaemon | None],
-        service: Callable[[], Till | None],
+        self, cart: Machine, rng: random.Random, *, daemon: Callable[[], SimulatedDaemon | None],
+        staffed: Callable[[], tuple[Boot, Till] | None],
     ) -> None:  # fmt: skip
+        """`staffed`: a till at which somebody can be served just now."""
         self.finishing = False
         self.done = False
         self.codes_paid: dict[str, int] = {}
@@ -34,10 +34,9 @@ class Shopper:
         """Attempt → how often the till has told staff that its money goes back."""
         self._refusals = 0
         self._cart = cart
-        self._till = till
         self._rng = rng
         self._daemon = daemon
-        self._service = service
+        self._staffed = staffed
 
     async def shop(self) -> None:
         """Until cancelled."""
@@ -65,7 +64,8 @@ class Shopper:
                 self._touch(daemon, "checkout")
         elif view.phase == "checkout":
             if dice < 0.75:
-                self._touch(daemon, "pay", method=self._rng.choice(["card", "card", "card", "wallet", "till"]))
+                benefits = ["ebt", "ebt"] if "ebt" in view.methods else []
+                self._touch(daemon, "pay", method=self._rng.choice(["card", "card", *benefits, "wallet", "till"]))
             elif dice < 0.9:
                 self._scan(daemon)
             else:
@@ -76,9 +76,11 @@ class Shopper:
             self._touch(daemon, "start")
 
     def _while_paying(self, daemon: SimulatedDaemon, view: TripView, dice: float) -> None:
-        if dice < 0.1:
+        if _part_paid(view) and dice < 0.7:
+            self._touch(daemon, "pay", method=self._rng.choice(["card", "card", "wallet", "till", "ebt"]))
+        elif dice < 0.1:
             self._scan(daemon)
-        elif dice < 0.2:
+        elif dice < 0.2 or (_part_paid(view) and dice < 0.75):
             self._touch(daemon, "cancel")
         elif dice < 0.27:
             self._touch(daemon, "pay", method="till")
@@ -98,8 +100,19 @@ class Shopper:
             self._touch(daemon, "checkout")
         elif view.phase == "checkout" and "card" in view.methods and not refused:
             self._touch(daemon, "pay", method="card")
+        elif _part_paid(view):
+            self._pay_rest(daemon, view)
         elif view.phase == "paying":
             self._go_to_till(view)
+
+    def _pay_rest(self, daemon: SimulatedDaemon, view: TripView) -> None:
+        """By card; whoever's card is refused again and again takes back what the benefits paid."""
+        payment = view.payment
+        self._refusals += payment is not None and payment.state == "declined"
+        if self._refusals > REFUSALS_MAX:
+            self._touch(daemon, "cancel")
+        elif "card" in view.methods:
+            self._touch(daemon, "pay", method="card")
 
     def _answer(self, daemon: SimulatedDaemon, view: TripView) -> None:
         for asked in view.interventions:
@@ -117,31 +130,44 @@ class Shopper:
 
     def _go_to_till(self, view: TripView) -> None:
         """Staff types the code, takes the money where the till says so, and now and then gives a code back."""
-        boot, service = self._till.boot, self._service()
-        payment = view.payment
-        if boot is None or service is None or payment is None or payment.code is None:
+        found, payment = self._staffed(), view.payment
+        if found is None or payment is None or payment.code is None:
             return
-        desk = service.payments
+        boot, service = found
+        codes = service.payments.codes
         try:
             if not self.finishing and self._rng.random() < 0.15:
-                boot.context.run(desk.release, payment.code)
+                boot.context.run(codes.release, payment.code)
                 return
-            boot.context.run(desk.complete, payment.code, payment.amount_minor)
+            boot.context.run(codes.complete, payment.code, payment.amount_minor)
         except TillProblem:
             return
-        except sqlite3.Error:
+        except FAILURES:
             return  # the page shows an error; whether the money was taken is what the till's record says
         if boot.alive:
             self.codes_paid[payment.code] = payment.amount_minor
 
     def _give_back(self) -> None:
         """Staff gives a trip's money back; now and then the same again, whatever the page says."""
-        boot, service = self._till.boot, self._service()
-        if boot is None or service is None:
+        found = self._staffed()
+        if found is None:
             return
-        with contextlib.suppress(TillProblem, sqlite3.Error):  # the page shows an error, and staff looks at the record
+        boot, service = found
+        with contextlib.suppress(TillProblem, *FAILURES):  # the page shows an error, and staff looks at the record
             paid = [row.attempt_id for row in service.ledger.recent() if row.reference]
             if paid:
                 attempt_id = self._rng.choice(paid)
                 boot.context.run(service.payments.refund, attempt_id, "milk was sour")
                 self.refunds[attempt_id] = self.refunds.get(attempt_id, 0) + boot.alive
+
+
+def _part_paid(view: TripView) -> bool:
+    """A part of the basket is paid, and the rest is not being asked for."""
+    payment = view.payment
+    return (
+        view.phase == "paying"
+        and payment is not None
+        and payment.rest_minor > 0
+        and not payment.giving_back
+        and payment.state in ("approved", "declined", "cancelled", "voided")
+    )

@@ -107,6 +107,9 @@ class _Secrets(ModuleType):
     def token_hex(self, size: int) -> str:
         return self._rng.randbytes(size).hex()
 
+    def randbits(self, count: int) -> int:
+        return self._rng.getrandbits(count)
+
 
 @contextmanager
 def virtual_modules(modules: list[ModuleType], rng: random.Random) -> Iterator[ModuleType]:

@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
@@ -18,12 +19,13 @@ import msgspec
 
 from cart.bench.faults.auditor import Evidence, Figures, audit
 from cart.bench.faults.broker import SimulatedBroker
-from cart.bench.faults.disk import DiskChances, Image, folder_in_memory, ledger_head, write_image
+from cart.bench.faults.disk import DiskChances, Image, folder_in_memory, ledger_head, read_image, write_image
 from cart.bench.faults.machine import Boot, Machine, MachineChances
 from cart.bench.faults.mutations import Mutation, mutated
 from cart.bench.faults.plan import Chances, draw_plan
-from cart.bench.faults.programs import CART, CLOCKED, PRICES, SimulatedDaemon, Witness, replacements, run_till
+from cart.bench.faults.programs import BENEFITS, CART, CLOCKED, PRICES, SimulatedDaemon, Witness, replacements, run_till
 from cart.bench.faults.provider import Captures, ProviderWire
+from cart.bench.faults.shared_rows import SharedRows
 from cart.bench.faults.shopper import Shopper
 from cart.bench.faults.virtual_time import VirtualLoop, virtual_modules
 from cart.till.service import Till
@@ -61,16 +63,24 @@ class World:
         self.chances = Chances()
         self.witness = Witness()
         self.broker = SimulatedBroker(self.rng, self.chances.link)
-        self.acquirer = SimulatedAcquirer(root / "acquirer", late_s=20.0)
-        self.captures = Captures(self.acquirer)
+        on_the_card_minor = self.rng.choice([None, None, 1_000, 0])
+        self.acquirer = SimulatedAcquirer(root / "acquirer", late_s=20.0, ebt_minor=on_the_card_minor)
+        self.captures = Captures(self.acquirer, lambda attempt_id: self.broker.baskets.get(attempt_id, 0))
         self.daemon: SimulatedDaemon | None = None
-        self.service: Till | None = None
+        self.services: dict[str, Till] = {}
+        """Machine → the till that runs there."""
         self.wall_jumps = 0
         self._root = root
         self._tasks: set[asyncio.Task[Any]] = set()
         self.cart = self._machine("cart", self._run_cart, self.chances.cart, self.chances.cart_disk)
-        self.till = self._machine("till", self._run_till, self.chances.till, self.chances.till_disk)
-        self.shopper = Shopper(self.cart, self.till, self.rng, daemon=lambda: self.daemon, service=lambda: self.service)
+        self.tills = [
+            self._machine(name, partial(self._run_till, name), self.chances.till, self.chances.till_disk)
+            for name in ("till", "till2")[: self.plan.tills]
+        ]
+        self.rows = root / "rows" / "till.sqlite" if self.plan.tills > 1 else None
+        """Where several tills keep their rows together."""
+        self._lines: list[SharedRows] = []
+        self.shopper = Shopper(self.cart, self.rng, daemon=lambda: self.daemon, staffed=self._staffed)
         self.cart.may_restore = self._store_holds
         self.cart.worth_copying = lambda image: ledger_head(image, "journal.sqlite", "ledger") is not None
         self.broker.rows_on_disk = self.witness.rows_on_disk
@@ -96,14 +106,22 @@ class World:
 
     def _store_holds(self, image: Image) -> bool:
         """True where the store holds all rows of this disk: what was nowhere else nobody could give back."""
-        return ledger_head(image, "journal.sqlite", "ledger") == ledger_head(
-            self.till.held_image(), "till.sqlite", "cart_row"
-        )
+        held = self.tills[0].held_image() if self.rows is None else read_image(self.rows.parent)
+        return ledger_head(image, "journal.sqlite", "ledger") == ledger_head(held, "till.sqlite", "cart_row")
 
-    async def _run_till(self, boot: Boot) -> None:
-        self.service = None
+    def _staffed(self) -> tuple[Boot, Till] | None:
+        up = [(machine.boot, self.services.get(machine.name)) for machine in self.tills]
+        served = [(boot, till) for boot, till in up if boot is not None and till is not None]
+        return self.rng.choice(served) if served else None
+
+    async def _run_till(self, name: str, boot: Boot) -> None:
+        self.services.pop(name, None)
         wire = ProviderWire(self.acquirer, self.captures, boot, self.rng, self.chances.provider)
-        await run_till(boot, wire, lambda till: setattr(self, "service", till))
+        machine = next(machine for machine in self.tills if machine.name == name)
+        rows = None if self.rows is None else SharedRows(self.rows, machine)
+        if rows is not None:
+            self._lines.append(rows)
+        await run_till(boot, wire, lambda till: self.services.__setitem__(name, till), rows)
 
     def _clear_on_puback(self, boot: Boot, topic: str, payload: bytes) -> None:
         if topic.endswith("up/ledger") and self.daemon is not None:
@@ -114,8 +132,8 @@ class World:
 
     async def run(self) -> None:
         """Peace, trouble, peace."""
-        self.till.power_on()
-        self.cart.power_on()
+        for machine in (*self.tills, self.cart):
+            machine.power_on()
         await asyncio.sleep(START_S)
         shopping = asyncio.get_running_loop().create_task(self.shopper.shop())
         self.chances.become(self.plan.chances)
@@ -125,10 +143,14 @@ class World:
         self.shopper.finishing = True
         for _ in range(round(PEACE_MAX_S / 5.0)):
             await asyncio.sleep(5.0)
-            if self.shopper.done and self.cart.boot is not None and self.till.boot is not None:
+            if self.shopper.done and self._all_up:
                 break
         shopping.cancel()
         await asyncio.sleep(SETTLING_S)
+
+    @property
+    def _all_up(self) -> bool:
+        return all(machine.boot is not None for machine in (self.cart, *self.tills))
 
     async def _trouble(self) -> None:
         plan, rng, loop = self.plan, self.rng, asyncio.get_running_loop()
@@ -137,28 +159,30 @@ class World:
             await asyncio.sleep(1.0)
             if rng.random() < plan.partition_cart_rate and self.cart.boot is not None:
                 self.broker.cut_off(self.cart.boot, rng.choice([2.0, 10.0, 40.0]))
-            if rng.random() < plan.partition_till_rate and self.till.boot is not None:
-                self.broker.cut_off(self.till.boot, rng.choice([2.0, 10.0, 40.0]))
+            till = rng.choice(self.tills)
+            if rng.random() < plan.partition_till_rate and till.boot is not None:
+                self.broker.cut_off(till.boot, rng.choice([2.0, 10.0, 40.0]))
             if rng.random() < plan.broker_death_rate:
                 self.broker.die(rng.uniform(0.5, 15.0))
             if rng.random() < plan.wall_jump_rate:
                 self.wall_jumps += 1
-                rng.choice([self.cart, self.till]).jump(rng.choice([-86_400.0, -60.0, 3.0, 600.0, 86_400.0]))
+                rng.choice([self.cart, *self.tills]).jump(rng.choice([-86_400.0, -60.0, 3.0, 600.0, 86_400.0]))
             if rng.random() < 0.1:
                 self.acquirer.set_mode(rng.choice(plan.moods))
 
     def evidence(self) -> Evidence:
         """Switch everything off, and lay out what is left for the auditor."""
-        finished = self.shopper.done and self.cart.boot is not None and self.till.boot is not None
-        cart, till = self.cart.shut_down(), self.till.shut_down()
-        write_image(self._root / "cart", cart)
-        write_image(self._root / "till", till)
+        finished = self.shopper.done and self._all_up
+        write_image(self._root / "cart", self.cart.shut_down())
+        tills = [machine.shut_down() for machine in self.tills]
+        write_image(self._root / "till", tills[0] if self.rows is None else read_image(self.rows.parent))
         return Evidence(
             cart_id=CART,
             journal=self._root / "cart" / "journal.sqlite",
             till=self._root / "till" / "till.sqlite",
             acquirer=self._root / "acquirer" / "acquirer.sqlite",
             prices=PRICES,
+            benefits=BENEFITS,
             sent=[(sent.sender, sent.topic, sent.payload, sent.on_disk) for sent in self.broker.trace],
             retained=dict(self.broker.retained),
             committed=self.witness.committed,
@@ -167,7 +191,7 @@ class World:
             codes_paid=self.shopper.codes_paid,
             refunds=self.shopper.refunds,
             refunded_shown=self.witness.refunded_shown,
-            crashes=[*self.cart.crashes, *self.till.crashes],
+            crashes=[crash for machine in (self.cart, *self.tills) for crash in machine.crashes],
             finished=finished,
             restored=self.cart.restorations > 0,
         )
@@ -175,7 +199,7 @@ class World:
     def faults(self) -> dict[str, int]:
         """What really happened, by kind."""
         found = Counter(self.broker.hits)
-        for machine in (self.cart, self.till):
+        for machine in (self.cart, *self.tills):
             found.update({f"{machine.name}_disk_{kind}": count for kind, count in machine.hits.items()})
             found.update({f"{machine.name}_dies_{why.replace(' ', '_')}": n for why, n in machine.deaths.items()})
         found["wall_jump"] = self.wall_jumps
@@ -191,8 +215,10 @@ class World:
 
     async def close(self) -> None:
         """Let go of files."""
-        self.cart.release()
-        self.till.release()
+        for machine in (self.cart, *self.tills):
+            machine.release()
+        for line in self._lines:
+            line.close()
         await self.acquirer.close()
 
 

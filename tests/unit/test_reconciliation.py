@@ -221,6 +221,13 @@ def test_produce_that_was_taken_out_later_is_no_step_before() -> None:
     assert likeliest == [1, 2]
 
 
+@pytest.mark.parametrize(("later", "asked"), [({}, False), ({"passed_ns": 15 * SECOND}, True)])
+def test_what_may_weigh_anything_and_was_passed_by_is_asked_about(later: dict[str, int], asked: bool) -> None:
+    """Scanned, then left on the shelf: the next thing that goes in unscanned is not simply taken for it."""
+    seen = window(step(725.5, at_s=26.0), waiting=(waiting(1, None, at_s=8.0, **later),))
+    assert (explain(seen).best is None) is asked
+
+
 def test_what_is_left_is_not_what_was_asked_to_be_put_in_alone() -> None:
     """It waits for its own question; what is taken out meanwhile, for good, is another thing."""
     asked = waiting(1, None, at_s=8.0, asked_alone_ns=30 * SECOND, awaited_ns=8 * SECOND, step_id=1)

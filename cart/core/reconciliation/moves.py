@@ -127,10 +127,14 @@ def _turn(window: Window, waiting: Waiting, rank: int) -> float:
         return priors.PLACE_BELIEVED
     if waiting.asked:
         return priors.PLACE_ASKED
+    return rank * priors.PLACE_RANK + _late(window, waiting) + waiting.doubled * priors.PLACE_DOUBLED
+
+
+def _late(window: Window, waiting: Waiting) -> float:
+    """How much less likely (natural log) a thing goes in that has waited long, or was passed by another."""
     stale = window.now_ns - waiting.since_ns > priors.STALE_S * 1e9
     passed = waiting.passed_ns is not None and waiting.passed_ns < window.began_ns
-    late = max(stale * -priors.PLACE_STALE, passed * -priors.PLACE_PASSED)
-    return rank * priors.PLACE_RANK - late + waiting.doubled * priors.PLACE_DOUBLED
+    return min(stale * priors.PLACE_STALE, passed * priors.PLACE_PASSED)
 
 
 def _placements(window: Window) -> list[MoveSet]:
@@ -172,6 +176,8 @@ def _ranged(window: Window) -> list[MoveSet]:
         turn = priors.PLACE_OUT_SINCE if waiting.out_ns > window.now_ns and waiting.log_prior is None else turn
         log_prior = priors.PLACE + turn + waiting.tentative * priors.PLACE_RELEARNED
         log_prior += waiting.doubled * priors.PLACE_DOUBLED
+        if waiting.log_prior is None and not (waiting.by_weight or waiting.in_hand or waiting.asked):
+            log_prior += _late(window, waiting)  # what may weigh anything fits every step until it is found
         typical_g = priors.PICKED_TYPICAL_G if waiting.by_weight else None
         for units in sorted({1, waiting.units if waiting.at_once else 1}):
             move = Move(

@@ -73,8 +73,12 @@ def _shops_on(desk: Desk, line: Line, asked_ns: int) -> bool:
 def word_allowed(desk: Desk, line: Line, weight_g: float, units: int = 1) -> bool:
     """Whether the shopper's word is enough for units of this line to weigh so much each: within the store's limits."""
     mean_g, _ = unit_weight(desk, line)
-    factor, limit_minor = desk.policy.word_weight_factor, desk.policy.word_total_max_minor
-    if mean_g is None or line.unit == "kg" or not mean_g / factor <= weight_g <= mean_g * factor:
+    item, factor, limit_minor = desk.item(line.sku), desk.policy.word_weight_factor, desk.policy.word_total_max_minor
+    if item is None or mean_g is None or line.unit == "kg":
+        return False
+    # Where the catalogue says nothing, what was learned may be another thing's: nothing stands against a word.
+    claimed = item.weight_g is not None or line.expected_g is not None
+    if claimed and not mean_g / factor <= weight_g <= mean_g * factor:
         return False
     return _at_word_minor(desk) + units * line.unit_price_minor <= limit_minor
 

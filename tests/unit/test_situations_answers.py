@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from cart.core.ledger import WeightLearned
+from cart.core.session_otherwise import word_allowed
 from cart.core.settings import Policy
 from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
 
@@ -161,3 +162,16 @@ def test_several_units_of_a_badly_catalogued_product_are_asked_about_once(shoppe
     shopper.answer("wrong_weight", "insist")
     assert shopper.lines == {"S30": (3, "confirmed")}
     assert shopper.open == []
+
+
+@pytest.mark.parametrize(("limit_minor", "allowed"), [(5000, True), (100, False)])
+def test_of_a_product_without_a_weight_the_shoppers_word_stands_against_what_was_learned(
+    limit_minor: int, allowed: bool
+) -> None:
+    """The first unit was another thing, five times as heavy: the catalogue says nothing, so no word is against it."""
+    shopper = Shopper(RANGE, Policy(word_total_max_minor=limit_minor)).started()
+    shopper.scan(32).put(1891.0).scan(30).put(431.0)
+    desk = shopper.session._desk
+    unknown, known = desk.state.basket.lines.values()
+    assert word_allowed(desk, unknown, 387.0) is allowed
+    assert not word_allowed(desk, known, 1000.0)

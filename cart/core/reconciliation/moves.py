@@ -104,7 +104,9 @@ def _placed_alike(waiting: Waiting) -> Iterator[tuple[Move, float]]:
         yield _place(waiting, units), (units - 1) * priors.PLACE_SAME_TOO
     for other in waiting.otherwise:
         odds = priors.PLACE_OTHERWISE + (
-            priors.errs_by(other.mean_g, waiting.mean_g or other.mean_g) if other.word else 0.0
+            priors.errs_by(other.mean_g, waiting.mean_g or other.mean_g)
+            if other.word and not waiting.tentative
+            else 0.0
         )
         for units in range(1, waiting.units + 1):
             variance_g2 = units_variance(units, other.sd_g)

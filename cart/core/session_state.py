@@ -255,12 +255,15 @@ class TripState:
         out_g = -sum(s.delta_g for s in steps if s.delta_g < 0.0)
         if out_g <= 0.0:
             return
-        for open_ in self.interventions.values():
-            asked = next((s for s in steps if s.step_id in open_.event.step_ids and s.delta_g > 0.0), None)
-            if open_.stage == "question" and asked is not None:
-                self.shown.append(Shown(open_.event.line_id, out_g, self.last_ns))
-                del self.shown[:-_SHOWN_MAX]
-                return
+        came = {s.step_id for s in steps if s.delta_g > 0.0}
+        about = [o for o in self.interventions.values() if o.stage == "question"]
+        asked = next((o for o in about if came & set(o.event.step_ids)), None)
+        if asked is None and came:
+            # Asked to put it in alone, who lifts out another unexplained thing tells which one it is.
+            asked = next((o for o in about if o.event.reason == NOT_ALONE), None)
+        if asked is not None:
+            self.shown.append(Shown(asked.event.line_id, out_g, self.last_ns))
+            del self.shown[:-_SHOWN_MAX]
 
     def _apply_intervention(self, t_ns: int, event: LedgerEvent) -> None:
         match event:

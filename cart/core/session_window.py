@@ -115,7 +115,7 @@ def _is_remainder(desk: Desk, step: OpenStep) -> bool:
 def hasty(desk: Desk, step: OpenStep) -> bool:
     """Whether a step takes back a part of the movement before at once: see `Step.hasty`."""
     before = next((s for s in desk.state.recent_steps if s.step_id == step.step_id - 1), None)
-    if before is None or not before.delta_g > 0.0 > step.delta_g > -before.delta_g:
+    if before is None or not 0.0 > step.delta_g > -abs(before.delta_g):
         return False
     settles = -step.delta_g < priors.SETTLING_FRACTION * before.delta_g
     return step.began_ns - before.rest_ns < (priors.SETTLING_S if settles else priors.HASTY_S) * 1e9

@@ -28,6 +28,9 @@ CATALOG = Catalog(
         item(30, 5.5, 0.3),
         item(31, 5.3, 0.3),
         item(32, 6.5, 0.3),
+        item(36, 154.0, 1.5),
+        item(37, 2212.0, 20.0),
+        item(38, 105.0, 1.5),
         item(35, 1783.0, 20.0),
         item(33, 751.0, 9.0),
         item(34, 1512.0, 9.0),
@@ -246,3 +249,25 @@ def test_row_31_a_slope_that_began_while_paying_and_ends_after_it_is_nothing_unp
     assert shopper.open == []
     shopper.put(35.0)
     assert shopper.open == [("unpaid_item", "question")]
+
+
+def test_row_13_a_swap_that_the_scale_saw_in_two_goes_is_one_movement(shopper: Shopper) -> None:
+    """2,210 g out and 105 g in; between the two the hand rested, and what fell then weighs as another thing does."""
+    shopper.scan(36).put(154.0).wait(2.0).scan(37).put(2210.9).wait(2.0).scan(1).put(1034.0).wait(2.0)
+    shopper.scan(38).wait(1.0)
+    shopper.take(1950.1, wait_s=0.5).take(154.4 + 1.3).wait(1.0)
+    assert "S36" in shopper.lines
+    assert shopper.lines.get("S38") == (1, "confirmed")
+    assert "S37" not in shopper.lines
+
+
+def test_row_17_what_is_plainly_asked_for_may_come_out_of_another_step(shopper: Shopper) -> None:
+    """Two things of unknown weight: it is hinted that either step may be the one, and asked about the first."""
+    shopper.touch("produce", sku="S9")
+    shopper.wait(0.6).scan(7).wait(1.5).put(1647.3, wait_s=1.0).put(163.3).wait(11.0)
+    assert ("wrong_weight", "question") in shopper.open
+    asked = next(i for i in shopper.view.interventions if i.stage == "question")
+    assert asked.sku == "S7"
+    shopper.take(163.3).wait(1.0).put(163.3).wait(1.0)
+    assert shopper.line(7).weight_g == pytest.approx(163.3, abs=1.0)
+    assert shopper.line(9).weight_g == pytest.approx(1647.3, abs=1.0)

@@ -87,7 +87,7 @@ PLACE_AS_ASKED = 4.0
 TAKE = -3.0
 TAKE_MORE = -1.5
 HASTY_S = 1.0
-TAKE_HASTY = -5.0
+TAKE_HASTY = -6.0
 """Nobody lets go of a thing, waits until the basket rests and lifts out another, all within a second."""
 SETTLING_FRACTION = 0.005
 SETTLING_S = 5.0

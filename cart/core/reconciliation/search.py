@@ -170,10 +170,11 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
     everything = search.out.everything(target_g, variance_g2)
     if everything is not None:
         group.fit(everything, _NOTHING, everything.log_prior + movements)
-    if alone:
+    if alone or (len(group.steps) == 2 and group.steps[1].hasty):
         # Two movements are two steps, each with its own explanation; within one they can only be told by the net.
-        _pairs_out(search, group)
-        _swaps(search, group)
+        _pairs_out(search, group, movements + group.hasty)
+        _swaps(search, group, movements + group.hasty)
+    if alone:
         _lights_out(search.window, group)
     for found in (*_nothing_moved(search.window, group.steps), *_part_back_out(search.window, group.steps)):
         group.keep(found)
@@ -269,7 +270,7 @@ def _fit_ranged(group: Group, ranged: MoveSet, known: MoveSet, log_prior: float)
     group.keep(Explanation(group.ids, "", score, moves, 0.0, rest_g, group.variance_g2))
 
 
-def _pairs_out(search: Search, group: Group) -> None:
+def _pairs_out(search: Search, group: Group, movements: float) -> None:
     """Two things taken out in one movement."""
     target_g = group.target_g
     if target_g >= 0.0:
@@ -286,11 +287,8 @@ def _pairs_out(search: Search, group: Group) -> None:
             if (second.mean_g, second.moves[0].key) < (first.mean_g, first.moves[0].key):
                 continue
             seen += 1
-            group.fit(
-                first,
-                second,
-                first.log_prior + priors.TAKE_PAIR + min(0.0, second.log_prior - priors.TAKE) + group.hasty,
-            )
+            together = first.log_prior + priors.TAKE_PAIR + min(0.0, second.log_prior - priors.TAKE)
+            group.fit(first, second, together + movements)
 
 
 def _lights_out(window: Window, group: Group) -> None:
@@ -302,7 +300,7 @@ def _lights_out(window: Window, group: Group) -> None:
             group.fit(MoveSet((move,), move.mean_g, move.variance_g2, 0.0), _NOTHING, log_prior)
 
 
-def _swaps(search: Search, group: Group) -> None:
+def _swaps(search: Search, group: Group, movements: float) -> None:
     """One thing out and another in between two rests."""
     seen = 0
     for known in search.known_in:
@@ -314,7 +312,7 @@ def _swaps(search: Search, group: Group) -> None:
             if any(out.moves[0].sku == move.sku for move in known.moves):
                 continue
             seen += 1
-            group.fit(known, out, known.log_prior + out.log_prior + priors.SWAP + group.hasty)
+            group.fit(known, out, known.log_prior + out.log_prior + priors.SWAP + movements)
 
 
 def _nothing_moved(window: Window, group: tuple[Step, ...]) -> Iterator[Explanation]:

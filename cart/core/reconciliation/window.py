@@ -28,8 +28,8 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     level: bool = False
     """So long ago that the cart stands level again: no slope explains it."""
     hasty: bool = False
-    """It takes back a part of the movement before, so soon after that one's rest that no hand can have done anything
-    else between: the rest was none."""
+    """It takes back a part of the movement before, or goes on with it, so soon after that one's rest that no hand can
+    have done anything else between: the rest was none."""
 
 
 class Otherwise(msgspec.Struct, frozen=True, gc=False):

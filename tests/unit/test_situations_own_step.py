@@ -271,3 +271,11 @@ def test_row_17_what_is_plainly_asked_for_may_come_out_of_another_step(shopper: 
     shopper.take(163.3).wait(1.0).put(163.3).wait(1.0)
     assert shopper.line(7).weight_g == pytest.approx(163.3, abs=1.0)
     assert shopper.line(9).weight_g == pytest.approx(1647.3, abs=1.0)
+
+
+def test_row_12_what_goes_in_for_what_was_just_scanned_is_no_put_back(shopper: Shopper) -> None:
+    """A thing was taken out for good; another of its weight goes in where a third was scanned."""
+    shopper.scan(20).put(717.0).wait(5.0).take(717.0).wait(10.0)
+    shopper.scan(12).wait(2.0).put(714.9).wait(1.0)
+    assert shopper.open == [("wrong_weight", "hint")]
+    assert shopper.lines == {"S12": (1, "pending")}

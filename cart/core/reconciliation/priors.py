@@ -46,6 +46,7 @@ OVERCHARGED = 2.0
 """A unit that was perhaps never meant (its code read twice) is settled only if that is this much likelier than asking:
 what it would charge wrongly costs as much as an accusation, the hint e² times less.
 """
+Z_JUST_SO = 2.0
 Z_RETURNED = 3.0
 """A unit that was weighed before goes and comes back at that weight, or it is another thing of nearly the same."""
 MARGIN_PRICED = 2.0

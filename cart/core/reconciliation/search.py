@@ -192,10 +192,17 @@ def _known_in(search: Search, group: Group, movements: float, again: float) -> N
     if len(group.steps) > 2 and not in_one_go:
         group.fit(_NOTHING, _NOTHING, cancel)
         return  # three movements with pauses between weigh together like anything, and are no one thing
+    scanned = passed_over(search.window, group.steps[0]) < 0.0
     whole = in_one_go and not any(s.remainder for s in group.steps)
     for known in search.near_in(group.target_g, group.variance_g2):
         if not whole and any(m.kind in ("return", "light") for m in known.moves):
             continue  # nobody scanned it for these steps, and some difference of weights is like anything
+        if scanned and any(m.kind == "return" for m in known.moves):
+            # What was just scanned goes in next, or something in its stead: no put-back, unless it weighs just so.
+            back = group.fitted(known, _NOTHING, known.log_prior + movements + priors.PASSED_OVER)
+            if back is not None and back.z <= priors.Z_JUST_SO:
+                group.keep(back)
+            continue
         if not in_one_go and known.moves and group.steps[0].delta_g < 0.0:
             continue  # something went out first, and what came in then has a step of its own
         if known.moves and not (one_by_one and sum(m.units for m in known.moves) > 1):

@@ -301,7 +301,11 @@ def _extra_lines(desk: Desk) -> tuple[dict[int, tuple[float, float]], dict[int, 
     means: dict[int, tuple[float, float]] = {}
     names: dict[int, tuple[str, str]] = {}
     each = (line for line in desk.state.basket.lines.values() if line.unit == "each")
-    for line in nlargest(_EXTRA_LINES_MAX, each, key=latest_ns):
+    newest = nlargest(_EXTRA_LINES_MAX, each, key=latest_ns)
+    # What is asked about as one too many stays in question whatever is scanned meanwhile.
+    asked = [desk.state.basket.lines.get(open_.event.line_id or 0) for open_ in desk.open_of("extra_unit")]
+    newest += [line for line in asked[:_EXTRA_LINES_MAX] if line is not None and line not in newest]
+    for line in newest:
         mean_g, sd_g = unit_weight(desk, line)
         if mean_g is not None and math.isfinite(mean_g):
             means[line.line_id] = (_as_seen_g(line, mean_g, sd_g), sd_g)

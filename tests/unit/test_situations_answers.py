@@ -175,3 +175,11 @@ def test_of_a_product_without_a_weight_the_shoppers_word_stands_against_what_was
     unknown, known = desk.state.basket.lines.values()
     assert word_allowed(desk, unknown, 387.0) is allowed
     assert not word_allowed(desk, known, 1000.0)
+
+
+def test_row_5_one_too_many_stays_in_question_whatever_is_scanned_next(shopper: Shopper) -> None:
+    shopper.scan(4).wait(1.0).put(139.2).wait(2.0).put(138.8).wait(5.0)
+    assert shopper.question("extra_unit").sku == "S4"
+    shopper.scan(32).wait(0.8).scan(1).wait(0.8).scan(2).wait(1.0)
+    assert shopper.question("extra_unit").sku == "S4"
+    assert shopper.lines["S32"] == (1, "pending")

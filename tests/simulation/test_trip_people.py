@@ -173,7 +173,8 @@ def test_a_wrong_flavour_is_scanned_of_what_the_catalogue_knows_the_weight_of(mo
     s = Recorded()
     blank = next(p for p in GOODS.products if p.item.weight_g is None and p.item.unit == "each")
     heavy = next(p for p in GOODS.products if p.item.unit == "each" and p.mean_g > 2.0 * EACH.mean_g)
-    picked = iter([blank, heavy, EACH, heavy])
+    light = next(p for p in GOODS.products if (p.item.weight_g or 9.0) < acts.VISIBLE_G)
+    picked = iter([blank, heavy, light, heavy, EACH, heavy])
     monkeypatch.setattr(s, "pick", lambda: s.another(next(picked)))
     acts.wrong_flavour(s)
     assert [entry.skus for entry in s.world.diary if entry.kind == "scan"] == [(EACH.item.sku,)]

@@ -213,12 +213,12 @@ def muddled(s: Shopper) -> None:
 
 def wrong_flavour(s: Shopper) -> None:
     """Scanned one flavour, put in another, of a weight that can be told from what the catalogue says and from what is
-    true: what weighs the same only a camera tells, and of what has no catalogue weight nothing does.
+    true: what weighs the same only a camera tells; of what has no catalogue weight, or too little, nothing does.
     """
     for _ in range(40):
         scanned, thing = s.pick(), s.pick()
         claimed_g = _of(scanned).item.weight_g
-        if claimed_g is None:
+        if claimed_g is None or min(claimed_g, scanned.weight_g) < VISIBLE_G:
             continue
         spread_g = max(_of(scanned).sd_g, 0.03 * scanned.weight_g, 2.0) + _of(thing).sd_g
         off_g = min(abs(thing.weight_g - scanned.weight_g), abs(thing.weight_g - claimed_g))

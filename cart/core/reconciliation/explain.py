@@ -88,8 +88,7 @@ def _searches(window: Window, steps: Sequence[Step]) -> dict[int, Search]:
     last: Search | None = None
     for step in reversed(steps):
         seen = as_of(window, step)
-        same = last is not None and len(last.window.inside) == len(seen.inside)
-        last = Search(seen, out=last.out if last is not None and same else None)
+        last = Search(seen, like=last)
         found[step.step_id] = last
     return found
 

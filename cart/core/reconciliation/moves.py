@@ -139,16 +139,29 @@ def _late(window: Window, waiting: Waiting) -> float:
     return min(stale * priors.PLACE_STALE, passed * priors.PLACE_PASSED)
 
 
-def _placements(window: Window) -> list[MoveSet]:
+Turns = tuple[tuple[Waiting, float, float], ...]
+"""Waiting things with the log priors of going in first, and of going in with another: without their rank."""
+
+
+def turns(window: Window) -> Turns:
+    """What `placements` depends on: windows of the same turns have the same placements."""
+    # Of several scanned things the first to go in is any of them; together is what costs.
+    return tuple(
+        (
+            msgspec.structs.replace(waiting, rank=0),
+            priors.PLACE + _turn(window, waiting, waiting.rank),
+            priors.PLACE + priors.PLACE_OTHER_TOO + _turn(window, waiting, 0),
+        )
+        for waiting in window.waiting[: priors.PENDING_LINES_MAX]
+        if waiting.mean_g is not None
+    )
+
+
+def placements(of: Turns) -> list[MoveSet]:
     """Every combination of waiting units of known weight, the likeliest first, the empty one included; bounded."""
     sets = [MoveSet((), 0.0, 0.0, 0.0)]
-    for waiting in window.waiting[: priors.PENDING_LINES_MAX]:
-        if waiting.mean_g is None:
-            continue
+    for waiting, first, further in of:
         more: list[MoveSet] = []
-        # Of several scanned things the first to go in is any of them; together is what costs.
-        first = priors.PLACE + _turn(window, waiting, waiting.rank)
-        further = priors.PLACE + priors.PLACE_OTHER_TOO + _turn(window, waiting, 0)
         for move, odds in _placed_alike(waiting):
             for known in sets:
                 if len(known.moves) >= priors.HANDFUL:
@@ -240,11 +253,11 @@ def _lights(window: Window) -> list[MoveSet]:
     return sets
 
 
-def in_sets(window: Window) -> tuple[list[MoveSet], list[MoveSet]]:
-    """What may have gone in: sets of known weight sorted by it, and sets of which only a range is known."""
-    known = _placements(window) + _returns(window)
-    known.sort(key=lambda s: s.mean_g)
-    return known, _ranged(window)
+def in_sets(window: Window, placed: list[MoveSet]) -> tuple[list[MoveSet], list[MoveSet]]:
+    """What may have gone in: sets of known weight sorted by it, `placed` among them, and sets of which only a range is
+    known.
+    """
+    return sorted([*placed, *_returns(window)], key=lambda s: s.mean_g), _ranged(window)
 
 
 def takes(inside: Inside) -> list[Move]:

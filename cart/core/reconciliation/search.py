@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import Explanation
-from cart.core.reconciliation.moves import Move, MoveSet, OutSets, in_sets, takes
+from cart.core.reconciliation.moves import Move, MoveSet, OutSets, in_sets, placements, takes, turns
 from cart.core.reconciliation.window import Step, Window
 
 TOUCHED_LATE_NS = 1_000_000_000
@@ -24,12 +24,15 @@ _Z2_MAX = priors.Z_MAX**2
 
 
 class Search:
-    """The sorted move sets of one window."""
+    """The sorted move sets of one window; what a search `like` it, of another time, has found too is shared."""
 
-    def __init__(self, window: Window, *, out: OutSets | None = None) -> None:
-        self.window = window
-        self.known_in, self.ranged_in = in_sets(window)
-        self.out = OutSets(window) if out is None else out
+    def __init__(self, window: Window, *, like: Search | None = None) -> None:
+        self.window, self.turns = window, turns(window)
+        alike = like is not None and like.turns == self.turns
+        self.placed: list[MoveSet] = like.placed if like is not None and alike else placements(self.turns)
+        self.known_in, self.ranged_in = in_sets(window, self.placed)
+        alike = like is not None and len(like.window.inside) == len(window.inside)
+        self.out: OutSets = like.out if like is not None and alike else OutSets(window)
         self._beside: list[MoveSet] | None = None
         self._in_means = [s.mean_g for s in self.known_in]
         self._in_sd = math.sqrt(max((s.variance_g2 for s in self.known_in), default=0.0))

@@ -31,6 +31,8 @@ SLACK: Final = 0.25
 as many frames as are wanted would lose every other one to the jitter between two clocks."""
 FROZEN_S: Final = 3.0
 """A real sensor has noise: frames that are alike to the last bit for this long come from a hung camera."""
+FIRST_FRAME_S: Final = 5.0
+"""A USB camera sends its first picture within a second or two; who has sent none for so long sends none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Camera:
         self._digest = b""
         self._changed_ns = 0
         self._problem: DeviceMissing | DeviceLost | None = None
-        self._progress_ns = now_ns()
+        self._progress_ns = self._begun_ns = now_ns()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self._thread.start()
@@ -128,12 +130,14 @@ class Camera:
 
     def newest(self) -> CameraFrame:
         """The newest frame. Raises DeviceMissing, DeviceLost, NotReady before the first frame, Stale on an old or
-        frozen one."""
+        frozen one, and where the first doesn't come (a camera whose pictures cannot be decoded)."""
         now_ns = self._now_ns()
         with self._lock:
             frame, problem, changed_ns = self._frame, self._problem, self._changed_ns
         if problem is not None:
             raise type(problem)(str(problem))  # a fresh one: an exception raised again and again grows its traceback
+        if frame is None and now_ns - self._begun_ns > FIRST_FRAME_S * 1e9:
+            raise Stale(f"the camera {self.source} sends nothing that is a picture: replug it, or try another")
         if frame is None:
             raise NotReady(f"no frame from the camera {self.source} yet; ask again")
         age_ns = now_ns - frame.t_ns

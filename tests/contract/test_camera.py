@@ -215,3 +215,18 @@ def test_a_driver_stuck_in_a_grab_is_never_an_old_frame() -> None:
             camera.newest()
         assert time.monotonic_ns() - camera.progress_ns >= 90_000_000
         stuck.set()
+
+
+def test_a_camera_that_never_sends_a_picture_is_told_after_seconds() -> None:
+    class Undecodable(CountingCapture):
+        def retrieve(self) -> tuple[bool, Any]:
+            return False, None
+
+    at_ns = [0]
+    with Camera("0", opener=lambda _source, _rate: Undecodable(), now_ns=lambda: at_ns[0]) as camera:
+        at_ns[0] = 4_900_000_000
+        assert refusal(camera) is NotReady
+        at_ns[0] = 5_100_000_000
+        assert refusal(camera) is Stale
+        with pytest.raises(Stale, match="nothing that is a picture: replug it"):
+            camera.newest()

@@ -1,73 +1,128 @@
-"""A depthwise convolution whose gradient is quick in bfloat16 on one CPU core.
+"""A depthwise convolution between two clips to 0…6, quick in bfloat16 on one CPU core.
 
-oneDNN, which PyTorch computes with on CPUs, has no fast kernel for two gradients of depthwise convolutions in bfloat16:
-that of a 5×5 weight, and that of the input at stride 2. The first is put together here from four 3×3 gradients, which
-are fast; the second is computed in float32. On an AVX-512 core that makes a step of training two to three times as
-fast.
+oneDNN, which PyTorch computes with on CPUs, takes as long for the few products of depthwise convolutions as for all
+others together, and clips in passes of their own over memory. `depthwise.c` does both at once; it is compiled for the
+processor at hand when first used.
 """
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import math
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+
+_SOURCE = Path(__file__).with_name("depthwise.c")
+_LANES = 16
+_VECTOR_BYTES = 64
 
 
-def depthwise(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
-    """Convolves each channel of `x` [N, C, H, W] with its own `weight` [C, 1, k, k], k 3 or 5, and adds `bias` [C]."""
-    found: Tensor = _operator(x, weight, bias, stride, padding)
+class _Shape(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_int)
+        for name in ("photos", "channels", "high", "wide", "out_high", "out_wide", "kernel", "stride", "top", "left")
+    ]
+
+
+def same(size: int, kernel: int, stride: int) -> tuple[int, int, int]:
+    """TensorFlow's padding "SAME" of `size` pixels: the size that comes out, and the padding before and behind."""
+    out = math.ceil(size / stride)
+    total = max((out - 1) * stride + kernel - size, 0)
+    return out, total // 2, total - total // 2
+
+
+def between_clips(x: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
+    """Clips `x` [N, C, H, W] (bfloat16) to 0…6, convolves each channel with its own `weight` [C, 1, k, k], padded
+    "SAME", adds `bias` [C], and clips again. k is 3 or 5, `stride` 1 or 2, C a multiple of 16. Raises ValueError else.
+    """
+    kernel, channels = weight.shape[2], x.shape[1]
+    if x.dtype != torch.bfloat16 or kernel not in {3, 5} or stride not in {1, 2} or channels % _LANES:
+        raise ValueError(f"no depthwise convolution of {x.dtype}, {channels} channels, kernel {kernel} by {stride}")
+    found: Tensor = _operator(x, weight, bias, stride)
     return found
 
 
-def _forward(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
-    return F.conv2d(x, weight, bias, stride, padding, 1, x.shape[1])
+@functools.cache
+def _library() -> ctypes.CDLL:
+    """The compiled code. Exits with a line where no compiler is installed."""
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        raise SystemExit("training needs a C compiler: install gcc, or name one in CC")
+    with tempfile.TemporaryDirectory() as folder:
+        built = f"{folder}/depthwise.so"
+        subprocess.run([compiler, "-O3", "-march=native", "-shared", "-fPIC", "-o", built, str(_SOURCE)], check=True)
+        return ctypes.CDLL(built)
 
 
-def _keep(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, int, int], output: Tensor) -> None:  # noqa: ARG001 - PyTorch names the arguments
-    x, weight, _, ctx.stride, ctx.padding = inputs
-    ctx.save_for_backward(x, weight)
+def _shape(x: Tensor, kernel: int, stride: int) -> _Shape:
+    photos, channels, high, wide = x.shape
+    (out_high, top, _), (out_wide, left, _) = same(high, kernel, stride), same(wide, kernel, stride)
+    return _Shape(photos, channels, high, wide, out_high, out_wide, kernel, stride, top, left)
 
 
-def _backward(ctx: Any, of_output: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None, None]:
-    x, weight = ctx.saved_tensors
-    stride, padding = ctx.stride, ctx.padding
-    of_output = of_output.contiguous(memory_format=torch.channels_last)
-    of_x = None
-    if ctx.needs_input_grad[0]:
-        quick = stride == 1 or x.dtype == torch.float32
-        terms = (of_output, x, weight) if quick else (of_output.float(), x.float(), weight.float())
-        of_x = _gradient(*terms, stride, padding, of=0).to(x.dtype)
-    whole = _of_five if weight.shape[2] == 5 and x.dtype == torch.bfloat16 else _of_weight
-    return of_x, whole(of_output, x, weight, stride, padding), of_output.sum((0, 2, 3)), None, None
+def _plane(shape: _Shape) -> int:
+    """Vectors that a plane takes, its padding and what is read beyond a row's end included."""
+    around = 2 * (shape.kernel + 1)
+    return int((shape.high + around) * (shape.wide + around) + _LANES)
 
 
-def _gradient(of_output: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, *, of: int) -> Tensor:
-    """The gradient of the input (`of` 0) or of the weight (1)."""
-    channels, wanted = x.shape[1], [of == 0, of == 1, False]
-    answer: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
-        of_output, x, weight, [channels], [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], channels, wanted
+def _scratch(vectors: int) -> tuple[Tensor, ctypes.c_void_p]:
+    """Memory for so many vectors, which its tensor keeps alive, and where in it they begin."""
+    memory = torch.empty(vectors * _VECTOR_BYTES + _VECTOR_BYTES, dtype=torch.uint8)
+    return memory, ctypes.c_void_p(-(-memory.data_ptr() // _VECTOR_BYTES) * _VECTOR_BYTES)
+
+
+def _at(tensor: Tensor | None) -> ctypes.c_void_p:
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
+def _rows(weight: Tensor) -> Tensor:
+    """A weight [C, 1, k, k] as [k · k, C] in float32."""
+    return weight.detach().float().reshape(weight.shape[0], -1).t().contiguous()
+
+
+def _forward(x: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
+    x = x.contiguous(memory_format=torch.channels_last)
+    shape = _shape(x, weight.shape[2], stride)
+    y = torch.empty(
+        (shape.photos, shape.channels, shape.out_high, shape.out_wide),
+        dtype=x.dtype,
+        memory_format=torch.channels_last,
     )
-    return answer[of]
+    rows, offsets = _rows(weight), bias.detach().float().contiguous()
+    memory, begin = _scratch(_plane(shape))
+    _library().forward(ctypes.byref(shape), _at(x), _at(rows), _at(offsets), _at(y), begin)
+    del memory
+    return y
 
 
-def _of_weight(of_output: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    return _gradient(of_output, x, weight, stride, padding, of=1)
+def _keep(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, int], output: Tensor) -> None:
+    x, weight, _, ctx.stride = inputs
+    ctx.save_for_backward(x, weight, output)
 
 
-def _of_five(of_output: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    """The gradient of a 5×5 weight: each of its 3×3 corners is the gradient of a 3×3 weight over a shifted input."""
-    if padding:
-        x = F.pad(x, (padding,) * 4)
-    high, wide = ((size - 1) * stride + 3 for size in of_output.shape[2:])
-    whole = torch.empty_like(weight)
-    corner = weight[:, :, :3, :3].contiguous()
-    for down in (0, 2):
-        for right in (0, 2):
-            seen = x[:, :, down : down + high, right : right + wide].contiguous(memory_format=torch.channels_last)
-            whole[:, :, down : down + 3, right : right + 3] = _gradient(of_output, seen, corner, stride, 0, of=1)
-    return whole
+def _backward(ctx: Any, of_y: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
+    x, weight, y = ctx.saved_tensors
+    x, of_y = (part.contiguous(memory_format=torch.channels_last) for part in (x, of_y))
+    shape, rows = _shape(x, weight.shape[2], ctx.stride), _rows(weight)
+    of_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+    of_rows, of_bias = torch.empty_like(rows), torch.empty(shape.channels)
+    plane = _plane(shape)
+    memory, begin = _scratch(3 * plane)
+    _library().backward(
+        *(ctypes.byref(shape), _at(of_y), _at(x), _at(y), _at(rows)),
+        *(_at(of_x), _at(of_rows), _at(of_bias), begin, ctypes.c_int64(plane)),
+    )
+    del memory
+    return of_x, of_rows.t().reshape(weight.shape).to(weight.dtype), of_bias, None
 
 
 _operator = torch.library.custom_op("cart::depthwise", _forward, mutates_args=())

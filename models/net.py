@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from models.depthwise import depthwise
+from models.depthwise import between_clips, same
 
 Parameters = dict[str, Tensor]
 
@@ -44,7 +44,7 @@ SCALES = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
 @dataclass(frozen=True)
 class Layer:
     """A convolution with TensorFlow's padding "SAME", batch norm and, where it clips, ReLU6. `published` names it and
-    its batch norm in a checkpoint.
+    its batch norm in a checkpoint; what `expands` goes into a depthwise one.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Layer:
     stride: int = 1
     depthwise: bool = False
     clips: bool = True
+    expands: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _channels(count: int, width: float) -> int:
 def _block(number: int, kernel: int, stride: int, expansion: int, into: int, out: int) -> Block:
     ours, theirs, wide = f"blocks.{number}", f"_blocks.{number}", into * expansion
     layers = (
-        Layer(f"{ours}.expand", into, wide, 1, (f"{theirs}._expand_conv", f"{theirs}._bn0")),
+        Layer(f"{ours}.expand", into, wide, 1, (f"{theirs}._expand_conv", f"{theirs}._bn0"), expands=True),
         Layer(
             f"{ours}.depthwise",
             wide,
@@ -208,8 +209,12 @@ def _through(parameters: Parameters, block: Block, x: Tensor, drop: float) -> Te
 
 
 def _convolved(parameters: Parameters, layer: Layer, x: Tensor) -> Tensor:
-    x = convolved(layer, x, *folded(parameters, layer))
-    return F.relu6(x, inplace=True) if layer.clips else x
+    weight, bias = folded(parameters, layer)
+    quick = x.dtype == torch.bfloat16
+    if quick and layer.depthwise:
+        return between_clips(x, weight, bias, layer.stride)
+    x = convolved(layer, x, weight, bias)
+    return F.relu6(x, inplace=True) if layer.clips and not (quick and layer.expands) else x
 
 
 def convolved(layer: Layer, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -217,14 +222,6 @@ def convolved(layer: Layer, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     weight, bias, padding = weight.to(x.dtype), bias.to(x.dtype), layer.kernel // 2
     if layer.stride == 2:
         # TensorFlow puts the odd pixel of the padding behind; PyTorch would put it in front.
-        (top, bottom), (left, right) = (_same(size, layer.kernel) for size in x.shape[2:])
+        (_, top, bottom), (_, left, right) = (same(size, layer.kernel, layer.stride) for size in x.shape[2:])
         x, padding = F.pad(x, (left, right, top, bottom)), 0
-    if layer.depthwise:
-        return depthwise(x, weight, bias, layer.stride, padding)
-    return F.conv2d(x, weight, bias, layer.stride, padding)
-
-
-def _same(size: int, kernel: int) -> tuple[int, int]:
-    """The padding before and behind of TensorFlow's "SAME" at stride 2."""
-    total = max((math.ceil(size / 2) - 1) * 2 + kernel - size, 0)
-    return total // 2, total - total // 2
+    return F.conv2d(x, weight, bias, layer.stride, padding, 1, layer.into if layer.depthwise else 1)

@@ -108,8 +108,8 @@ def epoch_order(fine: NDArray[np.int64], rng: Generator, *, balance: float = 0.5
 def distort(image: Image, size: int, rng: Generator) -> Image:
     """A view of a photo [*, *, 3] as another camera might have had it, [size, size, 3].
 
-    Part of it (0.35 to 1 of the area), turned, mirrored, under other light, sometimes blurred or noisy. Hue is hardly
-    touched: colour tells apples apart.
+    Part of it (0.35 to 1 of the area), turned, mirrored, under other light, sometimes blurred or noisy. Hue changes
+    only as lamps change it: colour tells apples apart.
     """
     view = _crop(image, size, rng)
     if rng.random() < 0.15:
@@ -137,16 +137,33 @@ def _crop(image: Image, size: int, rng: Generator) -> Image:
 
 
 def _relight(view: Image, rng: Generator) -> Image:
-    """Saturation, contrast, brightness and white balance in one matrix [3, 4] that every pixel goes through."""
-    saturation, contrast, brightness = rng.uniform(0.75, 1.25), rng.uniform(0.75, 1.25), rng.uniform(0.7, 1.3)
-    white = brightness * rng.uniform(0.9, 1.1, 3)
+    """Another lamp, in three of five views that of another shop: warmer or colder, and much darker. Saturation,
+    contrast, brightness and white balance are one matrix [3, 4] that every pixel goes through; then some are shaded
+    from a side, some lighter or darker in the middle tones, some noisy.
+    """
+    elsewhere = rng.random() < 0.6
+    saturation, contrast = rng.uniform(0.7, 1.3), rng.uniform(0.75, 1.25)
+    brightness = math.exp(rng.uniform(-0.75, 0.35)) if elsewhere else rng.uniform(0.7, 1.3)
+    warmth = float(np.clip(rng.normal(0, 0.13), -0.3, 0.3)) if elsewhere else 0.0
+    white = brightness * rng.uniform(0.92, 1.08, 3) * np.exp([warmth, 0.0, -warmth])
     colours = white[:, None] * contrast * (saturation * np.eye(3) + (1 - saturation) / 3)
     offsets = white * (1 - contrast) * float(np.mean(cv2.mean(view)[:3]))
-    light = np.asarray(cv2.transform(view, np.hstack([colours, offsets[:, None]])), np.uint8)
+    light = cv2.transform(view.astype(np.float32), np.hstack([colours, offsets[:, None]]).astype(np.float32))
+    if rng.random() < 0.3:
+        light = light * _shade(len(view), rng)[:, :, None]
+    if rng.random() < 0.3:
+        light = 255 * np.power(np.clip(light, 0, 255) / 255, np.float32(math.exp(rng.uniform(-0.35, 0.35))))
     if rng.random() < 0.15:
-        noise = rng.standard_normal(light.shape, np.float32) * np.float32(rng.uniform(2, 10))
-        light = np.clip(light + noise, 0, 255).astype(np.uint8)
-    return light
+        light = light + rng.standard_normal(light.shape, np.float32) * np.float32(rng.uniform(2, 10))
+    return np.clip(light, 0, 255).astype(np.uint8)
+
+
+def _shade(size: int, rng: Generator) -> NDArray[np.float32]:
+    """How much light [size, size] a picture gets that is lit from one side."""
+    side, depth = rng.uniform(0, 2 * math.pi), rng.uniform(0.2, 0.7)
+    ramp = np.linspace(-1, 1, size, dtype=np.float32)
+    slope = math.cos(side) * ramp[None, :] + math.sin(side) * ramp[:, None]
+    return np.clip(1 - depth * (0.5 * slope + 0.3), 0.15, 1.4).astype(np.float32)
 
 
 def soft_targets(

@@ -11,23 +11,53 @@ litert = pytest.importorskip("ai_edge_litert.interpreter")
 from models import depthwise, embedding, export, net, rounding  # noqa: E402 - they need what is looked for above
 
 
+@pytest.mark.parametrize(("high", "wide"), [(11, 13), (8, 8)])
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (3, 2), (5, 1), (5, 2)])
-def test_quick_gradients_are_the_plain_ones(kernel: int, stride: int) -> None:
+def test_the_quick_depthwise_convolution_and_its_gradients_are_the_plain_ones(
+    kernel: int, stride: int, high: int, wide: int
+) -> None:
     torch.manual_seed(0)
-    padding = kernel // 2 if stride == 1 else 0
-    plain = [torch.randn(shape, requires_grad=True) for shape in ((2, 16, 11, 11), (16, 1, kernel, kernel), (16,))]
-    quick = [
-        part.detach().to(torch.bfloat16).contiguous(memory_format=torch.channels_last).requires_grad_()
-        for part in plain[:2]
-    ]
-    quick.append(plain[2].detach().to(torch.bfloat16).requires_grad_())
-    expected = torch.nn.functional.conv2d(*plain, stride, padding, 1, 16)
-    weights = torch.randn_like(expected)
-    (expected * weights).sum().backward()
-    (depthwise.depthwise(quick[0], quick[1], quick[2], stride, padding) * weights.to(torch.bfloat16)).sum().backward()
+    shapes = (2, 32, high, wide), (32, 1, kernel, kernel), (32,)
+    # Weights small enough that few sums come near a clip, where rounding would decide what passes.
+    photo, weight, bias = (torch.rand(shape) * size for shape, size in zip(shapes, (8, 0.05, 1), strict=True))
+    photo = (photo - 1).to(torch.bfloat16)
+    plain = [part.float().requires_grad_() for part in (photo, weight - 0.02, bias + 1)]
+    quick = [part.detach().clone().requires_grad_() for part in (photo, plain[1], plain[2])]
+    (_, top, bottom), (_, left, right) = (depthwise.same(size, kernel, stride) for size in (high, wide))
+    padded = torch.nn.functional.pad(torch.nn.functional.relu6(plain[0]), (left, right, top, bottom))
+    expected = torch.nn.functional.relu6(torch.nn.functional.conv2d(padded, plain[1], plain[2], stride, 0, 1, 32))
+    weights = torch.randn_like(expected).to(torch.bfloat16)
+    found = depthwise.between_clips(quick[0], quick[1], quick[2], stride)
+    assert float((found.detach().float() - expected.detach()).norm() / expected.detach().norm()) < 0.005
+    (expected * weights.float()).sum().backward()
+    (found * weights).sum().backward()
     for one, other in zip(plain, quick, strict=True):
-        off = (one.grad - other.grad.float()).norm() / one.grad.norm()
-        assert float(off) < 0.02
+        assert float((one.grad - other.grad.float()).norm() / one.grad.norm()) < 0.02
+
+
+def test_a_depthwise_convolution_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="17 channels, kernel 3 by 1"):
+        depthwise.between_clips(
+            torch.zeros(1, 17, 4, 4, dtype=torch.bfloat16), torch.zeros(17, 1, 3, 3), torch.zeros(17), 1
+        )
+
+
+def test_features_in_bfloat16_are_those_in_float32() -> None:
+    torch.manual_seed(1)
+    whole = net.build("lite0")
+    # Two blocks, as rounding errors grow with every layer of random weights.
+    shape = net.Net(whole.stem, whole.blocks[:2], net.Layer("head", 24, 1280, 1, ("", "")))
+    parameters: net.Parameters = {}
+    for _, layer in shape.layers():
+        fan = layer.kernel**2 * (1 if layer.depthwise else layer.into)
+        size = (layer.out, 1 if layer.depthwise else layer.into, layer.kernel, layer.kernel)
+        parameters[f"{layer.name}.weight"] = torch.randn(size) * (3 / fan) ** 0.5
+        parameters |= {f"{layer.name}.{part}": torch.ones(layer.out) for part in ("gain", "variance")}
+        parameters |= {f"{layer.name}.{part}": torch.zeros(layer.out) for part in ("offset", "mean")}
+    photos = torch.rand(2, 3, 65, 65) * 255
+    with torch.no_grad():
+        exact, quick = (net.features(shape, parameters, photos, dtype=kind) for kind in (torch.float32, torch.bfloat16))
+    assert float((exact - quick).norm() / exact.norm()) < 0.05
 
 
 def test_the_written_net_answers_as_the_one_in_pytorch() -> None:

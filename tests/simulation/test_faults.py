@@ -29,7 +29,7 @@ CAUGHT: dict[Mutation, str] = {
 """What the auditor says of each bug that was put in."""
 
 LOOK_FROM: dict[Mutation, int] = {"new_attempt_after_timeout": 395}
-"""The rarer one is looked for where it is; any 500 seeds have it."""
+"""The rarer one is looked for beside a seed that is known to show it."""
 
 
 @pytest.mark.timeout(240)

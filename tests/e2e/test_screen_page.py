@@ -79,6 +79,8 @@ def page(chromium: Chrome, server: Showing) -> Iterator[Page]:
     server.touches.clear()
     server.show(STATES["idle"])
     chromium.get(server.url)
+    # A card that still fades in has no text yet, as a browser tells it.
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [REDUCED]})
     shopper = Page(chromium, server)
     shopper.show(STATES["idle"])
     yield shopper
@@ -89,7 +91,6 @@ def page(chromium: Chrome, server: Showing) -> Iterator[Page]:
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (800, 480), (800, 1280)])
 def test_every_state_is_whole_and_touchable(page: Page, width: int, height: int) -> None:
     resize(page.driver, width, height)
-    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [REDUCED]})
     wrong = {}
     for name, state in STATES.items():
         page.show(state)
@@ -194,11 +195,19 @@ def test_answers_are_what_the_cart_offered(page: Page) -> None:
     labels = [
         each.text.split("\n")[0] for each in page.driver.find_elements(By.CSS_SELECTOR, ".question .choices button")
     ]
-    assert labels == ["Red lentils 500 g", "Chickpeas 400 g tin", "Basmati rice 1 kg", "It's my own"]
+    assert labels == [
+        "Red lentils 500 g",
+        "Chickpeas 400 g tin",
+        "Basmati rice 1 kg",
+        "It's my own",
+        "Everything is scanned",
+    ]
     page.tap("Chickpeas 400 g tin")
     assert page.said() == {"action": "answer", "intervention": 1, "choice": "sku:0012"}
     page.tap("It's my own")
     assert page.said()["choice"] == "mine"
+    page.tap("Everything is scanned")
+    assert page.said()["choice"] == "all_scanned"
 
 
 def test_an_unknown_choice_is_still_readable(page: Page) -> None:

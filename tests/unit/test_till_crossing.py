@@ -7,11 +7,9 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cart.core.frozen_basket import till_code
 from cart.sync.messages import (
     PaymentCancelMessage,
     PaymentQueryMessage,
@@ -23,10 +21,7 @@ from cart.till.ledger import AttemptRow, TillLedger, TillProblem
 from cart.till.payment_desk import PaymentDesk
 from cart.till.provider import Charge, Outcome
 from cart.till.simulated import SimulatedAcquirer
-
-HASH = "ab" * 32
-TERMS: dict[str, Any] = {"cart_id": "cart-1", "amount_minor": 500, "currency": "EUR", "basket_hash": HASH}
-CODE = till_code("T.1", 500, "EUR")
+from tests.unit.till_counter import CODE, TERMS
 
 
 class HeldWire:

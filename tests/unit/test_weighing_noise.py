@@ -8,7 +8,7 @@ import pytest
 from cart.core.settings import ScaleSettings
 from cart.core.weighing import Weigher, WeighingEvent, WeightStep
 from cart.core.weighing.detector import StepDetector
-from cart.core.weighing.evidence import white_noise
+from cart.core.weighing.noise import white_noise
 
 SETTINGS = ScaleSettings(counts_per_gram=20.0, tare_counts=0, samples_per_second=80.0)
 

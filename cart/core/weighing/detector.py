@@ -7,11 +7,10 @@ a step is the difference of the two once the basket is at rest again.
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Literal
 
-from cart.core.weighing import evidence
+from cart.core.weighing import evidence, noise
 from cart.core.weighing.events import WeightStep
 from cart.core.weighing.evidence import (
     RINGING_SAMPLES,
@@ -39,13 +38,7 @@ from cart.core.weighing.rolling import Rolling
 STEP_MIN_G = 2.5
 STEP_MIN_SIGMAS = 4.5
 DRIFT_SD_G_PER_S = 0.03
-FIRST_SIGMA_G, FIRST_COUNTS = 1.0, 4.0
-"""Noise of a sample before any was heard, and how many samples' worth that belief is: rigs have 0.3–3 g. Few samples
-alone may show a third of their noise, and what is thought to be that quiet never comes to rest."""
 SIGMA_MIN_G, SIGMA_MAX_G = 0.1, 12.0
-NOISE_S, NOISE_SLOW_S, NOISIER = 1.5, 12.0, 1.4
-"""For how long noise must be white, and how much louder than learned, to be believed while nothing is at rest. Below
-RATE_MIN the vibration of rolling looks white, too, but it does not last."""
 QUIET_S = 0.065
 """The shortest stretch that can be called quiet."""
 RINGING_QUIET_S = 0.35
@@ -71,7 +64,7 @@ class StepDetector:
 
     def __init__(self, reference_g: float | None, reference_sigma_g: float) -> None:
         self.state: State = "starting"
-        self.sigma_g = FIRST_SIGMA_G
+        self.sigma_g = noise.FIRST_SIGMA_G
         """Noise of one sample at rest, learned."""
         self.reference = Reference(0.0 if reference_g is None else reference_g, reference_sigma_g**2)
         self.local_g = self.reference.g
@@ -138,13 +131,11 @@ class StepDetector:
         if len(self._xs) < n:
             return None
         window = self._xs[-n:]
-        # Successive differences see noise but neither slope nor level (von Neumann 1941).
-        diff2 = sum((b - a) ** 2 for a, b in itertools.pairwise(window)) / (2 * (n - 1))
+        diff2 = noise.successive(window)
         seen = look(window, max(SIGMA_MIN_G, math.sqrt(diff2)), _us(period_s))
         if diff2 > SIGMA_MAX_G**2 or not seen.quiet:
             return None
-        believed = (n * diff2 + FIRST_COUNTS * FIRST_SIGMA_G**2) / (n + FIRST_COUNTS)
-        self.sigma_g = max(SIGMA_MIN_G, math.sqrt(believed))
+        self.sigma_g = max(SIGMA_MIN_G, noise.first_noise(n, diff2))
         step = None
         if self._has_reference:
             delta = seen.level_g - self.reference.g
@@ -298,10 +289,10 @@ class StepDetector:
 
     def _hear_noise(self, period_s: float) -> None:
         """A cable or a supply may get noisier within a trip: learned only at rest, that would never be rest again."""
-        n = max(32, round((NOISE_SLOW_S if period_s * RATE_MIN > 1 else NOISE_S) / period_s))
+        n = max(32, round((noise.NOISE_SLOW_S if period_s * RATE_MIN > 1 else noise.NOISE_S) / period_s))
         if self._move.since >= n and len(self._xs) >= n:
-            sigma = evidence.white_noise(self._xs[-n:])
-            if sigma is not None and NOISIER * self.sigma_g < sigma < SIGMA_MAX_G:
+            sigma = noise.white_noise(self._xs[-n:])
+            if sigma is not None and noise.NOISIER * self.sigma_g < sigma < SIGMA_MAX_G:
                 self.sigma_g = sigma
                 self._noise_seen = 0
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from itertools import pairwise
 from operator import mul
 
 import msgspec
@@ -37,28 +36,8 @@ CHANGING_SAMPLES = 10
 ALONG_MAX = 3.4
 HOPELESS = 13.0
 """Sum of squares a sample beyond which no window can be quiet, whatever it is made of."""
-WHITE_RATIO = 0.75
-"""Von Neumann's ratio, halved: 1 for white noise ± 1/√n, 0.4 for a platform's 12 Hz at 80/s, less for a hand."""
 RING_BIAS, RING_BIAS_EXACT = 0.004, 0.002
 """Error of the level relative to the oscillation that was taken off it, as predicted and as it told itself."""
-
-
-def white_noise(samples: list[float]) -> float | None:
-    """Standard deviation, g, of at least 32 samples that scatter about one level as converter noise does, else None.
-
-    Successive differences of white noise have twice its variance (von Neumann 1941, Ann. Math. Stat. 12:367); those of
-    a hand's force or of a ringing platform have less. Both halves must have the same level and scatter.
-    """
-    half = len(samples) // 2
-    first, last = samples[:half], samples[half:]
-    means = [sum(part) / len(part) for part in (first, last)]
-    variances = [
-        sum((x - mean) ** 2 for x in part) / (len(part) - 1) for part, mean in zip((first, last), means, strict=True)
-    ]
-    variance = 0.5 * sum(variances)
-    diff2 = sum((b - a) ** 2 for a, b in pairwise(samples)) / (2 * (len(samples) - 1))
-    alike = max(variances) < 2.0 * min(variances) and abs(means[1] - means[0]) < 3.0 * math.sqrt(2 * variance / half)
-    return math.sqrt(variance) if alike and diff2 > WHITE_RATIO * variance else None
 
 
 class Window(msgspec.Struct, frozen=True):

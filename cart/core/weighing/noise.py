@@ -1,0 +1,46 @@
+"""How noisy a cell is: of what it says first, and of what it says while nothing comes to rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+FIRST_SIGMA_G, FIRST_COUNTS = 1.0, 4.0
+"""Noise of a sample before any was heard, and how many samples' worth that belief is: rigs have 0.3–3 g. Few samples
+alone may show a third of their noise, and what is thought to be that quiet never comes to rest."""
+NOISE_S, NOISE_SLOW_S, NOISIER = 1.5, 12.0, 1.4
+"""For how long noise must be white, and how much louder than learned, to be believed while nothing is at rest. Below
+40 samples a second the vibration of rolling looks white, too, but it does not last."""
+WHITE_RATIO = 0.75
+"""Von Neumann's ratio, halved: 1 for white noise ± 1/√n, 0.4 for a platform's 12 Hz at 80/s, less for a hand."""
+
+
+def successive(samples: Sequence[float]) -> float:
+    """Variance, g², from successive differences, which see noise but neither slope nor level.
+
+    Von Neumann 1941, Ann. Math. Stat. 12:367.
+    """
+    return sum((b - a) ** 2 for a, b in pairwise(samples)) / (2 * (len(samples) - 1))
+
+
+def first_noise(count: int, variance_g2: float) -> float:
+    """Standard deviation, g, to believe in after the first `count` samples showed `variance_g2`."""
+    return math.sqrt((count * variance_g2 + FIRST_COUNTS * FIRST_SIGMA_G**2) / (count + FIRST_COUNTS))
+
+
+def white_noise(samples: list[float]) -> float | None:
+    """Standard deviation, g, of at least 32 samples that scatter about one level as converter noise does, else None.
+
+    Successive differences of white noise have twice its variance (von Neumann 1941, Ann. Math. Stat. 12:367); those of
+    a hand's force or of a ringing platform have less. Both halves must have the same level and scatter.
+    """
+    half = len(samples) // 2
+    first, last = samples[:half], samples[half:]
+    means = [sum(part) / len(part) for part in (first, last)]
+    variances = [
+        sum((x - mean) ** 2 for x in part) / (len(part) - 1) for part, mean in zip((first, last), means, strict=True)
+    ]
+    variance = 0.5 * sum(variances)
+    alike = max(variances) < 2.0 * min(variances) and abs(means[1] - means[0]) < 3.0 * math.sqrt(2 * variance / half)
+    return math.sqrt(variance) if alike and successive(samples) > WHITE_RATIO * variance else None

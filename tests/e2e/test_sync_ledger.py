@@ -67,17 +67,22 @@ def test_rows_committed_with_no_broker_are_sent_by_the_next_run(broker: BrokerPr
     play(scene())
 
 
+async def an_earlier_head(folder: Path, broker: BrokerProcess) -> Path:
+    """A copy of a cart's folder whose ledger lacks a row that the store has acknowledged since."""
+    async with SmallCart(folder / "cart", broker) as cart:
+        await cart.start_trip()
+    earlier = shutil.copytree(folder / "cart", folder / "earlier")
+    async with SmallCart(folder / "cart", broker) as cart:
+        await cart.carry_out([Record(1, GrossNoted(gross_g=1.0, sigma_g=1.0))])
+        await until_empty(cart.journal)
+    return earlier
+
+
 def test_a_ledger_cut_back_to_an_earlier_head_is_found_at_the_first_contact(
     broker: BrokerProcess, tmp_path: Path
 ) -> None:
     async def scene(till: Till) -> None:
-        folder = tmp_path / "cart"
-        async with SmallCart(folder, broker) as cart:
-            await cart.start_trip()
-        earlier = shutil.copytree(folder, tmp_path / "earlier")
-        async with SmallCart(folder, broker) as cart:
-            await cart.carry_out([Record(1, GrossNoted(gross_g=1.0, sigma_g=1.0))])
-            await until_empty(cart.journal)
+        earlier = await an_earlier_head(tmp_path, broker)
         async with SmallCart(earlier, broker) as cart:
             await until(lambda: "cut back" in cart.journal.locked)
         assert [note.what for note in till.ledger.notes()] == ["chain_cut_back"]
@@ -90,13 +95,7 @@ def test_a_ledger_cut_back_that_has_gone_on_since_is_found_too(
     broker: BrokerProcess, tmp_path: Path, rows_since: int
 ) -> None:
     async def scene(till: Till) -> None:
-        folder = tmp_path / "cart"
-        async with SmallCart(folder, broker) as cart:
-            await cart.start_trip()
-        earlier = shutil.copytree(folder, tmp_path / "earlier")
-        async with SmallCart(folder, broker) as cart:
-            await cart.carry_out([Record(1, GrossNoted(gross_g=1.0, sigma_g=1.0))])
-            await until_empty(cart.journal)
+        earlier = await an_earlier_head(tmp_path, broker)
         alone = SmallCart(earlier, broker)
         await alone.journal.open()
         for n in range(rows_since):

@@ -7,7 +7,8 @@ import random
 
 import msgspec
 
-from cart.bench.physics import Physics, Platform
+from cart.bench.physics import Physics
+from cart.bench.platform import Platform
 from cart.core.settings import ScaleSettings
 
 SECOND = 1_000_000_000

@@ -10,9 +10,9 @@ from cart.bench.basket_scene import HEIGHT, WIDTH
 from cart.bench.converter import Converter
 from cart.bench.corners import CornerPlatform
 from cart.bench.eye import Eye
-from cart.bench.physics import Platform
 from cart.bench.pictures import ProductPictures
 from cart.bench.pins import Pins
+from cart.bench.platform import Platform
 from cart.bench.things import Basket
 from cart.bench.world import World
 from cart.config import Config, load_config

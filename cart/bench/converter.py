@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from cart.bench.corners import CornerPlatform
-from cart.bench.physics import Platform
+from cart.bench.platform import Platform
 from cart.core.settings import ScaleSettings
 from drivers.sim.wire import Wire
 

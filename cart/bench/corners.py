@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from cart.bench.physics import COUNTS_MAX, COUNTS_MIN, Physics, Platform, Style
+from cart.bench.physics import Physics
+from cart.bench.platform import COUNTS_MAX, COUNTS_MIN, Platform, Style
 from cart.core.settings import ScaleSettings
 
 CORNER_XY = ((-1.0, 1.0), (1.0, 1.0), (-1.0, -1.0), (1.0, -1.0))

@@ -10,7 +10,8 @@ from typing import Final
 import cv2
 
 from cart.bench.basket_scene import HEIGHT, WIDTH, BasketScene, Lens
-from cart.bench.pictures import Picture, ProductPictures, Sprite, kind_of
+from cart.bench.pictures import Picture, ProductPictures, Sprite
+from cart.bench.product_kinds import kind_of
 from cart.bench.things import Thing
 from cart.core.catalog import Item
 from drivers.sim.wire import FrameWire

@@ -16,7 +16,8 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 
-from cart.bench.physics import Physics, Platform
+from cart.bench.physics import Physics
+from cart.bench.platform import Platform
 from cart.core.catalog import Catalog, Item, Tax
 from cart.core.settings import ScaleSettings
 from cart.recordings import RecordingWriter, TruthEvent

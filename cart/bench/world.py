@@ -15,8 +15,8 @@ import msgspec
 
 from cart.bench.converter import Converter, CurvePoint
 from cart.bench.eye import BUMP_PX, ROLL_PX, Eye, look_of
-from cart.bench.physics import Platform
 from cart.bench.pins import Pins
+from cart.bench.platform import Platform
 from cart.bench.things import Basket, Thing, guessed_aim, scan_text
 from cart.bench.verbs import (
     Battery,

@@ -7,7 +7,8 @@ import tracemalloc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cart.bench.physics import Physics, Platform
+from cart.bench.physics import Physics
+from cart.bench.platform import Platform
 from cart.core.settings import ScaleSettings
 from cart.core.weighing import Weigher, WeighingEvent, WeightStep
 

@@ -7,7 +7,8 @@ from statistics import fmean, pstdev
 
 import pytest
 
-from cart.bench.physics import Physics, Platform
+from cart.bench.physics import Physics
+from cart.bench.platform import Platform
 from cart.bench.trips.cell import Cell
 from cart.core.settings import ScaleSettings
 

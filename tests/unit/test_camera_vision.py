@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cart.bench.basket_scene import HEIGHT, WIDTH, BasketScene, Placed
-from cart.bench.pictures import ProductPictures, Sprite, kind_of
+from cart.bench.pictures import ProductPictures, Sprite
+from cart.bench.product_kinds import kind_of
 from cart.core.problem import Problem
 from cart.vision.changes import changed, only_light, regions, steadied
 from cart.vision.direction import _own

@@ -8,7 +8,8 @@ import statistics
 
 import pytest
 
-from cart.bench.physics import COUNTS_MAX, Physics, Platform
+from cart.bench.physics import Physics
+from cart.bench.platform import COUNTS_MAX, Platform
 from cart.core.settings import ScaleSettings
 
 S = 1_000_000_000

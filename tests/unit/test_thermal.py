@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cart.bench.physics import Physics, Platform
+from cart.bench.physics import Physics
+from cart.bench.platform import Platform
 from cart.config import parse_config
 from cart.core.calibration import CalibrationRefused
 from cart.core.calibration_thermal import WarmReading, fit_thermal

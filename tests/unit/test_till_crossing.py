@@ -21,7 +21,7 @@ from cart.till.ledger import AttemptRow, TillLedger, TillProblem
 from cart.till.payment_desk import PaymentDesk
 from cart.till.provider import Charge, Outcome
 from cart.till.simulated import SimulatedAcquirer
-from tests.unit.till_counter import CODE, TERMS
+from tests.unit.till_counter import CODE, TERMS, settle
 
 
 class HeldWire:
@@ -127,11 +127,6 @@ def at_counter(folder: Path, scene: Callable[[Counter], Awaitable[None]]) -> Non
             await counter.close()
 
     asyncio.run(run())
-
-
-async def settle() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("last", [["charge!", "withdraw!"], ["withdraw!", "charge!"]])

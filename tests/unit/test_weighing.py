@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from cart.bench.physics import Physics, Platform
+from cart.bench.physics import Physics
+from cart.bench.platform import Platform
 from cart.core.settings import ScaleSettings
 from cart.core.weighing import ScaleFault, Weigher, WeighingEvent, WeightStep
 

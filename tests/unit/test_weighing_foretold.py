@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cart.bench.physics import Physics, Platform
+from cart.bench.physics import Physics
+from cart.bench.platform import Platform
 from cart.core.ledger import WeightStepSeen
 from cart.core.settings import ScaleSettings
 from cart.core.weighing import Foretold, Weigher, WeightStep

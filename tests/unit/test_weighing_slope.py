@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from cart.bench.physics import Physics, Platform
+from cart.bench.physics import Physics
+from cart.bench.platform import Platform
 from cart.core.ledger import StepExplained, WeightStepSeen
 from cart.core.observations import ScaleSample
 from tests.unit.shopper import CATALOG, SCALE, Shopper, item

@@ -18,9 +18,10 @@ from cart.bench.basket_scene import HEIGHT, WIDTH
 from cart.bench.building import build_world, close_world
 from cart.bench.converter import Converter
 from cart.bench.eye import Eye
-from cart.bench.physics import Physics, Platform
+from cart.bench.physics import Physics
 from cart.bench.pictures import ProductPictures
 from cart.bench.pins import Pins
+from cart.bench.platform import Platform
 from cart.bench.things import Basket, guessed_aim, label_code, scan_text
 from cart.bench.verbs import PutIn, TakeOut, VerbError, read_verb
 from cart.bench.world import World

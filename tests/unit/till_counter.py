@@ -64,5 +64,5 @@ def at_counter(folder: Path, scene: Callable[[Counter], Awaitable[None]], mode: 
 
 
 async def settle() -> None:
-    for _ in range(5):
+    for _ in range(20):
         await asyncio.sleep(0)

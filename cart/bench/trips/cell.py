@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cart.bench.physics import GlitchKind, Physics, Platform
+from cart.bench.physics import Physics
+from cart.bench.platform import GlitchKind, Platform
 from cart.core.settings import ScaleSettings
 
 BATCH = 4096

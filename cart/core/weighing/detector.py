@@ -28,10 +28,10 @@ from cart.core.weighing.ringing import (
     HEARD_ERROR,
     HEARD_SAMPLES,
     HEARD_SIGMAS,
-    RATE_MIN,
     RingModel,
     free_decay,
     heard,
+    is_slow,
 )
 from cart.core.weighing.rolling import Rolling
 
@@ -187,7 +187,7 @@ class StepDetector:
     def _poured(self, t_ns: int, period_s: float) -> WeightStep | None:
         """Something added too slowly to disturb the rest shows as a gap no drift can explain."""
         delta = self.local_g - self.reference.g
-        rest_s = POURED_SLOW_S if period_s * RATE_MIN > 1 else POURED_S
+        rest_s = POURED_SLOW_S if is_slow(period_s) else POURED_S
         sd = math.sqrt(self.local_sd_g**2 + self.reference.variance)
         if abs(delta) < max(STEP_MIN_G + 0.5, STEP_MIN_SIGMAS * 1.4 * sd) or self._n_rest < rest_s / period_s:
             return None
@@ -214,12 +214,12 @@ class StepDetector:
         least = max(4, round(QUIET_S / period_s))
         xs = self._xs
         few = xs[-8:]
-        if period_s * RATE_MIN <= 1 and max(few) - min(few) > HEARD_SIGMAS * self.sigma_g:
+        if not is_slow(period_s) and max(few) - min(few) > HEARD_SIGMAS * self.sigma_g:
             return self._moving_loudly(t_ns, period_s)
         ringing = self.ring.at(sum(few) / len(few), period_s)
         known = ringing is not None
         ringing = ringing or self._guess
-        most = min(self._move.since, round((QUIET_MAX_SLOW_S if period_s * RATE_MIN > 1 else QUIET_MAX_S) / period_s))
+        most = min(self._move.since, round((QUIET_MAX_SLOW_S if is_slow(period_s) else QUIET_MAX_S) / period_s))
         n = min(self._move.run + 1, most)
         while n > least:
             # Longer windows in coarser lengths, so that few sets of regressors are needed.
@@ -244,7 +244,7 @@ class StepDetector:
                     return self._weigh(t_ns, period_s, seen, n)
         if not known:
             self._guess = None
-            if self._move.since % 2 and most >= UNKNOWN_SAMPLES and period_s * RATE_MIN <= 1:
+            if self._move.since % 2 and most >= UNKNOWN_SAMPLES and not is_slow(period_s):
                 self._guess = evidence.find_ringing(xs[-UNKNOWN_SAMPLES:], self.sigma_g, _us(period_s))
                 self._move.run = UNKNOWN_SAMPLES if self._guess else 0
         return None
@@ -289,7 +289,7 @@ class StepDetector:
 
     def _hear_noise(self, period_s: float) -> None:
         """A cable or a supply may get noisier within a trip: learned only at rest, that would never be rest again."""
-        n = max(32, round((noise.NOISE_SLOW_S if period_s * RATE_MIN > 1 else noise.NOISE_S) / period_s))
+        n = max(32, round((noise.NOISE_SLOW_S if is_slow(period_s) else noise.NOISE_S) / period_s))
         if self._move.since >= n and len(self._xs) >= n:
             sigma = noise.white_noise(self._xs[-n:])
             if sigma is not None and noise.NOISIER * self.sigma_g < sigma < SIGMA_MAX_G:
@@ -385,7 +385,7 @@ class StepDetector:
         self.reference.refine_left_s = refine_s
 
     def _learn_ringing(self, period_s: float, level_g: float) -> None:
-        if period_s * RATE_MIN > 1:
+        if is_slow(period_s):
             return
         half = round(0.1 / period_s) + 1
         decay = free_decay(self._xs[-round(1.2 / period_s) :], level_g, self.sigma_g, half, SETTLING)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cart.core.weighing.evidence import Window
 from cart.core.weighing.last_touch import HOVER_SAMPLES, hovered
 from cart.core.weighing.odds import Odds
-from cart.core.weighing.ringing import RATE_MIN
+from cart.core.weighing.ringing import is_slow
 
 SETTLING = 4
 """Conversions until the converter's output has settled (HX711 data sheet)."""
@@ -48,7 +48,7 @@ class Movement:
 
         `sigma_g`: noise of a sample at rest; `heard`: the oscillation told its own frequency.
         """
-        slow = period_s * RATE_MIN > 1
+        slow = is_slow(period_s)
         asked = self._asked(t_ns, period_s, seen, delta_g, sd_g, sigma_g=sigma_g, odds=odds, heard=heard)
         if seen.hides and (heard or seen.ring_g > HIDDEN_SHARE * abs(delta_g)):
             before_g, self._hidden_g = self._hidden_g, seen.level_g
@@ -75,7 +75,7 @@ class Movement:
         pressed_g = self.highest_g - seen.level_g
         # What rings loudly overshoots by itself.
         released = delta_g > 0 and not heard and pressed_g > max(4.0, 4.0 * sigma_g, 0.05 * delta_g) + 2.0 * seen.ring_g
-        slow = period_s * RATE_MIN > 1
+        slow = is_slow(period_s)
         # The first sample has seen four periods. Below RATE_MIN that is no evidence: vibration looks quiet there.
         quiet_s = (self.run + (0 if slow else SETTLING - 1)) * period_s
         busy_s = (t_ns - self.left_ns) * 1e-9 - quiet_s

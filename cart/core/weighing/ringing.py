@@ -43,6 +43,11 @@ RATE_MIN = 40.0
 """Below this many samples a second the converter's filter has swallowed the oscillation."""
 
 
+def is_slow(period_s: float) -> bool:
+    """Whether samples come too seldom, below RATE_MIN, to show an oscillation."""
+    return period_s * RATE_MIN > 1
+
+
 class RingModel:
     """Oscillation of the platform, `turn` radians and `keep` of its amplitude a sample; None until one was seen."""
 
@@ -55,7 +60,7 @@ class RingModel:
 
     def at(self, load_g: float, period_s: float) -> tuple[float, float] | None:
         """Predicted (turn, keep) under `load_g`."""
-        if self._seen == 0 or period_s * RATE_MIN > 1:
+        if self._seen == 0 or is_slow(period_s):
             return None
         inverse = self._line(max(0.0, load_g))
         if inverse <= 0:
@@ -69,7 +74,7 @@ class RingModel:
 
     def learn(self, decay: Sequence[float], sigma_g: float, load_g: float, period_s: float) -> None:
         """Fit a free decay (deviations from the settled level, g, clearly above noise) by linear prediction."""
-        if len(decay) < DECAY_SAMPLES or period_s * RATE_MIN > 1:
+        if len(decay) < DECAY_SAMPLES or is_slow(period_s):
             return
         now, one, two = decay[2:], decay[1:-1], decay[:-2]
         # Noise adds its variance to the squares, which would pass for faster decay.

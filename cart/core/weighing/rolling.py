@@ -6,7 +6,7 @@ import math
 
 import msgspec
 
-from cart.core.weighing.ringing import RATE_MIN
+from cart.core.weighing.ringing import is_slow
 
 BLOCK_S = 0.2
 BLOCKS = 8
@@ -40,7 +40,7 @@ class Rolling:
     ) -> Shaken | None:
         """A change from `reference_g` in the newest of `samples`, `since` of them of this movement, if any."""
         size = round(BLOCK_S / period_s)
-        if since < size * BLOCKS or period_s * RATE_MIN > 1:
+        if since < size * BLOCKS or is_slow(period_s):
             return None
         level, drift_sd, shake, lasting = shaking(samples[-size * BLOCKS :], size)
         before, self._level_g = self._level_g, level

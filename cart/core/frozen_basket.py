@@ -55,6 +55,11 @@ def till_code(attempt_id: str, amount_minor: int, currency: str) -> str:
     return f"{name}-{code_check(name, amount_minor, currency)}"
 
 
+def hand_reference(code: str) -> str:
+    """The reference of money that a person at a till took for this code: no provider's begins so."""
+    return f"TILL-{code}"
+
+
 def code_of_trip(code: str) -> str:
     """The part of a till code that all attempts of one trip share; two trips share it once in 33 million."""
     return code[:5]

@@ -188,10 +188,14 @@ class Payments:
         return [*effects, withdrawal(attempt)]
 
     def give_back(self, t_ns: int) -> list[Effect]:
-        """Take back what is held of a basket that is not paid yet; what people at a till took, they give back."""
+        """Take back what is held of a basket that is not paid yet. What people at a till took, they give back: whether
+        they have is asked, as the word of it may be lost.
+        """
         effects: list[Effect] = []
         for attempt in self.tenders(self._trip_id):
-            if attempt.basket_minor and not attempt.by_hand:
+            if attempt.by_hand:
+                effects.append(query(attempt))
+            elif attempt.basket_minor:
                 effects += self._change(t_ns, attempt, "cancelling", reason=GIVEN_BACK)
                 effects.append(withdrawal(attempt))
         return effects
@@ -263,7 +267,6 @@ class Payments:
             reference=event.reference or attempt.reference,
             captured_minor=event.amount_minor if less else attempt.captured_minor,
             refunded_minor=max(event.refunded_minor, attempt.refunded_minor),
-            by_hand=attempt.by_hand or event.state == "handed_to_till",
         )
 
     def _mismatch(self, attempt: Attempt | None, answer: PaymentAnswer) -> str:

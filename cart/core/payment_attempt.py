@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from cart.core.effects import CancelPayment, QueryPayment, RequestPayment
-from cart.core.frozen_basket import till_code
+from cart.core.frozen_basket import hand_reference, till_code
 from cart.core.ledger import AttemptState
 from cart.core.observations import PaymentAnswer
 from cart.core.payment_table import TERMINAL, TILL_METHOD
@@ -15,8 +15,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt as the ledger tells it. `reason` and `reference` are the till's latest.
 
     `basket_minor`: what the basket costs of which this pays a part; 0: the amount is all of it. `captured_minor`: what
-    was approved, where that is less than was asked for. `refunded_minor`: what staff gave back of it. `by_hand`: it was
-    handed to a till, so that only people there can give it back.
+    was approved, where that is less than was asked for. `refunded_minor`: what staff gave back of it.
     """
 
     attempt_id: str
@@ -32,7 +31,6 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     partial: bool = False
     captured_minor: int = 0
     refunded_minor: int = 0
-    by_hand: bool = False
 
     @property
     def taken_minor(self) -> int:
@@ -43,6 +41,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     def terminal(self) -> bool:
         """True once nothing more can come of it but a late, wrong approval."""
         return self.state in TERMINAL
+
+    @property
+    def by_hand(self) -> bool:
+        """True where people at a till took the money: only they can give it back. An attempt that was handed to them
+        may have been paid by its card after all.
+        """
+        return self.reference == hand_reference(till_code(self.attempt_id, self.amount_minor, self.currency))
 
     @property
     def code(self) -> str | None:

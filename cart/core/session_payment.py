@@ -9,12 +9,15 @@ from cart.core.ledger import ReceiptIssued, StepExplained
 from cart.core.observations import PaymentAnswer
 from cart.core.payment import TILL_METHOD
 from cart.core.receipt import ReceiptTender, SoldLine, make_receipt
-from cart.core.session_desk import Desk, PayWish
+from cart.core.session_desk import Cause, Desk, PayWish
 from cart.core.session_phases import emptied, end_trip, go, waits_for
 from cart.core.session_weight import reconcile, required_age, settle_by, tidy
 
 EBT_METHOD = "ebt"
 """A food benefits card: pays what the catalogue says it may, or less; the rest is another tender's."""
+
+PAID_AT_TILL = "paid_at_till"
+"""Why staff is called: the shopper wants a part back that was paid by hand."""
 
 _WISH_NS = 20_000_000_000
 """Who has touched pay waits this long for the basket to rest, and the screen says so all the while. As long as a basket
@@ -158,7 +161,22 @@ def take_back(desk: Desk) -> None:
     if attempt is not None and not attempt.terminal:
         desk.carry(desk.payments.cancel(desk.t_ns))
     else:
-        desk.carry(desk.payments.give_back(desk.t_ns))
+        _give_back(desk)
+
+
+def _give_back(desk: Desk) -> None:
+    """What paid a part of the basket goes back; staff is called for what people at a till took of it."""
+    desk.carry(desk.payments.give_back(desk.t_ns))
+    by_hand = any(one.by_hand for one in desk.payments.tenders(desk.state.trip_id or ""))
+    if by_hand and not desk.open_of("help"):
+        desk.raise_("help", reason=PAID_AT_TILL)
+
+
+def _call_no_more(desk: Desk, how: Cause) -> None:
+    """What staff was called for has been given back, or the rest was paid after all."""
+    for open_ in desk.open_of("help"):
+        if open_.event.reason == PAID_AT_TILL:
+            desk.clear(open_, how=how, reason="payment ended")
 
 
 def grant_wish(desk: Desk) -> None:
@@ -197,6 +215,7 @@ def follow(desk: Desk) -> None:
 
 def _reopen(desk: Desk, reason: str) -> None:
     go(desk, "checkout", reason)
+    _call_no_more(desk, "staff")
     desk.cause = "basket"
     for open_ in desk.open_of("basket_changed"):
         desk.clear(open_, reason="payment ended")
@@ -233,6 +252,7 @@ def _paid(desk: Desk, attempt_id: str, method: str, reference: str) -> None:
         ],
     )  # fmt: skip
     go(desk, "paid", "approved")
+    _call_no_more(desk, "shopper")
     desk.emit(ReceiptIssued(receipt=receipt))
     desk.sound("ok")
     put_in = [s for s in state.open_steps.values() if s.delta_g > 0.0]
@@ -292,8 +312,13 @@ def settle_steps(desk: Desk, ids: tuple[int, ...], won: str) -> None:
 
 
 def left_half_paid_ns(desk: Desk) -> int | None:
-    """When a shopper who paid a part and did no more is taken to have left; None where it isn't so."""
+    """When a shopper who paid a part and did no more is taken to have left; None where it isn't so, or where all of it
+    is for staff to give back, who are called.
+    """
     if rest_minor(desk) == 0 or not desk.payments.can_open:
+        return None
+    tenders = desk.payments.tenders(desk.state.trip_id or "")
+    if desk.open_of("help") and all(one.by_hand for one in tenders):
         return None
     return desk.state.last_act_ns + int(desk.policy.abandon_s * 1e9)
 
@@ -302,7 +327,7 @@ def give_back_left(desk: Desk) -> None:
     """What a shopper paid who left before paying the rest goes back to the card."""
     due_ns = left_half_paid_ns(desk)
     if due_ns is not None and due_ns <= desk.t_ns:
-        desk.carry(desk.payments.give_back(desk.t_ns))
+        _give_back(desk)
         follow(desk)
 
 

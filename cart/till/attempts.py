@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from cart.core.frozen_basket import code_of_trip, till_code
+from cart.core.frozen_basket import code_of_trip, hand_reference, till_code
 from cart.sync.messages import PaymentQueryMessage, PaymentRequestMessage
 from cart.till.database import AlreadyThere, TillProblem
 from cart.till.rows import Rows, as_row
@@ -71,6 +71,16 @@ class AttemptRow(msgspec.Struct, frozen=True, kw_only=True):
     def chargeable(self) -> bool:
         """True while the provider may capture, and its approval counts."""
         return self.status == "pending" and not self.withdrawn and self.method != "till"
+
+    @property
+    def withdrawing(self) -> bool:
+        """True while the provider has not answered that what was taken back is."""
+        return self.withdrawn and self.status in {"pending", "approved"}
+
+    @property
+    def goes_back(self) -> bool:
+        """True while money is held that was taken back; not paid any more, whatever the status says."""
+        return self.withdrawn and self.status == "approved"
 
     @property
     def by_staff(self) -> bool:
@@ -286,9 +296,7 @@ class Attempts(Rows):
         if not in_the_way and others and taken_minor + asked.amount_minor > asked.basket_minor:
             in_the_way = others
         if in_the_way:
-            return InTheWay(
-                _held(in_the_way[0]), all(other.status == "approved" and other.withdrawn for other in in_the_way)
-            )
+            return InTheWay(_held(in_the_way[0]), all(other.goes_back for other in in_the_way))
         paid = self._code_paid(code)
         return None if paid is None else InTheWay(paid)
 
@@ -307,7 +315,7 @@ class Attempts(Rows):
 
         Raises TillProblem where it was paid before, or `row` no longer waits; nothing is written then.
         """
-        reference, now = f"TILL-{code}", self._wall_ms()
+        reference, now = hand_reference(code), self._wall_ms()
         attempt_id = None if row is None else row.attempt_id
         try:
             with self.trip_of_code(code):

@@ -15,10 +15,6 @@ _ABOUT_WEIGHTS: Final = """substr(body, 1, 13) IN ('{"kind":"item', '{"kind":"ow
 _CART_ROW: Final = "seq, boot, wall_ms, t_ns, trip_id, body, prev, hash"
 
 
-BOOT_ROWS_MAX: Final = 2_000
-"""Rows that a boot is looked for among: more than a trip has."""
-
-
 class HeadMoved(Exception):
     """Another till has kept rows of this chain since its head was read."""
 
@@ -32,16 +28,6 @@ class CartRows(Rows):
             "SELECT seq, hash FROM cart_row WHERE cart_id = ? AND chain = ? ORDER BY seq DESC LIMIT 1", (cart_id, chain)
         )
         return (int(found[0][0]), str(found[0][1])) if found else (0, GENESIS)
-
-    def holds_boot(self, cart_id: str, chain: str, boot: str) -> bool:
-        """True where the latest rows held of a chain have some that this boot of the cart has written."""
-        found = self.database.read(
-            "SELECT 1 FROM "
-            "(SELECT boot FROM cart_row WHERE cart_id = ? AND chain = ? ORDER BY seq DESC LIMIT ?) AS latest "
-            "WHERE boot = ? LIMIT 1",
-            (cart_id, chain, BOOT_ROWS_MAX, boot),
-        )
-        return bool(found)
 
     def cart_row(self, cart_id: str, chain: str, seq: int) -> LedgerRow | None:
         return next(iter(self.cart_rows(cart_id, chain, seq, seq)), None)

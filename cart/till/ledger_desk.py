@@ -54,6 +54,8 @@ class LedgerDesk:
         self._heard: set[tuple[str, str]] = set()
         self._gaps: set[tuple[str, str]] = set()
         """Chains that go on here with a later row: the carts hold no older ones, and this store has lost them."""
+        self._cut_back: dict[str, str] = {}
+        """Cart → the boot, by the name of its questions, that was last noted to have lost rows."""
         self._timer: asyncio.TimerHandle | None = None
 
     def receive(self, message: LedgerMessage) -> None:
@@ -81,19 +83,16 @@ class LedgerDesk:
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(GATHER_S, self.flush)
 
-    def born(self, status: StatusMessage, *, stale: bool) -> None:
+    def born(self, status: StatusMessage) -> None:
         """A cart is there: tell it how far the store holds its chain, if that isn't where the cart stands.
 
-        A `stale` status is the broker's retained copy, older than the rows that followed it; the cart judges itself.
+        The cart judges itself whether it lacks rows: a status may be older than those that followed it, as the
+        broker's retained copy is, and what a till hears late of which another one has kept the rows meanwhile.
         """
         key = (status.cart_id, status.chain)
         seq, head_hash = self._head(key)
         if status.online and status.chain and (seq, head_hash) != (status.head_seq, status.head_hash):
             self._heard.add(key)
-            # Of several tills one may hear of a birth when another one has kept that boot's rows already.
-            cut_back = seq > status.head_seq and not self._ledger.holds_boot(*key, status.boot)
-            if cut_back and not stale:
-                self._ledger.note(status.cart_id, "chain_cut_back", f"the cart has {status.head_seq}, the store {seq}")
             self.flush()
 
     def asked(self, message: LedgerAskMessage) -> None:
@@ -118,7 +117,15 @@ class LedgerDesk:
             rows.append(ledger_message(message.cart_id, message.chain, row))
             size += len(row.body)
         if rows:
+            self._note_cut_back(message, seq)
             self._give_back(LedgerReturnMessage(cart_id=message.cart_id, chain=message.chain, rows=rows))
+
+    def _note_cut_back(self, asked: LedgerAskMessage, held_seq: int) -> None:
+        """Only a cart whose ledger was cut back asks for its rows; noted once a boot, not at each page."""
+        if self._cut_back.get(asked.cart_id) != asked.asked:
+            self._cut_back[asked.cart_id] = asked.asked
+            detail = f"the cart asks for the rows after {asked.after_seq}, the store holds {held_seq}"
+            self._ledger.note(asked.cart_id, "chain_cut_back", detail)
 
     def _leave_out(self, asked: LedgerAskMessage, first_seq: int) -> tuple[int, str]:
         """Rows that the cart has no more, and this store has lost: staff is told, and the chain goes on after them."""

@@ -120,7 +120,7 @@ class PaymentDesk:
         row = self._known(asked)
         if row is None:
             row = self._paid_by_code(asked) or self._ledger.open_attempt(asked, "not_found")
-        if row.status == "pending":
+        if row.status == "pending" or row.goes_back:
             self._work(row.attempt_id, "look", self._look(row.attempt_id))
         else:
             self._say(row)
@@ -133,7 +133,7 @@ class PaymentDesk:
         if row.method == "till" or row.status not in {"pending", "approved"}:
             self._say(row)  # what was paid by hand, or ended without money, is not the cart's to take back
         else:
-            self._ledger.withdraw(row.attempt_id, worker=self._members.me)
+            self._write_withdrawn(row.attempt_id)
             self._work(row.attempt_id, "withdraw", self._stop(row.attempt_id))
 
     def refund(self, attempt_id: str, reason: str) -> AttemptRow:
@@ -151,9 +151,8 @@ class PaymentDesk:
                 raise TillProblem("the attempt is gone; reload the page")
             self._say(after)
             return after
-        if not self._ledger.withdraw(attempt_id, said, worker=self._members.me):
+        if not self._write_withdrawn(attempt_id, said):
             raise TillProblem("nothing is held for this attempt; look at its state on this page")
-        self._give_back_later(attempt_id)
         self._work(attempt_id, "withdraw", self._withdraw(attempt_id))
         return self._ledger.attempt(attempt_id) or row
 
@@ -244,7 +243,7 @@ class PaymentDesk:
         at_work = (attempt_id, "charge") in self._tasks or (row is not None and self._members.elsewhere(row.worker))
         if found.status == "never_seen" and not at_work and row is not None and row.chargeable:
             # The question may still be on its way: only a withdrawal keeps the provider from acting on it.
-            if self._ledger.withdraw(attempt_id, worker=self._members.me):
+            if self._write_withdrawn(attempt_id):
                 await self._withdraw(attempt_id, reason="never_arrived")
             else:
                 await self._stop(attempt_id)
@@ -268,7 +267,7 @@ class PaymentDesk:
     async def _stop(self, attempt_id: str) -> None:
         """Carry on with a withdrawal or a handing over, as often as it takes; says the row where there is none."""
         row = self._ledger.attempt(attempt_id)
-        if row is not None and row.withdrawn and row.status in {"pending", "approved"}:
+        if row is not None and row.withdrawing:
             await self._withdraw(attempt_id)
             return
         if row is not None and row.status == "pending" and row.method == "till":
@@ -300,7 +299,7 @@ class PaymentDesk:
         captured_minor = row.amount_minor if found.captured_minor is None else found.captured_minor
         allowed = captured_minor == row.amount_minor or (row.partial and 0 < captured_minor < row.amount_minor)
         if found.status == "approved" and not allowed:
-            self._ledger.withdraw(attempt_id, OTHER_AMOUNT, worker=self._members.me)
+            self._write_withdrawn(attempt_id, OTHER_AMOUNT)
             await self._withdraw(attempt_id)
             return
         # A provider's words are not ours: what looks like a card number is not kept, and not sent on.
@@ -343,8 +342,14 @@ class PaymentDesk:
         self._tasks[key] = task
         task.add_done_callback(lambda done: self._finished(key, done))
 
+    def _write_withdrawn(self, attempt_id: str, reason: str = "") -> bool:
+        """Before the provider is told; which then is told until it answers, also where no cart asks any more."""
+        written = self._ledger.withdraw(attempt_id, reason, worker=self._members.me)
+        if written:
+            self._give_back_later(attempt_id)
+        return written
+
     def _give_back_later(self, attempt_id: str) -> None:
-        """The cart asks again after what it waits for; after money that it takes for paid nobody asks but this."""
         if attempt_id not in self._again:
             loop = asyncio.get_running_loop()
             self._again[attempt_id] = loop.call_later(GIVE_BACK_AGAIN_S, self._give_back, attempt_id)
@@ -356,7 +361,7 @@ class PaymentDesk:
         except FAILURES:
             self._give_back_later(attempt_id)
             return
-        if row is not None and row.withdrawn and row.status == "approved":
+        if row is not None and row.withdrawing:
             self._give_back_later(attempt_id)
             self._work(attempt_id, "withdraw", self._withdraw(attempt_id))
 

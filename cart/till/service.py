@@ -291,7 +291,7 @@ class Till:
         if self._is_ours(sender.cart_id, channel, inbound):
             self._handlers()[channel](message)
         if isinstance(message, messages.StatusMessage) and self.members.has(message.cart_id):
-            self.ledgers.born(message, stale=inbound.retained)
+            self.ledgers.born(message)
             if message.online:
                 self.payments.say_given_back(message.cart_id)
 

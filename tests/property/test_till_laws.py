@@ -31,8 +31,11 @@ BEGINNINGS: Final[tuple[list[tuple[str, int]], ...]] = (
     [],
     [("card", 0), ("till", 0), ("pass", 1), ("pass", 1)],
     [("card", 0), ("cancel", 0)],
+    [("card", 0), ("pass", 0), ("pass", 0), ("cancel", 0), ("lose", 0)],
 )
-"""Nothing yet; a charge on its way and the withdrawal for a handing over behind it; a charge and its withdrawal."""
+"""Nothing yet; a charge on its way and the withdrawal for a handing over behind it; a charge and its withdrawal; an
+approval, and its withdrawal lost.
+"""
 
 
 class Wire:

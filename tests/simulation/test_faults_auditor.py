@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cart.bench.faults.auditor import Evidence, audit
+from cart.bench.faults.auditor_fold import Fold
 from cart.core.frozen_basket import till_code
 from cart.journal import Journal
 from cart.till.ledger import TillLedger
@@ -67,3 +70,29 @@ def test_any_other_lock_is_a_finding(tmp_path: Path) -> None:
     assert "nobody touched the journal, and it is locked: rows 3 to 4" in findings(
         tmp_path, codes=[], charged=[], locked="rows 3 to 4"
     )
+
+
+def test_a_refund_after_the_trip_has_ended_is_not_expected_on_the_screen() -> None:
+    """Of two tenders one was given back while the receipt was to be seen, the other one later."""
+    fold = Fold({"milk": 5, "soap": 7}, frozenset({"milk"}))
+    tender = {"kind": "attempt_opened", "basket_minor": 12}
+    events: list[Mapping[str, Any]] = [
+        {"kind": "trip_started", "trip_id": "T"},
+        {"kind": "item_added", "line_id": 1, "sku": "milk", "units": 1, "unit_price_minor": 5},
+        {"kind": "item_added", "line_id": 2, "sku": "soap", "units": 1, "unit_price_minor": 7},
+        tender | {"attempt_id": "T.1", "amount_minor": 5, "method": "ebt", "partial": True},
+        {"kind": "attempt_changed", "attempt_id": "T.1", "state": "approved"},
+        tender | {"attempt_id": "T.2", "amount_minor": 7, "method": "card"},
+        {"kind": "attempt_changed", "attempt_id": "T.2", "state": "approved"},
+        {"kind": "phase_changed", "phase": "paid"},
+        {"kind": "attempt_changed", "attempt_id": "T.1", "state": "voided"},
+        {"kind": "phase_changed", "phase": "idle"},
+        {"kind": "attempt_changed", "attempt_id": "T.2", "state": "voided"},
+    ]
+    for seq, event in enumerate(events, 1):
+        fold.row(seq, dict(event))
+    assert fold.wrong == []
+    assert {one: (attempt.refunded, attempt.shown) for one, attempt in fold.attempts.items()} == {
+        "T.1": (True, True),
+        "T.2": (True, False),
+    }

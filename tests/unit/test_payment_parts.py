@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from cart.core.catalog import Tax
-from cart.core.effects import CancelPayment, RequestPayment
+from cart.core.effects import CancelPayment, QueryPayment, RequestPayment
 from cart.core.ledger import AttemptOpened, ReceiptIssued, SecurityNoted
 from cart.core.observations import PaymentAnswer
 from cart.core.payment import AttemptStillOpen, Payments
@@ -167,6 +167,57 @@ def test_who_leaves_half_paid_gets_it_back(shopper: Shopper) -> None:
     assert isinstance(shopper.effects[-1], CancelPayment)
     say(shopper, "trip1.1", "voided", 204)
     assert shopper.phase() == "checkout"
+
+
+def test_what_a_card_paid_after_it_was_handed_to_a_till_goes_back_to_the_card(shopper: Shopper) -> None:
+    """The provider had approved when the till was told of the code: no person took that money. Found by the simulation:
+    the shopper whose second card was refused could not have it back, nor go on.
+    """
+    shopper.pay("ebt")
+    shopper.touch("pay", method="till")
+    say(shopper, "trip1.1", "approved", 204)
+    shopper.touch("cancel")
+    assert isinstance(shopper.effects[-1], CancelPayment)
+    say(shopper, "trip1.1", "voided", 204)
+    assert shopper.phase() == "checkout"
+
+
+@pytest.fixture
+def half_paid_by_hand(shopper: Shopper) -> Shopper:
+    """The benefits' part was paid at a till, by its code."""
+    shopper.pay("ebt")
+    shopper.touch("pay", method="till")
+    view = shopper.view.payment
+    assert view is not None
+    say(shopper, "trip1.1", "approved", 204, reference=f"TILL-{view.code}")
+    return shopper
+
+
+def test_staff_is_called_to_give_back_what_was_paid_by_hand(half_paid_by_hand: Shopper) -> None:
+    shopper = half_paid_by_hand
+    shopper.touch("cancel")
+    shopper.touch("cancel")
+    assert shopper.open == [("help", "staff")]
+    assert shopper.question("help").reason == "paid_at_till"
+    assert isinstance(shopper.effects[-1], QueryPayment)
+    say(shopper, "trip1.1", "voided", 204)
+    assert (shopper.phase(), shopper.open) == ("checkout", [])
+
+
+def test_who_pays_the_rest_after_all_needs_no_staff(half_paid_by_hand: Shopper) -> None:
+    shopper = half_paid_by_hand
+    shopper.touch("cancel")
+    shopper.touch("pay", method="card")
+    shopper.till("approved")
+    assert (shopper.phase(), shopper.open) == ("paid", [])
+
+
+def test_staff_is_called_when_who_paid_by_hand_has_left(half_paid_by_hand: Shopper) -> None:
+    shopper = half_paid_by_hand
+    shopper.tick(Policy().abandon_s + 0.5)
+    assert shopper.open == [("help", "staff")]
+    due_ns = shopper.session.next_deadline_ns
+    assert due_ns is None or due_ns > shopper.t_ns
 
 
 def test_the_basket_stays_frozen_between_tenders(shopper: Shopper) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,14 @@ def test_a_refund_that_the_power_interrupted_is_carried_on_with_its_reason(tmp_p
     at_counter(tmp_path, second)
 
 
+@pytest.mark.parametrize("by", ["staff", "cart"])
 def test_money_that_could_not_be_given_back_is_tried_again_though_no_cart_asks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
+    takes_back: dict[str, Callable[[Counter], object]] = {
+        "staff": lambda counter: counter.desk.refund("T.1", "milk was sour"),
+        "cart": Counter.cancel,
+    }
     monkeypatch.setattr(payment_desk, "GIVE_BACK_AGAIN_S", 0.02)
     withdraw = SimulatedAcquirer.withdraw
     failures = iter([True, True, False])
@@ -65,7 +71,7 @@ def test_money_that_could_not_be_given_back_is_tried_again_though_no_cart_asks(
         counter.desk.request(request())
         await settle()
         monkeypatch.setattr(SimulatedAcquirer, "withdraw", unreachable)
-        counter.desk.refund("T.1", "milk was sour")
+        takes_back[by](counter)
         await asyncio.sleep(0.2)
         assert counter.statuses() == ["pending", "approved", "voided"]
         assert counter.acquirer.captures() == {}

@@ -170,7 +170,7 @@ def _refunds(evidence: Evidence, fold: Fold, given_back: dict[str, int], capture
             yield f"the cart holds {attempt_id} of {attempt.taken} for refunded, the till {given_back.get(attempt_id)}"
     for trip_id, shown in evidence.refunded_shown.items():
         trip = fold.trips.get(trip_id)
-        told = sum(amount for one, amount in trip.sold.items() if fold.attempts[one].refunded) if trip else 0
+        told = sum(amount for one, amount in trip.sold.items() if fold.attempts[one].shown) if trip else 0
         if shown != told:
             yield f"the receipt of trip {trip_id} said {shown} refunded; the ledger says {told}"
 

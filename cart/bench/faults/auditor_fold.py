@@ -40,6 +40,8 @@ class Attempt:
     state: str = "opened"
     refunded: bool = False
     """Approved, then given back by staff: what was sold stays sold."""
+    shown: bool = False
+    """It was given back while the receipt was on the screen: the trip had not ended."""
 
 
 class Fold:
@@ -128,6 +130,7 @@ class Fold:
     def _changed(self, seq: int, event: dict[str, Any]) -> None:
         attempt = self.attempts[event["attempt_id"]]
         attempt.refunded |= attempt.state == "approved" and event["state"] == "voided"
+        attempt.shown |= attempt.refunded and attempt.trip == self._trip
         attempt.state = event["state"]
         took = event.get("amount_minor", 0) or attempt.taken
         if event["state"] == "approved" and took != attempt.taken:

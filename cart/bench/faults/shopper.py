@@ -106,11 +106,13 @@ class Shopper:
             self._go_to_till(view)
 
     def _pay_rest(self, daemon: SimulatedDaemon, view: TripView) -> None:
-        """By card; whoever's card is refused again and again takes back what the benefits paid."""
+        """By card; whoever's card is refused again and again takes back what was paid, from staff what staff took."""
         payment = view.payment
         self._refusals += payment is not None and payment.state == "declined"
         if self._refusals > REFUSALS_MAX:
             self._touch(daemon, "cancel")
+            if any(asked.kind == "help" for asked in view.interventions):
+                self._give_back(of_trip=view.trip_id)
         elif "card" in view.methods:
             self._touch(daemon, "pay", method="card")
 
@@ -147,14 +149,20 @@ class Shopper:
         if boot.alive:
             self.codes_paid[payment.code] = payment.amount_minor
 
-    def _give_back(self) -> None:
-        """Staff gives a trip's money back; now and then the same again, whatever the page says."""
+    def _give_back(self, *, of_trip: str | None = None) -> None:
+        """Staff gives a trip's money back; now and then the same again, whatever the page says. `of_trip`: what was
+        paid for it by hand.
+        """
         found = self._staffed()
         if found is None:
             return
         boot, service = found
         with contextlib.suppress(TillProblem, *FAILURES):  # the page shows an error, and staff looks at the record
-            paid = [row.attempt_id for row in service.ledger.recent() if row.reference]
+            rows = [row for row in service.ledger.recent() if row.reference]
+            if of_trip is not None:
+                held = [row for row in rows if (row.method, row.status) == ("till", "approved")]
+                rows = [row for row in held if row.attempt_id.startswith(f"{of_trip}.")]
+            paid = [row.attempt_id for row in rows]
             if paid:
                 attempt_id = self._rng.choice(paid)
                 boot.context.run(service.payments.refund, attempt_id, "milk was sour")

@@ -133,6 +133,7 @@ export const de = {
   "reason.not_alone": "Bitte einzeln hineinlegen, damit wir es wiegen können.",
   "reason.own_thing": "Wir sehen Ihre eigenen Sachen gemeinsam an.",
   "reason.bulky_limit": "Wir sehen gemeinsam unter den Korb.",
+  "reason.paid_at_till": "Wir geben Ihnen zurück, was Sie an der Kasse gezahlt haben.",
   "receipt.refunded": "Zurückgezahlt",
   "notice.scale": "Die Waage macht Pause. Scannen Sie einfach weiter.",
   "notice.scanner": "Der Scanner antwortet nicht. Wählen Sie hier aus, oder bitten Sie um Hilfe.",

@@ -133,6 +133,7 @@ export const en = {
   "reason.not_alone": "Please put it in on its own, so that we can weigh it.",
   "reason.own_thing": "They'll look at your own things with you.",
   "reason.bulky_limit": "They'll look under the basket with you.",
+  "reason.paid_at_till": "They'll give you back what you paid at the till.",
   "receipt.refunded": "Given back to you",
   "notice.scale": "The scale is taking a break. Keep scanning.",
   "notice.scanner": "The scanner isn't answering. Pick items here or ask for help.",

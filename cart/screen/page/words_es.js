@@ -133,6 +133,7 @@ export const es = {
   "reason.not_alone": "Póngalo solo, por favor, para que podamos pesarlo.",
   "reason.own_thing": "Miraremos sus cosas juntos.",
   "reason.bulky_limit": "Miraremos juntos debajo de la cesta.",
+  "reason.paid_at_till": "Le devolveremos lo que pagó en la caja.",
   "receipt.refunded": "Reembolsado",
   "notice.scale": "La balanza descansa. Siga escaneando.",
   "notice.scanner": "El escáner no responde. Elija aquí o pida ayuda.",

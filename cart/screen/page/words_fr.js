@@ -133,6 +133,7 @@ export const fr = {
   "reason.not_alone": "Merci de le déposer seul, pour que nous puissions le peser.",
   "reason.own_thing": "Nous regarderons vos affaires ensemble.",
   "reason.bulky_limit": "Nous regarderons ensemble sous le panier.",
+  "reason.paid_at_till": "Nous vous rendrons ce que vous avez payé en caisse.",
   "receipt.refunded": "Remboursé",
   "notice.scale": "La balance fait une pause. Continuez à scanner.",
   "notice.scanner": "Le scanner ne répond pas. Choisissez ici ou demandez de l'aide.",

@@ -29,6 +29,7 @@ COMMANDS = {
     "audit": "cart.commands.audit",
     "till": "cart.commands.till",
     "provision": "cart.commands.provision",
+    "update": "cart.commands.update",
 }
 
 SUMMARY = (

@@ -157,9 +157,9 @@ def test_a_cart_that_died_between_commit_and_sending_sends_the_same_id(broker: B
     async def scene(till: Till) -> None:
         async with SmallCart(tmp_path / "cart", broker) as cart:
             await cart.start_trip()
-            opened, *_never_carried_out = cart.payments.open(0, "T.1", "T", 500, "EUR", HASH, "wallet")
+            # Payments that nobody ticks: a query while it is written would have the till refuse the id for ever.
+            opened, *_never_carried_out = Payments("cart-1").open(0, "T.1", "T", 500, "EUR", HASH, "wallet")
             await cart.carry_out([opened])
-            cart.payments = Payments("cart-1")
         async with SmallCart(tmp_path / "cart", broker) as back:
             await until(lambda: back.state == "approved")
         assert isinstance(till.provider, SimulatedAcquirer)

@@ -22,9 +22,8 @@ from typing import Any, Final, Literal
 import msgspec
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from cart.sync.subscribing import Subscriptions, came_by_share
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +42,6 @@ INBOUND_MAX: Final = 1000
 
 ANSWER_TIMEOUT_S: Final = 10.0
 """For CONNACK and SUBACK; a broker that takes longer is as good as gone."""
-
-SHARE_ID: Final = 1
-"""Subscription identifier of what a group shares, so that its copy of a message is told from a plain one (MQTT 5,
-3.8.2.1.2)."""
 
 Protocol = Literal["auto", "5", "3.1.1"]
 
@@ -103,8 +98,6 @@ class _Line:
     def __init__(self) -> None:
         self.answered = threading.Event()
         self.subscribed = threading.Event()
-        self.asked: dict[int, list[str]] = {}
-        """SUBSCRIBE's number → topics, while the answer is awaited."""
         self.closed = threading.Event()
         self.refused = ""
 
@@ -124,18 +117,13 @@ class Connection:
         group: str = "",
         shared: Sequence[str] = (),
     ) -> None:
-        """`shared`: topics of which each message is for one of the `group`, where the broker can do that (MQTT 5,
-        4.8.2); where it can't (`shares` is False) everybody hears them, and the group must part them some other way.
-        """
+        """`group` and `shared`: topics that this connection shares with others, as `Subscriptions` says."""
         self._broker = broker
         self._client_id = client_id
         self._addresses = broker.addresses
         # By its name, so that carts spread over a cluster's nodes.
         self._at = zlib.crc32(client_id.encode()) % len(self._addresses)
-        self._subscriptions = subscriptions
-        self._group = group
-        self._shared = shared
-        self.shares = False
+        self._subscriptions = Subscriptions(client_id, subscriptions, group=group, shared=shared)
         self._on_message = on_message
         self._on_link = on_link
         self._will = will
@@ -152,6 +140,11 @@ class Connection:
         self.linked = False
         self._said_down = False
         self.dropped = 0
+
+    @property
+    def shares(self) -> bool:
+        """True where the broker parts what a group shares."""
+        return self._subscriptions.shares
 
     @property
     def address(self) -> str:
@@ -296,11 +289,15 @@ class Connection:
             if reason.is_failure:
                 line.refused = f"the broker refused: {reason}"
             else:
-                self._subscribe(connected, line, properties)
+                self._subscriptions.ask(connected, properties, v5=self._v5)
+                if self._subscriptions.answered:
+                    line.subscribed.set()
             line.answered.set()
 
         def on_subscribe(connected: paho.Client, _data: Any, mid: int, reasons: Any, _properties: Any) -> None:
-            self._subscribed(connected, line, mid, reasons)
+            line.refused = self._subscriptions.take(connected, mid, reasons, v5=self._v5) or line.refused
+            if self._subscriptions.answered:
+                line.subscribed.set()
 
         def on_disconnect(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
             line.refused = line.refused or f"the connection was lost: {reason}"
@@ -324,43 +321,6 @@ class Connection:
         client.on_socket_open = on_socket_open
         client.on_message = self._receive
 
-    def _subscribe(self, client: paho.Client, line: _Line, properties: Any) -> None:
-        """In paho's thread: what is for everybody, and what the group shares."""
-        can = self._v5 and getattr(properties, "SharedSubscriptionAvailable", 1) == 1
-        self.shares = bool(self._shared) and can
-        plain = [*self._subscriptions, *([] if self.shares else self._shared)]
-        self._ask_for(client, line, plain)
-        if self.shares:
-            identified = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]
-            identified.SubscriptionIdentifier = SHARE_ID
-            self._ask_for(client, line, [f"$share/{self._group}/{topic}" for topic in self._shared], identified)
-        if not line.asked:
-            line.subscribed.set()
-
-    def _ask_for(
-        self, client: paho.Client, line: _Line, topics: list[str], properties: Properties | None = None
-    ) -> None:
-        if not topics:
-            return
-        wanted: Any = [(topic, SubscribeOptions(qos=1)) if self._v5 else (topic, 1) for topic in topics]
-        _, mid = client.subscribe(wanted, properties=properties)
-        if mid is not None:
-            line.asked[mid] = topics
-
-    def _subscribed(self, client: paho.Client, line: _Line, mid: int, reasons: Any) -> None:
-        """In paho's thread: a broker that shares nothing is asked for all of it."""
-        topics = line.asked.pop(mid, [])
-        refused = [topic for topic, reason in zip(topics, reasons, strict=False) if reason.is_failure]
-        if refused and topics[0].startswith("$share/"):
-            log.warning("the broker doesn't share subscriptions; %s hears all, and parts the carts", self._client_id)
-            self.shares = False
-            self._ask_for(client, line, list(self._shared))
-        elif refused:
-            # Who hears nothing isn't linked. NATS refuses so where its cluster has no time, just after a node's death.
-            line.refused = f"the broker refuses to let {self._client_id} read {refused}; check its access list"
-        if not line.asked:
-            line.subscribed.set()
-
     def _receive(self, client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         """In paho's thread: hand over, never raise."""
         try:
@@ -375,8 +335,13 @@ class Connection:
         if full:
             _acknowledge(client, mid, qos)  # its sender repeats what matters; its place in the broker's window is freed
             return
-        shared = SHARE_ID in getattr(message.properties, "SubscriptionIdentifier", ())
-        inbound = Inbound(topic, bytes(message.payload), message.retain, lambda: _acknowledge(client, mid, qos), shared)
+        inbound = Inbound(
+            topic,
+            bytes(message.payload),
+            message.retain,
+            lambda: _acknowledge(client, mid, qos),
+            came_by_share(message),
+        )
         self._loop_call(self._deliver, inbound)
 
     def _deliver(self, inbound: Inbound) -> None:

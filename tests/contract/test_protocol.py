@@ -57,7 +57,10 @@ def test_a_cart_is_subscribed_to_its_own_topics_only() -> None:
         keepalive_s = 15
 
     link = StoreLink(Table(), "cart-1", "store-1", hear, lambda _: None)
-    assert link._connection._subscriptions == ["store/store-1/cart/cart-1/down/#", "store/store-1/catalogue/current"]
+    assert link._connection._subscriptions.own == [
+        "store/store-1/cart/cart-1/down/#",
+        "store/store-1/catalogue/current",
+    ]
     assert everything_up("store-1") == "store/store-1/cart/+/up/#"
 
 

@@ -248,7 +248,7 @@ class SimulatedConnection(Connection):
 
     def wants(self, topic: str) -> bool:
         """True where a subscription matches."""
-        return any(_matches(subscription, topic) for subscription in (*self._subscriptions, *self._shared))
+        return any(_matches(wanted, topic) for wanted in (*self._subscriptions.own, *self._subscriptions.shared))
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()

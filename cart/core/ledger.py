@@ -117,7 +117,8 @@ class WeightLearned(LedgerEventBase, frozen=True, kw_only=True, tag="weight_lear
     """What units of a product weigh, from the last ones weighed alone: `weight_g` ± `sd_g` (1 σ) of one unit.
 
     For the store to merge with what other carts learned: `samples_g` are the units themselves, oldest first, `vouched`
-    how many of them staff had looked at, `catalog_g` and `catalog_version` what was believed before.
+    how many of them staff had looked at, `catalog_g` and `catalog_version` what was believed before. Without samples:
+    what had been learned was another thing's, and is forgotten.
     """
 
     sku: str

@@ -56,6 +56,25 @@ def learn_anew(desk: Desk, sku: str, was_g: float, unit_g: float) -> None:
     _note(desk, item, tuple(round(unit_g, 2) if g == was_g else g for g in known.samples_g), known.vouched)
 
 
+def unlearn(desk: Desk, sku: str, units: int, weight_g: float | None) -> None:
+    """It was not this product: what was learned from that placement is forgotten."""
+    item, known = desk.item(sku), desk.state.learned.get(sku)
+    unit_g = round((weight_g or 0.0) / max(1, units), 2)
+    if item is None or known is None or unit_g not in known.samples_g:
+        return
+    samples = list(known.samples_g)
+    samples.remove(unit_g)
+    if samples:
+        _note(desk, item, tuple(samples), min(known.vouched, len(samples)))
+    else:
+        desk.emit(
+            WeightLearned(
+                sku=sku, weight_g=0.0, sd_g=0.0, samples_g=(), catalog_g=known.catalog_g,
+                catalog_version=known.catalog_version,
+            )
+        )  # fmt: skip
+
+
 def _note(desk: Desk, item: Item, samples: tuple[float, ...], vouched: int) -> None:
     weight_g, sd_g = estimate(samples, prior_g=_prior_g(desk, item, median(samples)))
     catalog_g = item.weight_g

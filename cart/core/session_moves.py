@@ -19,7 +19,8 @@ def make_moves(desk: Desk, won: Explanation, *, told: bool = False) -> None:
     """Write what an explanation's moves did, each with its share of the weight."""
     total_variance = won.variance_g2
     spread = sum(m.variance_g2 for m in won.moves)
-    for move in won.moves:
+    # What comes back leaves the list of what is gone: the last of it first, or the others' places would move.
+    for move in sorted(won.moves, key=lambda m: -m.key if m.kind == "return" else 0):
         part = move.variance_g2 / spread if spread > 0.0 else 1.0 / len(won.moves)
         weight_g = move.mean_g + part * won.residual_g
         if len(won.moves) == 1:

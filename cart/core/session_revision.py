@@ -13,14 +13,16 @@ from msgspec.structs import replace
 
 from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import Hypothesis, ItemRemoved, StepExplained
-from cart.core.reconciliation import Again, Explanation, Gone, Move, Settled, Window, rethink, used_by
+from cart.core.reconciliation import Again, Explanation, Gone, Move, Settled, Window, priors, rethink, used_by
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.reconciliation.rethink import STEPS, Used
 from cart.core.session_counts import counted_anew
 from cart.core.session_desk import Desk
+from cart.core.session_learning import unlearn
 from cart.core.session_moves import confirm, make_moves
 from cart.core.session_shares import Seen, reopen, together
 from cart.core.session_shown import shown_in_place
+from cart.core.session_state import OpenStep
 from cart.core.session_stickers import surplus_beside_sticker
 from cart.core.session_units import unit_weight
 from cart.core.session_window import as_step, window_anew
@@ -57,9 +59,9 @@ def second_thoughts(desk: Desk, *, but_by: float = 0.0) -> bool:
     return False
 
 
-def part_waits_again(desk: Desk, sku: str) -> None:
-    """Something else is scanned while it is asked about one unit too many: the movement may have been that thing alone,
-    so what was believed of a part of it waits again.
+def part_waits_again(desk: Desk, line: Line) -> None:
+    """Something else is scanned while it is asked about one unit too many, and may weigh as much as all that went in:
+    the movement may have been that thing alone, so what was believed of a part of it waits again.
     """
     steps = {s.step_id: s for s in desk.state.recent_steps}
     for open_ in desk.open_of("extra_unit"):
@@ -70,8 +72,8 @@ def part_waits_again(desk: Desk, sku: str) -> None:
             for group in line.placed
             if group.step_ids == (step_id,) and group.proof == "weighed"
         ]
-        whole = step_id in steps and step_id in desk.state.open_steps and part and sku != open_.event.sku
-        if not whole or desk.t_ns - open_.raised_ns > _INSTEAD_NS:
+        whole = step_id in steps and step_id in desk.state.open_steps and part and line.sku != open_.event.sku
+        if not whole or desk.t_ns - open_.raised_ns > _INSTEAD_NS or not _may_weigh(desk, line, steps[step_id]):
             continue
         desk.emit(
             StepExplained(
@@ -79,8 +81,21 @@ def part_waits_again(desk: Desk, sku: str) -> None:
                 open_g=round(steps[step_id].delta_g, 3),
             )
         )  # fmt: skip
-        reopen(desk, part)
+        _reopen(desk, part)
         desk.clear(open_)
+
+
+def _may_weigh(desk: Desk, line: Line, step: OpenStep) -> bool:
+    mean_g, sd_g = unit_weight(desk, line)
+    return mean_g is None or abs(step.delta_g - mean_g) <= priors.Z_MAX * math.hypot(sd_g, step.sigma_g, 1.0)
+
+
+def _reopen(desk: Desk, seen: Seen) -> None:
+    """Things wait again that were perhaps not what went in, and nothing has been learned of them."""
+    for line, group in seen:
+        units, weight_g = group.units, group.weight_g
+        reopen(desk, [(line, group)])
+        unlearn(desk, line.sku, units, weight_g)
 
 
 def _moment(desk: Desk) -> tuple[int, int]:
@@ -182,7 +197,7 @@ def _carry_out(
         if (frozenset(ids), own.used) in kept:
             same.update(ids)
             continue
-        reopen(desk, [(line, group) for line, group in seen if not group.returned])
+        _reopen(desk, [(line, group) for line, group in seen if not group.returned])
         for line, group in seen:
             if group.returned:
                 desk.emit(

@@ -34,6 +34,8 @@ _TOLD_WITH = 3.0
 """Natural log: twenty to one."""
 _JUST_REMOVED_S = 20.0
 """A scan this soon after a removal, with nothing put in since, says what was removed."""
+_REMEMBERED_S = 60.0
+"""Plainly asked what was taken out, people think of what left the basket in the last minute."""
 
 
 def scan(desk: Desk, seen: Scan) -> None:
@@ -125,7 +127,7 @@ def add(desk: Desk, item: Item, *, units: int, entry: str, code: ScannedCode | N
     if is_light(desk, item, weight_g):
         _accept_light(desk, line_id, units)
     else:
-        part_waits_again(desk, item.sku)
+        part_waits_again(desk, desk.state.basket.lines[line_id])
     reconcile(desk)
     added = desk.state.basket.lines.get(line_id)
     if added is not None and added.pending:
@@ -163,6 +165,8 @@ def _tells_removal(desk: Desk, item: Item) -> bool:
         if answer_removed(desk, open_, item.sku, "told by scanning it"):
             return True
     gone = desk.state.basket.removed
+    if any(o.stage == "question" for o in desk.open_of("which_removed")) and _went_lately(desk, item.sku):
+        return True  # plainly asked what was taken out, people show what they remember
     if not gone or desk.t_ns - gone[-1].at_ns > _JUST_REMOVED_S * 1e9 or desk.state.last_item_ns > gone[-1].at_ns:
         return False
     if gone[-1].line.sku == item.sku:
@@ -171,6 +175,15 @@ def _tells_removal(desk: Desk, item: Item) -> bool:
         )
         return True
     return False
+
+
+def _went_lately(desk: Desk, sku: str) -> bool:
+    """Whether such a thing was taken out within the time that people think of, and none has been scanned since."""
+    line = next((li for li in desk.state.basket.lines.values() if li.sku == sku), None)
+    if line is not None and line.pending:
+        return False
+    since_ns = desk.t_ns - round(_REMEMBERED_S * 1e9)
+    return any(g.line.sku == sku and g.at_ns >= since_ns and not g.told for g in desk.state.basket.removed)
 
 
 def answer_removed(desk: Desk, open_: Open, sku: str, how: str) -> bool:

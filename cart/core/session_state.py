@@ -174,7 +174,8 @@ class TripState:
                 self.receipt = event.receipt
             case WeightLearned():
                 self.learned.pop(event.sku, None)
-                self.learned[event.sku] = event
+                if event.samples_g:
+                    self.learned[event.sku] = event
                 while len(self.learned) > _LEARNED_MAX:
                     self.learned.pop(next(iter(self.learned)))
             case AttemptChanged(state="voided" | "approved") if self.receipt is not None:

@@ -10,7 +10,7 @@ from cart.core.session_answers import void_trip
 from cart.core.session_desk import Desk
 from cart.core.session_payment import follow, give_back_left, unloaded
 from cart.core.session_phases import emptied, end_trip, not_placed_choices, waits_its_turn
-from cart.core.session_revision import before_asking
+from cart.core.session_revision import before_asking, second_thoughts
 from cart.core.session_weight import ask_better, reconcile
 from cart.core.session_window import awaited_ns
 
@@ -71,6 +71,8 @@ def _run(desk: Desk, what: str, about: int) -> None:
         open_ = desk.state.interventions.get(about)
         if open_ is not None and open_.event.step_ids:
             reconcile(desk)  # what might have shown has not by now
+            if second_thoughts(desk):
+                reconcile(desk)
             open_ = desk.state.interventions.get(about)
             open_ = ask_better(desk, open_) if open_ is not None else None
         if open_ is not None and not waits_its_turn(desk, open_):

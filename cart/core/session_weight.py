@@ -9,7 +9,7 @@ from cart.core.ledger import Hypothesis, StepExplained, WeightStepSeen
 from cart.core.reconciliation import Decision, Explanation, priors
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_bags import bag_came_after
-from cart.core.session_counts import counted_anew
+from cart.core.session_counts import counted_anew, counted_with_open
 from cart.core.session_desk import Desk
 from cart.core.session_looks import candidates as seen_candidates
 from cart.core.session_moves import make_moves
@@ -67,15 +67,15 @@ def _explain_open(desk: Desk) -> None:
             if not (_weak(desk, decision.best, decision) and second_thoughts(desk, but_by=_gain(decision))):
                 _settle(desk, decision.best, decision)
             continue
-        if any(_unasked(desk, step_id) for step_id in decision.asked) and second_thoughts(desk):
+        unasked = any(_unasked(desk, step_id) for step_id in decision.asked)
+        if unasked and (counted_with_open(desk) or second_thoughts(desk)):
             continue
         partial = next((e for e in decision.asked.values() if _in_part(e) and _unasked(desk, e.step_ids[-1])), None)
         if partial is not None:
             _settle(desk, partial, decision)
             _ask(desk, partial, decision)
             continue
-        unasked = [e for e in decision.asked.values() if _unasked(desk, e.step_ids[-1])]
-        if any(bag_came_after(desk, explanation) for explanation in unasked):
+        if any(bag_came_after(desk, e) for e in decision.asked.values() if _unasked(desk, e.step_ids[-1])):
             continue
         for explanation in decision.asked.values():
             if _unasked(desk, explanation.step_ids[-1]) or _scanned_since(desk, explanation):

@@ -24,7 +24,7 @@ from cart.core.session_otherwise import word_allowed
 from cart.core.session_shares import reopen
 from cart.core.session_units import minimum_g, unit_weight
 from cart.core.session_weight import reconcile, settle_by, tidy
-from cart.core.session_window import decide
+from cart.core.session_window import decide, repeated_ns
 
 _IN_HAND_NS: Final = 30_000_000_000
 """What was taken out at a question is scanned again, and put in again, within this time."""
@@ -39,7 +39,7 @@ def believe(desk: Desk, open_: Open, line: Line) -> bool:
     steps = desk.state.open_steps
     beside = _beside(desk, open_, line)
     weight_g = sum(steps[i].delta_g for i in open_.event.step_ids if i in steps) - sum(m.mean_g for m in beside)
-    units = _units(desk, line, weight_g)
+    units = _units(desk, open_, line, weight_g)
     if not line.pending or not _believable(desk, line, open_, weight_g, units):
         return False
     _, ids = settle_by(desk, open_, f"{line.name}, as the shopper says")
@@ -57,12 +57,14 @@ def _beside(desk: Desk, open_: Open, line: Line) -> tuple[Move, ...]:
     return asked.moves if asked is not None and same else ()
 
 
-def _units(desk: Desk, line: Line, weight_g: float) -> int:
+def _units(desk: Desk, open_: Open, line: Line, weight_g: float) -> int:
     """How many of the waiting units went in at once: as many as make each weigh nearest to what the catalogue says."""
     mean_g, _ = unit_weight(desk, line)
     if mean_g is None or line.unit == "kg" or weight_g <= 0.0 or mean_g <= 0.0:
         return 1
-    counts = range(1, max(1, line.pending_units) + 1)
+    # What else is asked about of this line is a unit of it, too, or more.
+    others = {o.id for o in desk.open_of("wrong_weight") if o.event.line_id == line.line_id and o is not open_}
+    counts = range(1, max(1, line.pending_units - len(others)) + 1)
     return min(counts, key=lambda units: abs(math.log(weight_g / (units * mean_g))))
 
 
@@ -106,7 +108,8 @@ def _takers(desk: Desk, ids: list[int], rest_g: float) -> Iterator[tuple[float, 
         mean_g, _ = unit_weight(desk, line)
         if line.unit == "kg" or line.expected_g is not None:
             continue
-        if line.pending and _may_weigh(desk, line, rest_g, 1):
+        # Whoever has scanned everything may have scanned one thing twice, and says nothing of it.
+        if line.pending and repeated_ns(line) is None and _may_weigh(desk, line, rest_g, 1):
             yield _log_errs(rest_g, mean_g), line, None
         for group in line.placed:
             if group.weight_g is None or short.isdisjoint(group.step_ids):

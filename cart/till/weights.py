@@ -138,6 +138,8 @@ class Evidence:
             for sku, unit in _units(trip):
                 found.setdefault(sku, {}).setdefault(cart_id, []).append(unit)
         for (sku, cart_id), (wall_ms, seq, learned) in self._learned.items():
+            if not learned.samples_g:
+                continue  # forgotten again: the placement was another thing's
             first_vouched = len(learned.samples_g) - learned.vouched
             found.setdefault(sku, {})[cart_id] = [
                 Unit(wall_ms, seq, number, weight_g, number >= first_vouched)

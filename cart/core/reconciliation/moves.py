@@ -223,14 +223,14 @@ def _ranged(window: Window) -> list[MoveSet]:
 
 def _returns(window: Window) -> list[MoveSet]:
     sets = []
-    for gone in window.gone:
-        age_s = max(0.0, (window.now_ns - gone.at_ns) / 1e9)
-        if age_s > priors.RETURN_MAX_S:
-            continue
+    lately = [g for g in window.gone if (window.now_ns - g.at_ns) / 1e9 <= priors.RETURN_MAX_S]
+    together = [tuple(g for g in lately if g.at_ns == at_ns) for at_ns in {g.at_ns for g in lately}]
+    for back in [*((gone,) for gone in lately), *(went for went in together if len(went) > 1)]:
+        age_s = max(0.0, (window.now_ns - back[0].at_ns) / 1e9)
         log_prior = priors.RETURN + priors.RETURN_PER_S * age_s
-        log_prior += gone.odd + (priors.RETURN_TOLD if gone.told else 0.0)
-        move = Move("return", gone.index, gone.sku, gone.name, gone.units, gone.weight_g, gone.variance_g2)
-        sets.append(MoveSet((move,), gone.weight_g, gone.variance_g2, log_prior))
+        log_prior += sum(gone.odd + (priors.RETURN_TOLD if gone.told else 0.0) for gone in back)
+        moves = tuple(Move("return", g.index, g.sku, g.name, g.units, g.weight_g, g.variance_g2) for g in back)
+        sets.append(MoveSet(moves, sum(m.mean_g for m in moves), sum(m.variance_g2 for m in moves), log_prior))
     for own in window.own:
         if not own.in_basket and not own.awaited:
             move = Move("own_in", own.thing_id, "", "", 1, own.weight_g, own.variance_g2)

@@ -86,18 +86,49 @@ def rethink(window: Window, scans_ns: dict[int, tuple[int, ...]], settled: tuple
     ranked = sorted((_with_left_out(w, window) for w in wholes if not _lost(w, window)), key=lambda w: -w.score)
     before = _with_left_out(believed, window)
     best = ranked[0] if ranked else before
-    if _trouble(best, window) > _trouble(before, window):
-        return None
-    bill = _bill(best)
-    rival = next((w for w in ranked if _bill(w) != bill), None)
-    margin = best.score - (rival.score if rival is not None else -math.inf)
-    gain = best.score - before.score
     less = _trouble(best, window) < _trouble(before, window)
-    repriced = _priced(best) != _priced(before) and not less
     needed = priors.REVISED_MARGIN + priors.PRICED * (bool(_priced(best)) and less)
-    if gain < (priors.REPRICED if repriced else priors.REVISED) or margin < needed:
+    near = [w for w in ranked if best.score - w.score < needed and _bill(w) != _bill(best)]
+    if near:
+        best = _with_left_out(_agreed(best, near, believed, choices, units), window)
+    if _trouble(best, window) > _trouble(before, window) or _bill(best) == _bill(before):
         return None
-    return Again(best.explanations, gain, None, margin if math.isfinite(margin) else gain)
+    repriced = _priced(best) != _priced(before) and _trouble(best, window) == _trouble(before, window)
+    gain = best.score - before.score
+    if gain < (priors.REPRICED if repriced else priors.REVISED):
+        return None
+    return Again(best.explanations, gain, None, needed if near else _margin(ranked, best, gain))
+
+
+def _margin(ranked: list[_Whole], best: _Whole, gain: float) -> float:
+    """By how much the best whole beats every other bill."""
+    bill = _bill(best)
+    return best.score - max((w.score for w in ranked if _bill(w) != bill), default=best.score - gain)
+
+
+def _agreed(
+    best: _Whole,
+    near: list[_Whole],
+    believed: _Whole,
+    choices: dict[int, list[Explanation]],
+    units: dict[tuple[str, int], int],
+) -> _Whole:
+    """The best whole without what it would revise and others nearly as likely see otherwise: that stays open."""
+    sure = {_told(e) for e in best.explanations}.intersection(*({_told(e) for e in w.explanations} for w in near))
+    sure |= {_told(e) for e in believed.explanations}
+    whole = _Whole(0.0, (), {}, frozenset())
+    for explanation in best.explanations:
+        if explanation.open_kind is not None or _told(explanation) in sure:
+            whole = _joined(whole, explanation)
+    for step_id in sorted(best.steps - whole.steps):
+        opened = [e for e in choices[step_id] if e.open_kind is not None and _at_hand(whole, e, units)]
+        whole = _joined(whole, max(opened, key=lambda e: e.score))
+    return whole
+
+
+def _told(explanation: Explanation) -> tuple[tuple[int, ...], str, Used]:
+    """What an explanation says, whatever its score."""
+    return explanation.step_ids, explanation.open_kind or "", used_by(explanation)
 
 
 def _lost(whole: _Whole, window: Window) -> bool:

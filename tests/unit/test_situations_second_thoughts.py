@@ -1,0 +1,108 @@
+"""What shows later: counts, exchanges and weights that turn out otherwise once more has gone in, or is asked."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from cart.core.ledger import InterventionRaised, ItemAdded, WeightLearned
+from cart.core.observations import Look
+from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
+
+PEARS = item(60, None, None, unit="kg", plu="4409", price_minor=366, vision_class="pear")
+SOAP = item(61, 204.0, 1.0, vision_class="soap")
+RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, PEARS, SOAP, item(62, 222.0, 2.0)))
+
+
+@pytest.fixture
+def shopper() -> Shopper:
+    return Shopper(RANGE).started()
+
+
+def _asked(shopper: Shopper) -> list[str]:
+    return [event.intervention for event in shopper.events(InterventionRaised) if event.stage == "question"]
+
+
+def test_row_07_six_of_unknown_weight_put_in_as_one_four_and_one(shopper: Shopper) -> None:
+    shopper.scan(7).touch("quantity", line=shopper.line(7).line, units=6)
+    shopper.put(175.0).put(4 * 175.2).put(175.1).wait(12.0)
+    assert shopper.lines == {"S7": (6, "confirmed")}
+    assert shopper.open == []
+    assert shopper.events(WeightLearned)[-1].weight_g == pytest.approx(175.0, abs=1.0)
+
+
+def test_row_08_three_of_a_badly_catalogued_product_one_by_one_are_three(shopper: Shopper) -> None:
+    """Each weighs so much more than the catalogue says that it might be two."""
+    shopper.scan(62).wait(0.5).scan(62).wait(5.0).scan(62)
+    shopper.put(359.0).put(343.0).put(360.5).wait(11.0)
+    while shopper.open:
+        shopper.answer("wrong_weight", "insist")
+    assert shopper.lines == {"S62": (3, "confirmed")}
+
+
+def test_row_05_one_too_many_is_still_asked_about_while_other_things_are_scanned(shopper: Shopper) -> None:
+    shopper.scan(12).wait(1.0).put(660.0).wait(2.0)
+    raised = shopper.question("extra_unit").id
+    shopper.scan(4).wait(0.5).scan(11)
+    assert shopper.question("extra_unit").id == raised
+
+
+def test_row_26_a_placement_that_turns_out_otherwise_teaches_nothing(shopper: Shopper) -> None:
+    """Asked about as two of 12, what went in is 8, that is scanned next."""
+    shopper.scan(12).wait(1.0).put(699.0).wait(2.0)
+    assert shopper.question("extra_unit").sku == "S12"
+    assert len(shopper.events(WeightLearned)) == 1
+    shopper.scan(8).wait(2.0)
+    assert shopper.lines == {"S12": (1, "pending"), "S8": (1, "confirmed")}
+    assert shopper.events(WeightLearned)[-1].samples_g == ()
+
+
+def test_row_04_everything_is_scanned_says_nothing_of_a_code_that_was_read_twice(shopper: Shopper) -> None:
+    shopper.scan(2).wait(0.8).scan(2).put(250.0).wait(17.0)
+    shopper.scan(12).wait(0.5).scan(12).put(330.0).put(330.0).put(330.0).wait(13.0)
+    shopper.answer("extra_unit", "all_scanned")
+    assert shopper.line(2).placed == 1
+
+
+def test_row_12_two_things_taken_out_with_one_movement_come_back_with_one(shopper: Shopper) -> None:
+    shopper.scan(3).put(500.0).scan(4).put(139.0).wait(3.0)
+    shopper.take(639.0).wait(4.0)
+    assert shopper.lines == {}
+    shopper.put(639.0)
+    assert shopper.lines == {"S3": (1, "confirmed"), "S4": (1, "confirmed")}
+    assert _asked(shopper) == []
+
+
+def test_row_11_what_was_taken_out_a_minute_ago_is_shown_at_the_question_and_not_bought(shopper: Shopper) -> None:
+    shopper.scan(1).put(1034.0).scan(3).put(500.0).scan(4).put(139.0).wait(2.0)
+    shopper.take(500.0).wait(30.0)
+    shopper.take(77.0).wait(11.0)
+    assert shopper.question("which_removed").stage == "question"
+    added = len(shopper.events(ItemAdded))
+    shopper.scan(3)
+    assert len(shopper.events(ItemAdded)) == added
+
+
+def test_row_17_goods_that_were_picked_for_an_unscanned_thing_get_their_price_from_their_own_step(
+    shopper: Shopper,
+) -> None:
+    """The camera sees them go in half a second after the step that made the hint."""
+    shopper.put(204.3).wait(3.0)
+    shopper.touch("produce", sku="S60")
+    assert shopper.line(60).weight_g == pytest.approx(204.3, abs=1.0)
+    shopper.wait(11.0).put(304.8, wait_s=1.0)
+    shopper.tell(Look(t_ns=shopper.t_ns, frame_t_ns=shopper.t_ns - 50_000_000, direction="in", scores={"pear": 0.97}))
+    shopper.wait(12.0)
+    assert shopper.line(60).weight_g == pytest.approx(304.8, abs=1.0)
+    assert shopper.question("unscanned_item").delta_g == pytest.approx(204.3, abs=1.0)
+
+
+def test_row_06_what_all_good_stories_share_is_believed_and_only_the_rest_is_asked(shopper: Shopper) -> None:
+    """Of four things put in one by one the two loose ones can't be told apart; the others can."""
+    shopper.touch("produce", sku="S9")
+    shopper.wait(1.0).scan(4).wait(0.5).scan(12).wait(0.5)
+    shopper.touch("produce", sku="S60")
+    shopper.wait(0.8).put(470.0, wait_s=1.0).put(139.0, wait_s=1.0).put(326.0, wait_s=1.0).put(570.0).wait(2.0)
+    assert shopper.line(4).weight_g == pytest.approx(139.0, abs=0.5)
+    assert shopper.line(12).weight_g == pytest.approx(326.0, abs=0.5)
+    assert {shopper.line(9).state, shopper.line(60).state} == {"pending"}

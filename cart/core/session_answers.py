@@ -9,10 +9,11 @@ from cart.core.interventions import Open
 from cart.core.ledger import AgeChecked, ItemAdded, ItemRemoved, OwnThing, Proof, StaffActed, StepExplained
 from cart.core.observations import StaffCommand
 from cart.core.reconciliation.explanation import SWAPPED
+from cart.core.session_check import NOT_SEEN, all_there, not_there
 from cart.core.session_desk import Desk
 from cart.core.session_learning import learn
 from cart.core.session_moves import confirm
-from cart.core.session_phases import end_trip, go, needs_scale, start_trip
+from cart.core.session_phases import checkout, end_trip, go, needs_scale, start_trip
 from cart.core.session_scans import add, answer_removed, removable_units
 from cart.core.session_sights import is_other
 from cart.core.session_units import minimum_g
@@ -38,6 +39,8 @@ def answer(desk: Desk, open_: Open, choice: str) -> None:
 
 def _act_on(desk: Desk, open_: Open, choice: str) -> None:
     match open_.kind, choice:
+        case "not_placed", _ if open_.event.reason == NOT_SEEN:
+            _looked(desk, open_, choice)
         case (("not_placed" | "wrong_weight"), "remove"):
             _drop_pending(desk, open_)
         case "not_placed", "under_basket":
@@ -58,6 +61,16 @@ def _act_on(desk: Desk, open_: Open, choice: str) -> None:
             desk.clear(open_, answer=choice)
         case _:
             pass
+
+
+def _looked(desk: Desk, open_: Open, choice: str) -> None:
+    """What the last look before paying was about; with the last answer the way to the checkout goes on."""
+    if choice == "in_basket":
+        all_there(desk, open_)
+    else:
+        not_there(desk, open_, choice)
+    if open_.id not in desk.state.interventions:
+        checkout(desk)
 
 
 def _drop_pending(desk: Desk, open_: Open) -> None:
@@ -288,6 +301,8 @@ def _resolve(desk: Desk, open_: Open, command: StaffCommand) -> None:
     line = desk.state.basket.lines.get(event.line_id or 0)
     if choice == "remove" and line is not None:
         _drop_pending(desk, open_)
+    elif event.reason == NOT_SEEN:
+        all_there(desk, open_)
     elif open_.kind in ("wrong_weight", "not_placed") and line is not None and line.pending and needs_scale(line):
         _accept_produce(desk, line, open_)
     elif open_.kind == "wrong_weight" and line is not None and line.pending:

@@ -8,6 +8,7 @@ from cart.core.effects import DrawTripId
 from cart.core.interventions import TABLE, Open
 from cart.core.ledger import ItemConfirmed, Phase, StepExplained, TripStarted
 from cart.core.reconciliation.explanation import NOT_ALONE
+from cart.core.session_check import ask_doubted
 from cart.core.session_desk import Desk
 from cart.core.session_revision import before_asking
 
@@ -110,6 +111,9 @@ def checkout(desk: Desk) -> None:
     waiting = waits_for(desk)
     if not waiting and desk.scale_fault is not None:
         _accept_unweighed(desk)
+    if not waiting and ask_doubted(desk):
+        desk.sound("attention")
+        return
     if not waiting:
         go(desk, "checkout", "shopper")
         desk.sound("ok")

@@ -9,6 +9,7 @@ from cart.core.ledger import Hypothesis, StepExplained, WeightStepSeen
 from cart.core.reconciliation import Decision, Explanation, priors
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_bags import bag_came_after
+from cart.core.session_check import is_settled
 from cart.core.session_counts import counted_anew, counted_with_open
 from cart.core.session_desk import Desk
 from cart.core.session_looks import candidates as seen_candidates
@@ -140,7 +141,8 @@ def tidy(desk: Desk) -> bool:
         about_steps = bool(event.step_ids) and not any(i in desk.state.open_steps for i in event.step_ids)
         match open_.kind:
             case "not_placed":
-                done = about_line or (line is not None and counted_anew(desk, line) and not line.pending)
+                done = about_line or is_settled(desk, open_)
+                done = done or (line is not None and counted_anew(desk, line) and not line.pending)
             case "wrong_item":
                 groups = line.placed if line is not None else []
                 done = not any(set(event.step_ids) & set(group.step_ids) for group in groups)

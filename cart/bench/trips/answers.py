@@ -23,6 +23,8 @@ ASKS_FOR_A_SCAN = frozenset({"unscanned_item", "wrong_weight", "wrong_item"})
 """The screen's own words are "scan the item you put in" and "scan it again"."""
 NOT_ALONE = "not_alone"
 """The reason for which the screen says "please put it in on its own"."""
+NOT_SEEN = "not_seen"
+"""The reason for which it asks before paying whether some things are in the basket."""
 TOO_LIGHT = "below_minimum"
 """The reason for which it says "it is too light to be weighed here"."""
 OBEYS = 0.5
@@ -232,6 +234,8 @@ def _drop_surplus(s: Shopper, sku: str | None) -> bool:
 
 
 def _not_placed(s: Shopper, asked: InterventionView, attempt: int) -> bool:
+    if asked.reason == NOT_SEEN:
+        return _last_look(s, asked)
     sku = asked.sku
     line = s.line_of(sku)
     missing = line is not None and line.placed < s.world.units(sku)
@@ -239,6 +243,17 @@ def _not_placed(s: Shopper, asked: InterventionView, attempt: int) -> bool:
         s.tap(asked, "under_basket")
         return True
     return _drop_surplus(s, sku) or (attempt > 0 and _stand_by(s, asked, "in_basket"))
+
+
+def _last_look(s: Shopper, asked: InterventionView) -> bool:
+    """Asked before paying whether some things are in the basket, people look, and say which is not."""
+    for sku in [candidate.choice for candidate in asked.candidates]:
+        if s.shown(sku) > s.world.units(sku):
+            s.tap(asked, sku)
+            s.note("removed_on_screen", [], sku)
+            return True
+    s.tap(asked, "in_basket")
+    return True
 
 
 def _which_removed(s: Shopper, asked: InterventionView, attempt: int) -> bool:

@@ -28,6 +28,8 @@ LOAD_MAX_G = 24_000.0
 
 CONFIRMING = frozenset({"add", "insist", "under_basket", "in_basket"})
 """Answers by which a shopper says of a line that it is right."""
+DENYING = frozenset({"which_removed", "not_placed"})
+"""Questions whose candidates are what is not in the basket."""
 
 Answering = Callable[["Shopper", InterventionView, int], None]
 
@@ -239,7 +241,7 @@ class Shopper:
         self.answered += 1
         if choice in CONFIRMING and asked.sku is not None:
             self.auditor.said(asked.sku)
-        elif any(candidate.choice == choice for candidate in asked.candidates) and asked.kind != "which_removed":
+        elif any(candidate.choice == choice for candidate in asked.candidates) and asked.kind not in DENYING:
             self.auditor.said(choice)
         self.touch("answer", intervention=asked.id, choice=choice)
 

@@ -152,6 +152,11 @@ PART_SHOWN = -0.5
 SHOWN = -7.5
 """Of what fits nothing singly: taken out to show what is plainly asked for, and lies there under another name."""
 
+CHARGED = 4.0
+"""Natural log: a unit whose odds of being there are below fifty to one is asked about before it is paid for. It costs a
+touch, and one wrong charge costs what many touches do.
+"""
+
 SLOPE_S = 30.0
 """Who pays stands level: a slope that took something so long ago has ended, or there was none."""
 SLOPE_FRACTION = 0.006

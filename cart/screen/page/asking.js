@@ -15,9 +15,12 @@ function named(item, { view, words }) {
   return { name: line ? words.name(line) : (item.name ?? "") };
 }
 
-/** `ask.<kind>.<part>` in words, readable for a kind that no table knows. */
+/** What the words are about: the kind, or a reason for which a kind has words of its own. */
+const topic = (item, words) => (words.knows(`ask.${item.reason}.title`) ? item.reason : item.kind);
+
+/** `ask.<topic>.<part>` in words, readable for a kind that no table knows. */
 function text(item, part, parts) {
-  const key = `ask.${item.kind}.${part}`;
+  const key = `ask.${topic(item, parts.words)}.${part}`;
   return parts.words.knows(key) ? parts.words.say(key, named(item, parts)) : "";
 }
 
@@ -114,7 +117,7 @@ function choices(item, { words, act }) {
     item.candidates.map((candidate) =>
       h("button", { key: candidate.choice, class: "candidate", onclick: answer(candidate.choice) }, h("span", {}, name(candidate)), h("span", { class: "soft" }, money(candidate.price_minor))),
     ),
-    plain.map((choice, index) => h("button", { key: choice, class: offered.size === 0 && index === 0 && !PLAIN_CHOICES.has(choice) ? "primary" : "", onclick: answer(choice) }, label(item.kind, choice, words))),
+    plain.map((choice, index) => h("button", { key: choice, class: offered.size === 0 && index === 0 && !PLAIN_CHOICES.has(choice) ? "primary" : "", onclick: answer(choice) }, label(topic(item, words), choice, words))),
   );
 }
 

@@ -1,0 +1,133 @@
+"""The last look before paying: units that nothing but their scan speaks for are asked about, all of them at once.
+
+One question names them. "It's in the basket" confirms all that are left of the list, a tap on a name takes that unit
+off the bill. Who has answered is not asked again about the same unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from cart.core.basket import Line, PlacedGroup
+from cart.core.interventions import Open, changed
+from cart.core.ledger import ItemRemoved
+from cart.core.reconciliation import Part, priors, support, support_returned
+from cart.core.session_desk import Desk
+from cart.core.session_learning import learn_anew
+from cart.core.session_moves import confirm
+from cart.core.session_shares import reopen, together
+from cart.core.session_units import unit_weight
+
+NOT_SEEN: Final = "not_seen"
+"""Why a `not_placed` is raised about things that are believed to be in the basket."""
+_NAMED_MAX: Final = 6
+"""So many names fit the screen; the least certain ones are asked about."""
+_STEP_G2: Final = 1.0
+_DOUBLED_NS: Final = 4_000_000_000
+"""A scanner that reads one thing twice does so while it is in the hand."""
+
+
+def doubted(desk: Desk) -> list[tuple[Line, PlacedGroup]]:
+    """Groups of which a unit is charged for though little speaks for its being there, the least certain first."""
+    found: list[tuple[float, Line, PlacedGroup]] = []
+    for _, seen in together(desk):
+        if any(group.returned for _, group in seen):
+            found += [(_returned(group), line, group) for line, group in seen if group.returned]
+            continue
+        parts = [_part(desk, line, group) for line, group in seen]
+        delta_g = sum(group.weight_g or 0.0 for _, group in seen)
+        odds = support(parts, delta_g, _STEP_G2)
+        found += [(sure, line, group) for sure, (line, group) in zip(odds, seen, strict=True) if line.unit != "kg"]
+    found.sort(key=lambda one: one[0])
+    return [(line, group) for sure, line, group in found if sure < priors.CHARGED][:_NAMED_MAX]
+
+
+def ask_doubted(desk: Desk) -> bool:
+    """Ask about them in one question, unless that is asked already; whether there is something to answer."""
+    if any(open_.event.reason == NOT_SEEN for open_ in desk.open_of("not_placed")):
+        return True
+    skus = tuple(dict.fromkeys(line.sku for line, _ in doubted(desk)))
+    if skus:
+        desk.raise_("not_placed", stage="question", candidates=skus, choices=("in_basket",), reason=NOT_SEEN)
+    return bool(skus)
+
+
+def all_there(desk: Desk, open_: Open) -> None:
+    """Everything that is still on the list is in the basket, says the shopper."""
+    for line, group in _named(desk, open_):
+        units, weight_g, ids, sigma_g = group.units, group.weight_g, group.step_ids, group.sigma_g
+        reopen(desk, [(line, group)])
+        confirm(desk, line.line_id, units, weight_g, "shopper", ids, sigma_g)
+    desk.clear(open_)
+
+
+def not_there(desk: Desk, open_: Open, sku: str) -> None:
+    """A unit of this product was never put in, says the shopper: it leaves the bill, the movement was the others'."""
+    for line, group in _named(desk, open_):
+        if line.sku == sku:
+            _take_off(desk, line, group)
+            break
+    left = tuple(name for name in open_.event.candidates if name != sku)
+    if left:
+        desk.emit(changed(open_, candidates=left))
+    else:
+        desk.clear(open_)
+
+
+def is_settled(desk: Desk, open_: Open) -> bool:
+    """Whether such a question has nothing to ask about any more: what it named was taken out, or scanned again."""
+    return open_.event.reason == NOT_SEEN and not any(True for _ in _named(desk, open_))
+
+
+def _named(desk: Desk, open_: Open) -> Iterator[tuple[Line, PlacedGroup]]:
+    yield from [(line, group) for line, group in doubted(desk) if line.sku in open_.event.candidates]
+
+
+def _take_off(desk: Desk, line: Line, group: PlacedGroup) -> None:
+    units, weight_g, ids, sigma_g = group.units, group.weight_g or 0.0, group.step_ids, group.sigma_g
+    others = [
+        (other, one)
+        for other in desk.state.basket.lines.values()
+        for one in other.placed
+        if one is not group and one.step_ids == ids and one.weight_g is not None
+    ]
+    reopen(desk, [(line, group)])
+    desk.emit(ItemRemoved(line_id=line.line_id, sku=line.sku, units=1, weight_g=None, reason="not_placed"))
+    if units > 1:
+        confirm(desk, line.line_id, units - 1, weight_g, "weighed", ids, sigma_g)
+        learn_anew(desk, line.sku, weight_g / units, weight_g / (units - 1))
+    elif others:
+        _give(desk, *max(others, key=lambda both: _spread(desk, *both)), weight_g)
+
+
+def _give(desk: Desk, line: Line, group: PlacedGroup, more_g: float) -> None:
+    """What was taken for the other's weight is this one's."""
+    units, weight_g, ids, sigma_g, proof = (
+        group.units, (group.weight_g or 0.0) + more_g, group.step_ids, group.sigma_g, group.proof
+    )  # fmt: skip
+    reopen(desk, [(line, group)])
+    confirm(desk, line.line_id, units, round(weight_g, 2), proof, ids, sigma_g)
+
+
+def _spread(desk: Desk, line: Line, group: PlacedGroup) -> float:
+    mean_g, sd_g = unit_weight(desk, line)
+    return group.units * (sd_g if mean_g is not None else 1e6)
+
+
+def _returned(group: PlacedGroup) -> float:
+    return support_returned(group.weight_g or 0.0, group.sigma_g**2 + _STEP_G2, group.away_ns / 1e9)
+
+
+def _part(desk: Desk, line: Line, group: PlacedGroup) -> Part:
+    mean_g, sd_g = unit_weight(desk, line)
+    return Part(
+        group.units, mean_g, sd_g, (group.rested_ns - group.scanned_ns) / 1e9, line.unit == "kg", _doubled(line, group)
+    )
+
+
+def _doubled(line: Line, group: PlacedGroup) -> bool:
+    """Whether its scan came right after that of a unit which went in before."""
+    return any(
+        0 < group.scanned_ns - one.scanned_ns <= _DOUBLED_NS and one.rested_ns < group.rested_ns for one in line.placed
+    )

@@ -13,6 +13,7 @@ from typing import Any
 from cart.bench.trips.cheats import CHEATS, CheatKind
 from cart.bench.trips.people import GROUPS
 from cart.bench.trips.running import CARTS, TripFigures
+from cart.bench.trips.watch import CAUSES
 from cart.bench.wilson import Z95, wilson
 
 TELLABLE_SIGMAS = 3.0
@@ -50,9 +51,10 @@ def summary(trips: Sequence[TripFigures]) -> dict[str, Any]:
         "carts": {name: _of_cart(name, trips, honest) for name in CARTS},
         "groups": {group: _of_part([t for t in honest if t.group == group]) for group in GROUPS},
         "catalogues": {kind: _of_part([t for t in honest if t.kind == kind]) for kind in dict.fromkeys(kinds)},
-        "questions_by_kind": _counted(honest, lambda t: t.asked),
+        "questions_by_kind": _counted(honest, lambda t: {kind: sum(why.values()) for kind, why in t.asked.items()}),
         "questions_without_cause": _counted(honest, lambda t: t.unfounded),
-        "questions_by_cause": _counted(honest, lambda t: t.causes),
+        "questions_by_cause": _counted(honest, _by_cause),
+        "questions_per_100_items_by_kind_and_cause": _by_kind_and_cause(honest),
         "staff_by_kind": _counted(honest, lambda t: t.staff_kinds),
         "staff_by_law_per_1000_trips": rate(sum(t.law > 0 for t in honest), len(honest), 1000),
         "answered_per_100_items": round(_per(100, sum(t.answered for t in honest), sum(t.items for t in honest)), 3),
@@ -76,6 +78,26 @@ def summary(trips: Sequence[TripFigures]) -> dict[str, Any]:
         "virtual_hours": round(sum(t.virtual_s for t in trips) / 3600, 2),
         "samples": sum(t.samples for t in trips),
         "cpu_s": round(sum(t.cpu_s for t in trips), 1),
+    }
+
+
+def _by_cause(trip: TripFigures) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for why in trip.asked.values():
+        total.update(why)
+    return dict(total)
+
+
+def _by_kind_and_cause(trips: Sequence[TripFigures]) -> dict[str, dict[str, float]]:
+    """Kind of question → why it was asked → per 100 items; the commonest kind first."""
+    items = sum(t.items for t in trips)
+    kinds = _counted(trips, lambda t: {kind: sum(why.values()) for kind, why in t.asked.items()})
+    return {
+        kind: {
+            cause: round(_per(100, sum(t.asked.get(kind, {}).get(cause, 0) for t in trips), items), 3)
+            for cause in CAUSES
+        }
+        for kind in kinds
     }
 
 

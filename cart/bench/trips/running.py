@@ -77,12 +77,10 @@ class TripFigures(msgspec.Struct, frozen=True, kw_only=True):
     value_minor: int
     carts: dict[str, CartFigures]
     cheats: list[CheatFigures]
-    asked: dict[str, int]
-    """Kind of intervention → how often it became a question."""
+    asked: dict[str, dict[str, int]]
+    """Kind of intervention → why (`watch.Cause`) → how often it became a question."""
     unfounded: dict[str, int]
     """The accusing ones, where the shopper had told the cart of everything in the basket."""
-    causes: dict[str, int]
-    """Why the questions were asked, see `watch.Cause`."""
     answered: int
     staff_kinds: dict[str, int]
     law: int
@@ -246,11 +244,10 @@ class _Told:
                 )
                 for n, act in enumerate(self.cheats)
             ],
-            asked=dict(Counter(a.kind for a in asked if a.question and a.kind not in NO_QUESTION)),
+            asked=_by_kind_and_cause(asked),
             unfounded=dict(
                 Counter(a.kind for a in asked if a.question and a.kind in ACCUSING and a.cause != "shopper")
             ),
-            causes=dict(Counter(a.cause for a in asked if a.question and a.kind not in NO_QUESTION)),
             answered=shopper.answered,
             staff_kinds=dict(Counter(a.kind for a in asked if a.staff and a.kind not in LAW)),
             law=law,
@@ -298,6 +295,15 @@ class _Told:
             lost_minor=lost,
             overcharged_minor=over,
         )
+
+
+def _by_kind_and_cause(asked: list[Asked]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for one in asked:
+        if one.question and one.kind not in NO_QUESTION:
+            causes = found.setdefault(one.kind, {})
+            causes[one.cause] = causes.get(one.cause, 0) + 1
+    return found
 
 
 def _price(product: Product) -> int:

@@ -21,6 +21,10 @@ _TARGETS = {
     "questions_per_100_items": "< 5",
     "staff_per_1000_trips": "< 5",
 }
+_WHY = {
+    "shopper": "shopper's mistake", "catalogue": "its catalogue weight", "beside": "that of a thing beside it",
+    "store": "store's rules", "cart": "cart's doubt",
+}  # fmt: skip
 _NAMES = {"cart": "this cart", "scan_only": "scan only", "fixed_tolerance": "fixed tolerance"}
 
 
@@ -49,6 +53,7 @@ def table(result: dict[str, Any]) -> list[str]:
     for kind, mine in carts["cart"]["cheats_noticed_percent"].items():
         cells = [_bounded(cart["cheats_noticed_percent"][kind], "low") for cart in carts.values()]
         lines.append(f"| {kind.replace('_', ' ')} | " + " | ".join(cells) + f" | {mine['of']} |")
+    lines += _asked(result["questions_per_100_items_by_kind_and_cause"])
     lines += _parts("shoppers", result["groups"])
     if len(result["catalogues"]) > 1:
         lines += _parts("catalogue", result["catalogues"])
@@ -83,6 +88,16 @@ def curve(points: Sequence[dict[str, float]]) -> list[str]:
     lines.append("|---|" + "---|" * len(head))
     lines += [f"| {p['accuse_cost']:g} | " + " | ".join(f"{p[key]:g}" for key in head) + " |" for p in points]
     return lines
+
+
+def _asked(kinds: dict[str, dict[str, float]]) -> list[str]:
+    """What was asked of honest shoppers, per 100 items, by what the truth was."""
+    causes = list(_WHY)
+    head = " | ".join(_WHY.values())
+    lines = ["", f"| questions per 100 items | {head} | all |", "|---|" + "---|" * (len(_WHY) + 1)]
+    rows = [(kind.replace("_", " "), [why[cause] for cause in causes]) for kind, why in kinds.items()]
+    rows.append(("all", [sum(why[cause] for why in kinds.values()) for cause in causes]))
+    return lines + [f"| {name} | " + " | ".join(f"{n:.2f}" for n in [*row, sum(row)]) + " |" for name, row in rows]
 
 
 def _parts(head: str, parts: dict[str, Any]) -> list[str]:

@@ -87,9 +87,13 @@ class World:
         """Something is in the basket that the shopper has not told the cart of."""
         return any(not t.scanned for t in self.inside)
 
+    def badly_catalogued(self, sku: str) -> bool:
+        """A unit of this product in the basket is not what the catalogue says of it, or it says nothing."""
+        return any(t.sku == sku and t.product is not None and t.product.badly_catalogued for t in self.inside)
+
     @property
-    def badly_catalogued(self) -> bool:
-        """One of the last few things that went in is not what the catalogue says of it, or it says nothing."""
+    def badly_catalogued_lately(self) -> bool:
+        """The same of any of the last few things that went in."""
         return any(t.product is not None and t.product.badly_catalogued for t in self.inside[-LATELY:])
 
     def note(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from cart.bench.trips.things import World
 from cart.core.ledger import (
@@ -18,10 +18,11 @@ from cart.core.ledger import (
 )
 from cart.core.receipt import Receipt
 
-Cause = Literal["shopper", "catalogue", "store", "cart"]
+Cause = Literal["shopper", "catalogue", "beside", "store", "cart"]
 """Why something is asked. `shopper`: something is in the basket that the cart was not told of, or the other way round;
-`catalogue`: a thing put in lately weighs other than the catalogue says; `store`: an unknown code, a limit, the law;
-`cart`: none of these, so only the cart's own doubt."""
+`catalogue`: what is asked about weighs other than the catalogue says, or it says nothing; `beside`: another thing put
+in lately does; `store`: an unknown code, a limit, the law; `cart`: none of these, so only the cart's own doubt."""
+CAUSES: tuple[Cause, ...] = get_args(Cause)
 _STORE = frozenset({"age_check", "unknown_barcode", "sale_blocked", "light_limit", "over_capacity"})
 ACCUSING = frozenset({"unscanned_item", "extra_unit", "wrong_weight", "wrong_item", "unpaid_item", "basket_changed"})
 """Kinds that say: something is in your basket that you haven't told us of."""
@@ -86,7 +87,7 @@ class Watch:
             case InterventionChanged():
                 asked = self.asked[event.id]
                 asked.stages.append(event.stage)
-                if asked.cause in ("cart", "catalogue"):
+                if asked.cause in ("cart", "catalogue", "beside"):
                     asked.cause = self._cause(t_ns, event)
             case InterventionCleared():
                 asked = self.asked[event.id]
@@ -106,9 +107,12 @@ class Watch:
             self.wrong_ns = t_ns
         if event.intervention in _STORE:
             return "store"
-        untaken = event.sku is not None and world.told[event.sku] > world.units(event.sku)
+        named = (*event.candidates, *([event.sku] if event.sku is not None else []))
+        untaken = any(world.told[sku] > world.units(sku) for sku in named)
         if event.intervention == "not_placed" and untaken:
             return "shopper"
         if event.intervention != "which_removed" and t_ns - self.wrong_ns <= RECENTLY_NS:
             return "shopper"
-        return "catalogue" if world.badly_catalogued else "cart"
+        if any(world.badly_catalogued(sku) for sku in named):
+            return "catalogue"
+        return "beside" if world.badly_catalogued_lately else "cart"

@@ -9,6 +9,7 @@ cart refuses is what The Update Framework calls arbitrary software, rollback and
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -130,7 +131,9 @@ def install(folder: Path, release: Release, prefix: Path) -> Path:
     link = prefix.with_name(f".{prefix.name}.new")
     link.unlink(missing_ok=True)
     link.symlink_to(new.name)
+    os.sync()  # pip syncs nothing, and the link must not be on disk before what it points to
     link.replace(prefix)
+    os.sync()
     return new
 
 

@@ -5,7 +5,8 @@ Two calls for each attempt. The first makes a PaymentIntent, which moves no mone
 confirms it, which does. So an attempt without an id on disk was never captured, and one with an id is asked after by
 that id, however long ago Stripe forgot the idempotency key. Both calls bear keys made of the attempt id: repeated, they
 act once (docs.stripe.com/api/idempotent_requests). Withdrawn, an intent is cancelled, and Stripe confirms it never
-again (docs.stripe.com/payments/paymentintents/lifecycle); what was captured is refunded.
+again (docs.stripe.com/payments/paymentintents/lifecycle); what was captured is refunded, as far as Stripe's list of the
+intent's refunds says that it wasn't.
 
 A card at a reader (cart/till/stripe_reader.py) is only authorised there; the second call then captures it. So a card
 that is tapped after the shopper gave up moves no money.
@@ -209,12 +210,26 @@ class StripeProvider:
             return Outcome(status="cancelled")
         if intent.status != "succeeded":
             return Outcome(status="pending", reason=str(intent.status))
-        refund = self._client.v1.refunds.create({"payment_intent": intent_id}, {"idempotency_key": f"{key}/refund"})
+        left_minor = intent.amount - sum(one.amount for one in self._given_back(intent_id))
+        if left_minor <= 0:
+            return Outcome(status="voided", reference=intent_id)
+        refund = self._client.v1.refunds.create(
+            {"payment_intent": intent_id, "amount": left_minor},
+            {"idempotency_key": f"{key}/refund-all/{left_minor}"},
+        )
         if refund.status in {"succeeded", "pending"}:
             return Outcome(status="voided", reference=intent_id)
         return Outcome(status="pending", reason=f"refund {refund.status}")
 
+    def _given_back(self, intent_id: str) -> list[Any]:
+        """What was refunded, looked at before each refund: idempotency keys are forgotten after a day or so."""
+        found = self._client.v1.refunds.list({"payment_intent": intent_id, "limit": 100})
+        return [one for one in found.auto_paging_iter() if one.status not in {"failed", "canceled"}]
+
     def _refunded(self, key: str, refund_id: str, intent_id: str, amount_minor: int) -> Outcome:
+        for one in self._given_back(intent_id):
+            if getattr(one.metadata, "refund", None) == refund_id:
+                return Outcome(status="refunded", reference=one.id)
         try:
             refund = self._client.v1.refunds.create(
                 {"payment_intent": intent_id, "amount": amount_minor, "metadata": {"refund": refund_id}},

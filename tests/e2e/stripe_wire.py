@@ -95,8 +95,14 @@ class StripeWire:
         self.asked.append(f"{method} {'/'.join(path[:1] + path[2:])}")
         if path[0] == "terminal":
             return self._reader(path[3] if len(path) > 3 else "", fields)
+        if path[0] == "refunds" and method == "GET":
+            return 200, {"object": "list", "url": "/v1/refunds", "has_more": False, "data": list(self.refunds)}
         if path[0] == "refunds":
-            self.refunds.append({"id": f"re_{len(self.refunds)}", "object": "refund", "status": "succeeded"} | fields)
+            self.refunds.append({
+                "id": f"re_{len(self.refunds)}", "object": "refund", "status": "succeeded",
+                "payment_intent": fields["payment_intent"], "amount": int(fields["amount"]),
+                "metadata": {"refund": fields.get("metadata[refund]", "")},
+            })  # fmt: skip
             return 200, self.refunds[-1]
         if len(path) == 1:
             return 200, self._make(fields)

@@ -125,6 +125,22 @@ def test_a_key_is_captured_once_and_given_back_once(local: Local, tmp_path: Path
     with_provider(local, tmp_path, scene)
 
 
+def test_what_was_given_back_is_not_again_although_stripe_has_forgotten_the_key(local: Local, tmp_path: Path) -> None:
+    """localstripe knows no idempotency keys, as Stripe doesn't any more a day later."""
+
+    async def scene(made: StripeProvider) -> None:
+        await made.charge(charge())
+        for _ in range(2):
+            assert (await made.refund("T.1", "r1", 200)).status == "refunded"
+        assert local.refunded() == 200
+        assert (await made.refund("T.1", "r2", 100)).status == "refunded"
+        for _ in range(2):
+            assert (await made.withdraw("T.1")).status == "voided"
+        assert local.refunded() == 500
+
+    with_provider(local, tmp_path, scene)
+
+
 def test_what_was_withdrawn_before_it_arrived_is_never_charged(local: Local, tmp_path: Path) -> None:
     async def scene(made: StripeProvider) -> None:
         assert (await made.withdraw("T.1")).status == "cancelled"

@@ -78,7 +78,7 @@ def test_a_card_that_is_tapped_is_captured_once(wire: StripeWire, tmp_path: Path
         assert wire.intents["pi_0"]["payment_method_types"] == ["card_present"]
         assert (await made.refund("T.1", "r1", 200)).status == "refunded"
         assert (await made.refund("T.1", "r1", 200)).status == "refunded"
-        assert [(refund["payment_intent"], refund["amount"]) for refund in wire.refunds] == [("pi_0", "200")]
+        assert [(refund["payment_intent"], refund["amount"]) for refund in wire.refunds] == [("pi_0", 200)]
 
     play(wire, tmp_path, scene)
 

@@ -125,7 +125,7 @@ def _about(open_: Open, step: OpenStep) -> bool:
     return step.step_id in open_.event.step_ids
 
 
-def _waiting(desk: Desk, line: Line, went_in: Mapping[int, int]) -> Waiting:
+def _waiting(desk: Desk, line: Line, went_in: Mapping[int, tuple[int, int]]) -> Waiting:
     mean_g, sd_g = unit_weight(desk, line)
     low_g, high_g = (minimum_g(desk), desk.scale.capacity_g) if line.unit == "kg" else (_LEAST_G, 15000.0)
     since_ns = max((p.since_ns for p in line.pending), default=0)
@@ -148,20 +148,30 @@ def _waiting(desk: Desk, line: Line, went_in: Mapping[int, int]) -> Waiting:
     )  # fmt: skip
 
 
-def _went_in(desk: Desk) -> dict[int, int]:
-    """Recent steps by which something went in → its line, or 0 while nobody knows what it is."""
-    found = {s.step_id: 0 for s in desk.state.open_steps.values() if s.delta_g > 0.0}
+def _went_in(desk: Desk) -> dict[int, tuple[int, int]]:
+    """Recent steps by which something went in → its line and when it was scanned; line 0 while nobody knows it."""
+    found = {s.step_id: (0, 0) for s in desk.state.open_steps.values() if s.delta_g > 0.0}
     for line in desk.state.basket.lines.values():
         for group in line.placed:
-            found.update(dict.fromkeys(group.step_ids, line.line_id))
+            found.update(dict.fromkeys(group.step_ids, (line.line_id, group.scanned_ns)))
     return found
 
 
-def _passed_ns(desk: Desk, line: Line, went_in: Mapping[int, int], since_ns: int) -> int | None:
-    """When something else first went in after a scan; for a code read twice its first unit, too."""
-    own = -1 if repeated_ns(line) is not None else line.line_id
+def _passed_ns(desk: Desk, line: Line, went_in: Mapping[int, tuple[int, int]], since_ns: int) -> int | None:
+    """When something else first went in after a scan, out of its turn; for a code read twice its first unit, too.
+
+    Who scans three things and puts them in in that order has left none of them on the shelf.
+    """
+    twice = repeated_ns(line) is not None
+
+    def passes(step_id: int) -> bool:
+        if step_id not in went_in:
+            return False
+        line_id, scanned_ns = went_in[step_id]
+        return twice if line_id == line.line_id else line_id == 0 or scanned_ns > since_ns
+
     later = (s for s in desk.state.recent_steps if s.began_ns > since_ns)
-    return next((s.began_ns for s in later if went_in.get(s.step_id, own) != own), None)
+    return next((s.began_ns for s in later if passes(s.step_id)), None)
 
 
 def _out_ns(desk: Desk, line: Line) -> int:
@@ -223,7 +233,7 @@ def window_anew(desk: Desk, groups: list[tuple[Line, PlacedGroup]], steps: tuple
     return _window(desk, steps, tuple(waiting), (), (*_gone(desk), *back), ())
 
 
-def _waiting_anew(desk: Desk, line: Line, units: int, went_in: Mapping[int, int]) -> Waiting:
+def _waiting_anew(desk: Desk, line: Line, units: int, went_in: Mapping[int, tuple[int, int]]) -> Waiting:
     """The line with so many of its placed units waiting again."""
     waiting = replace(_waiting(desk, line, went_in), units=line.pending_units + units)
     if units and tentative(desk, line) and not waiting.repeated:

@@ -228,6 +228,13 @@ def test_what_may_weigh_anything_and_was_passed_by_is_asked_about(later: dict[st
     assert (explain(seen).best is None) is asked
 
 
+def test_nothing_goes_in_by_what_was_taken_out_however_little_is_known_of_its_weight() -> None:
+    """A product that showed 38 g and 332 g may weigh 186 ± 93 g, but never less than nothing."""
+    shown = waiting(1, 185.6, 93.1, tentative=True)
+    seen = window(step(-19.1), waiting=(shown,), gross_g=2000.0)
+    assert not any(m.kind == "place" for e in explain(seen).considered for m in e.moves)
+
+
 def test_what_is_left_is_not_what_was_asked_to_be_put_in_alone() -> None:
     """It waits for its own question; what is taken out meanwhile, for good, is another thing."""
     asked = waiting(1, None, at_s=8.0, asked_alone_ns=30 * SECOND, awaited_ns=8 * SECOND, step_id=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cart.core.catalog import Catalog, Tax
-from cart.core.ledger import InterventionCleared, ItemConfirmed, ItemRemoved
+from cart.core.ledger import InterventionCleared, ItemConfirmed, ItemRemoved, StepExplained
 from tests.unit.shopper import ITEMS, Shopper, item
 
 CATALOG = Catalog(
@@ -279,3 +279,11 @@ def test_row_12_what_goes_in_for_what_was_just_scanned_is_no_put_back(shopper: S
     shopper.scan(12).wait(2.0).put(714.9).wait(1.0)
     assert shopper.open == [("wrong_weight", "hint")]
     assert shopper.lines == {"S12": (1, "pending")}
+
+
+def test_row_26_of_three_things_scanned_and_put_in_in_turn_the_last_may_weigh_anything(shopper: Shopper) -> None:
+    """None of them was passed by, so that no second thoughts are needed."""
+    shopper.scan(38).wait(1.0).scan(22).wait(1.0).scan(7).wait(2.5)
+    shopper.put(105.2).put(175.2).put(12.7).wait(1.0)
+    assert shopper.open == []
+    assert [e.won for e in shopper.events(StepExplained)] == [f"put in: Item {number}" for number in (38, 22, 7)]

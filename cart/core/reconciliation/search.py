@@ -117,9 +117,17 @@ class Group:
             return None
         moves = first.moves + second.moves
         score = log_prior + self.scanned_late(moves) + self.seen(moves) - 0.5 * (z2 + math.log(_TWO_PI * variance_g2))
-        if score < self.floor:
+        if score < self.floor or _weightless(moves, residual_g):
             return None
         return Explanation(self.ids, "", score, moves, math.sqrt(z2), residual_g, variance_g2)
+
+
+def _weightless(moves: tuple[Move, ...], residual_g: float) -> bool:
+    """Whether one of the moves would be left with no weight, or with that of the other direction: where a product has
+    shown several weights, its spread reaches below nothing.
+    """
+    spread_g2 = sum(m.variance_g2 for m in moves)
+    return spread_g2 > 0.0 and any(m.mean_g * (m.mean_g + residual_g * m.variance_g2 / spread_g2) < 0.0 for m in moves)
 
 
 def passed_over(window: Window, step: Step, but: int | None = None) -> float:

@@ -214,11 +214,13 @@ def window_anew(desk: Desk, groups: list[tuple[Line, PlacedGroup]], steps: tuple
     """The window as if these groups had not been settled: their units wait again, put-backs are gone again."""
     basket, went_in = desk.state.basket, _went_in(desk)
     units: dict[int, int] = {}
+    scanned_ns: dict[int, int] = {}
     for line, group in groups:
         if not group.returned:
             units[line.line_id] = units.get(line.line_id, 0) + group.units
+            scanned_ns[line.line_id] = max(scanned_ns.get(line.line_id, 0), group.scanned_ns)
     waiting = [
-        _waiting_anew(desk, line, units.get(line.line_id, 0), went_in)
+        _waiting_anew(desk, line, units.get(line.line_id, 0), scanned_ns.get(line.line_id, 0), went_in)
         for line in basket.lines.values()
         if line.pending or line.line_id in units
     ]
@@ -233,9 +235,10 @@ def window_anew(desk: Desk, groups: list[tuple[Line, PlacedGroup]], steps: tuple
     return _window(desk, steps, tuple(waiting), (), (*_gone(desk), *back), ())
 
 
-def _waiting_anew(desk: Desk, line: Line, units: int, went_in: Mapping[int, tuple[int, int]]) -> Waiting:
-    """The line with so many of its placed units waiting again."""
-    waiting = replace(_waiting(desk, line, went_in), units=line.pending_units + units)
+def _waiting_anew(desk: Desk, line: Line, units: int, scanned_ns: int, went_in: Mapping[int, tuple[int, int]]) -> Waiting:
+    """The line with so many of its placed units waiting again, the last of which was scanned then."""
+    waiting = _waiting(desk, line, went_in)
+    waiting = replace(waiting, units=line.pending_units + units, since_ns=max(waiting.since_ns, scanned_ns))
     if units and tentative(desk, line) and not waiting.repeated:
         # What was learned from these very units is no evidence about them; but a code read twice is of one weight.
         by_number = any(p.entry == "quantity" for p in line.pending)

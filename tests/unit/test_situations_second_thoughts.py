@@ -11,7 +11,7 @@ from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
 
 PEARS = item(60, None, None, unit="kg", plu="4409", price_minor=366, vision_class="pear")
 SOAP = item(61, 204.0, 1.0, vision_class="soap")
-RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, PEARS, SOAP, item(62, 222.0, 2.0)))
+RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, PEARS, SOAP, item(62, 222.0, 2.0), item(63, 37.0, 0.4)))
 
 
 @pytest.fixture
@@ -106,3 +106,12 @@ def test_row_06_what_all_good_stories_share_is_believed_and_only_the_rest_is_ask
     assert shopper.line(4).weight_g == pytest.approx(139.0, abs=0.5)
     assert shopper.line(12).weight_g == pytest.approx(326.0, abs=0.5)
     assert {shopper.line(9).state, shopper.line(60).state} == {"pending"}
+
+
+def test_row_16_a_hand_that_weighs_like_a_second_unit_is_no_second_unit(shopper: Shopper) -> None:
+    """A code was read twice, and a hand rests on the one thing with its weight; what it takes off is no slope."""
+    for _ in range(8):
+        shopper.scan(1).put(1034.0)
+    shopper.scan(63).wait(0.8).scan(63).wait(0.6).put(73.6, wait_s=0.65).take(36.8)
+    assert shopper.line(63).placed == 1
+    assert shopper.line(63).weight_g == pytest.approx(36.8, abs=0.5)

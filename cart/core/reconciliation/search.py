@@ -354,6 +354,7 @@ def _nothing_moved(window: Window, group: tuple[Step, ...]) -> Iterator[Explanat
     if not step.level and slope_max_g > window.light_g and -slope_max_g <= after_g <= 2.0 + 0.05 * slope_max_g:
         leveled = abs(after_g) < 2.0 + 2.0 * math.sqrt(step.variance_g2) and window.slope_g <= -priors.SURELY_G
         score = priors.SLOPE - math.log(slope_max_g) if not leveled else priors.NOISE - math.log(4.0)
+        score += priors.TAKE_HASTY * step.hasty
         yield Explanation(ids, "the cart stands on a slope", score, absorbed_g=step.delta_g, variance_g2=variance_g2)
 
 

@@ -101,7 +101,9 @@ def _weighs(desk: Desk, item: Item | None, line: Line, weight_g: float) -> bool:
 def tells_other(desk: Desk, item: Item, code: ScannedCode | None = None) -> bool:
     """A scan that answers `wrong_item`: the thing is this product, or it is the one that was scanned before."""
     for open_ in desk.open_of("wrong_item"):
-        if item.sku == open_.event.sku and open_.stage == "question":
+        # Hinted at, it is mostly shown again; who puts in a further unit of it instead is asked about that.
+        in_hand = open_.stage == "question" or open_.event.step_ids[-1] == desk.state.last_step_id
+        if item.sku == open_.event.sku and in_hand:
             desk.clear(open_, how="scan", reason="scanned again")
             return True
         # Who has not been asked plainly goes on shopping: only what the camera named is meant for it.

@@ -30,6 +30,9 @@ _IN_HAND_NS: Final = 30_000_000_000
 """What was taken out at a question is scanned again, and put in again, within this time."""
 _ELSE_MOVED: Final = 0.25
 """So much of its weight may be something else's that moved when it was taken out; with more it was another movement."""
+_SHOWN_NS: Final = 120_000_000_000
+_LEAST_G: Final = 10.0
+"""What is left over is asked about from twice the lightest thing on that the scale can see."""
 _SAME_G: Final = 3.0
 """Two weighings of one thing, each with what the scale leaves unsure."""
 
@@ -42,12 +45,28 @@ def believe(desk: Desk, open_: Open, line: Line) -> bool:
     units = _units(desk, open_, line, weight_g)
     if not line.pending or not _believable(desk, line, open_, weight_g, units):
         return False
+    shown_g = _shown_g(desk, line, weight_g) if units == 1 and not beside else None
+    if shown_g is not None:
+        ids = tuple(i for i in open_.event.step_ids if i in steps)
+        won = f"{line.name} was among it, at the weight that the shopper has shown"
+        desk.emit(StepExplained(step_ids=ids, won=won, margin=99.0, considered=(), open_g=round(weight_g - shown_g, 3)))
+        confirm(desk, line.line_id, 1, round(shown_g, 2), "shopper", ids, 1.0)
+        return True
     _, ids = settle_by(desk, open_, f"{line.name}, as the shopper says")
     for move in beside:
         confirm(desk, move.key, move.units, round(move.mean_g, 2), "weighed", ids, round(move.variance_g2**0.5, 3))
     confirm(desk, line.line_id, units, round(weight_g, 2), "shopper", ids, 1.0)
     learn(desk, line.sku, units, weight_g, "shopper")
     return True
+
+
+def _shown_g(desk: Desk, line: Line, weight_g: float) -> float | None:
+    """What the line's thing weighed when it was shown at its question, where what went in later weighs more than that
+    by another thing.
+    """
+    since_ns = desk.t_ns - _SHOWN_NS
+    shown = [s.weight_g for s in desk.state.shown if s.line_id == line.line_id and s.t_ns >= since_ns]
+    return shown[-1] if shown and weight_g - shown[-1] > max(_LEAST_G, _SAME_G) else None
 
 
 def _beside(desk: Desk, open_: Open, line: Line) -> tuple[Move, ...]:
@@ -166,7 +185,7 @@ def is_scanned_again(desk: Desk, item: Item, code: ScannedCode) -> bool:
 
 def _is_out(desk: Desk, open_: Open, line: Line) -> bool:
     """What is in the hand is believed when it goes in. Its step and the one that took it out have cancelled, but for
-    what else moved meanwhile; whether that was so.
+    what had gone in with it, or went out with it; whether that was so.
     """
     steps = desk.state.open_steps
     last_id = desk.state.last_step_id
@@ -180,7 +199,8 @@ def _is_out(desk: Desk, open_: Open, line: Line) -> bool:
     desk.in_hand = Held(line.line_id, desk.t_ns, weight_g)
     desk.emit(
         StepExplained(
-            step_ids=(last_id, *ids), won=f"taken out to be scanned: {line.name}", margin=99.0, considered=(),
+            step_ids=(last_id, *ids) if rest_g > 0.0 else (*ids, last_id),
+            won=f"taken out to be scanned: {line.name}", margin=99.0, considered=(),
             open_g=round(rest_g, 3) if abs(rest_g) > _SAME_G else None,
         )
     )  # fmt: skip

@@ -152,3 +152,13 @@ def test_one_look_never_outweighs_how_rarely_things_are_mixed_up(scores: dict[st
     _, against = sight.log_other([scores], "apple")
     assert against <= math.log(1.0 / sight.ELSEWHERE) + 1e-9
     assert against < -sight.MIXED_UP
+
+
+def test_row_09_a_scan_at_the_hint_shows_the_thing_again_and_buys_no_second_one(shopper: Shopper) -> None:
+    shopper.scan(40).put(300.2, wait_s=0.6)
+    look(shopper, PLAINLY_PEAR)
+    look(shopper, PLAINLY_PEAR)
+    assert shopper.open == [("wrong_item", "hint")]
+    shopper.scan(40)
+    assert shopper.lines == {"S40": (1, "confirmed")}
+    assert shopper.open == []

@@ -115,3 +115,21 @@ def test_row_16_a_hand_that_weighs_like_a_second_unit_is_no_second_unit(shopper:
     shopper.scan(63).wait(0.8).scan(63).wait(0.6).put(73.6, wait_s=0.65).take(36.8)
     assert shopper.line(63).placed == 1
     assert shopper.line(63).weight_g == pytest.approx(36.8, abs=0.5)
+
+
+def test_row_13_a_swap_while_what_is_asked_about_is_lifted_out_is_told_by_its_own_time(shopper: Shopper) -> None:
+    shopper.scan(12).put(330.0).scan(1).put(1034.0).wait(2.0)
+    shopper.scan(62).put(359.0).wait(7.0).scan(2).wait(4.0)
+    assert shopper.question("wrong_weight").sku == "S62"
+    shopper.take(330.0 - 250.0 + 359.0).wait(1.0).scan(62).wait(0.5).put(359.0)
+    assert shopper.lines == {"S1": (1, "confirmed"), "S62": (1, "confirmed"), "S2": (1, "confirmed")}
+    assert shopper.open == []
+
+
+def test_row_08_a_thing_is_vouched_for_at_the_weight_that_it_was_shown_at(shopper: Shopper) -> None:
+    """It comes back with a second thing, and its scan says nothing of that."""
+    shopper.scan(62).put(359.0).wait(11.0).take(359.0).wait(2.0)
+    shopper.put(359.0 + 77.0).wait(12.0).scan(62).wait(2.0)
+    assert shopper.lines == {"S62": (1, "confirmed")}
+    assert shopper.line(62).weight_g == pytest.approx(359.0, abs=1.0)
+    assert shopper.question("unscanned_item").delta_g == pytest.approx(77.0, abs=1.0)

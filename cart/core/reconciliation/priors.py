@@ -89,8 +89,8 @@ TAKE = -3.0
 TAKE_MORE = -1.5
 HASTY_S = 1.0
 TAKE_HASTY = -6.0
-"""Nobody lets go of a thing, waits until the basket rests and lifts out another, all within a second; or wheels the cart
-onto a slope.
+"""Nobody lets go of a thing, waits until the basket rests and lifts out another, all within a second; or wheels the
+cart onto a slope.
 """
 SETTLING_FRACTION = 0.005
 SETTLING_S = 5.0

@@ -123,11 +123,25 @@ def _thought_anew(desk: Desk, but_by: float) -> bool:
     anew = window_anew(desk, groups, steps)
     settled = tuple(Settled(step_ids, _used(seen, groups)) for step_ids, seen in believed)
     found = rethink(anew, _scans(desk, groups), settled)
-    if found is None or found.gain < but_by or _prices_what_is_asked(desk, found, anew):
+    if found is None or found.gain < but_by or _forestalls(desk, found) or _prices_what_is_asked(desk, found, anew):
         return False
     revision = desk.state.revision
     _carry_out(desk, found, believed, settled, anew)
     return desk.state.revision != revision
+
+
+def _forestalls(desk: Desk, found: Again) -> bool:
+    """Whether a movement would be settled without the loose goods that are plainly asked to be put in alone: whoever
+    obeys is about to show what they weigh in it.
+    """
+    about = [o.event for o in desk.open_of("wrong_weight") if o.event.reason == NOT_ALONE and o.stage == "question"]
+    return any(
+        explanation.open_kind is None
+        and set(event.step_ids) & set(explanation.step_ids)
+        and all(move.key != event.line_id for move in explanation.moves)
+        for event in about
+        for explanation in found.explanations
+    )
 
 
 def _prices_what_is_asked(desk: Desk, found: Again, anew: Window) -> bool:

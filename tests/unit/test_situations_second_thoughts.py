@@ -133,3 +133,14 @@ def test_row_08_a_thing_is_vouched_for_at_the_weight_that_it_was_shown_at(shoppe
     assert shopper.lines == {"S62": (1, "confirmed")}
     assert shopper.line(62).weight_g == pytest.approx(359.0, abs=1.0)
     assert shopper.question("unscanned_item").delta_g == pytest.approx(77.0, abs=1.0)
+
+
+def test_row_17_loose_goods_lifted_out_as_asked_were_among_what_went_in_with_a_thing_of_unknown_weight(
+    shopper: Shopper,
+) -> None:
+    shopper.scan(7).wait(0.5).scan(12).wait(0.5)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(0.5).scan(1).wait(0.5).put(195.0 + 327.0 + 994.0 + 1034.0).wait(12.0)
+    assert shopper.question("wrong_weight").sku == "S9"
+    shopper.take(994.0).wait(0.5).put(994.0).wait(1.0)
+    assert shopper.line(9).weight_g == pytest.approx(994.0, abs=1.0)

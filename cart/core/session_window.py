@@ -235,7 +235,9 @@ def window_anew(desk: Desk, groups: list[tuple[Line, PlacedGroup]], steps: tuple
     return _window(desk, steps, tuple(waiting), (), (*_gone(desk), *back), ())
 
 
-def _waiting_anew(desk: Desk, line: Line, units: int, scanned_ns: int, went_in: Mapping[int, tuple[int, int]]) -> Waiting:
+def _waiting_anew(
+    desk: Desk, line: Line, units: int, scanned_ns: int, went_in: Mapping[int, tuple[int, int]]
+) -> Waiting:
     """The line with so many of its placed units waiting again, the last of which was scanned then."""
     waiting = _waiting(desk, line, went_in)
     waiting = replace(waiting, units=line.pending_units + units, since_ns=max(waiting.since_ns, scanned_ns))

@@ -24,6 +24,7 @@ NOT_SEEN: Final = "not_seen"
 _NAMED_MAX: Final = 6
 """So many names fit the screen; the least certain ones are asked about."""
 _STEP_G2: Final = 1.0
+_READ_TWICE: Final = 2
 _DOUBLED_NS: Final = 4_000_000_000
 """A scanner that reads one thing twice does so while it is in the hand."""
 
@@ -121,13 +122,21 @@ def _returned(group: PlacedGroup) -> float:
 
 def _part(desk: Desk, line: Line, group: PlacedGroup) -> Part:
     mean_g, sd_g = unit_weight(desk, line)
-    return Part(
-        group.units, mean_g, sd_g, (group.rested_ns - group.scanned_ns) / 1e9, line.unit == "kg", _doubled(line, group)
-    )
+    late_s = (group.rested_ns - group.scanned_ns) / 1e9
+    return Part(group.units, mean_g, sd_g, late_s, line.unit == "kg", _doubled(line, group), _passed(desk, line, group))
 
 
 def _doubled(line: Line, group: PlacedGroup) -> bool:
-    """Whether its scan came right after that of a unit which went in before."""
-    return any(
+    """Whether it is the second of two units, scanned right after the first, which went in before."""
+    return line.units == _READ_TWICE and any(
         0 < group.scanned_ns - one.scanned_ns <= _DOUBLED_NS and one.rested_ns < group.rested_ns for one in line.placed
+    )
+
+
+def _passed(desk: Desk, line: Line, group: PlacedGroup) -> bool:
+    return any(
+        one.scanned_ns > group.scanned_ns and one.rested_ns < group.rested_ns and not one.returned
+        for other in desk.state.basket.lines.values()
+        if other is not line
+        for one in other.placed
     )

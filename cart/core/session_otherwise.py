@@ -19,6 +19,8 @@ _NOT_NEXT_NS = 8_000_000_000
 """And so is one that something is put in after within this time. Only then it was the answer: of two things taken at
 random half weigh within a factor of two of each other, and hardly one in a hundred is wrongly catalogued.
 """
+_SAME_G = 3.0
+"""Two weighings of one thing, each with what the scale leaves unsure."""
 WORD_SIGMAS = 4.0
 
 
@@ -55,11 +57,20 @@ def _meant(desk: Desk, line: Line, shown: Shown, scanned_ns: int) -> bool:
     if shown.line_id == line.line_id:
         return True
     asked = desk.state.basket.lines.get(shown.line_id or 0)
-    if asked is not None and asked.pending:
+    if (asked is not None and asked.pending) or _went_in_so(desk, shown):
         return False
     before = next((s for s in reversed(desk.state.recent_steps) if s.rest_ns <= scanned_ns), None)
     in_hand = before is not None and before.delta_g < 0.0
     return in_hand or desk.t_ns - scanned_ns >= _NOT_NEXT_NS
+
+
+def _went_in_so(desk: Desk, shown: Shown) -> bool:
+    """Whether what was shown went in under the name that it was asked about by, and lies there or was taken out."""
+    basket = desk.state.basket
+    line = basket.lines.get(shown.line_id or 0)
+    weights_g = [g.weight_g for g in line.placed if g.weight_g is not None] if line is not None else []
+    weights_g += [gone.weight_g for gone in basket.removed if gone.line.line_id == shown.line_id]
+    return any(abs(weight_g - shown.weight_g) <= _SAME_G for weight_g in weights_g)
 
 
 def _shops_on(desk: Desk, line: Line, asked_ns: int) -> bool:

@@ -138,6 +138,18 @@ def test_beside_a_thing_of_unknown_weight_only_its_scan_speaks_for_a_unit() -> N
     assert fresh - late == pytest.approx(priors.log_timing(2.0) - priors.log_timing(18.0))
 
 
+def test_what_was_passed_by_a_later_scan_was_rather_left_on_the_shelf() -> None:
+    passed = msgspec.structs.replace(KNOWN, passed=True)
+    both = [support([part, UNKNOWN], 900.0, 1.0)[0] for part in (KNOWN, passed)]
+    assert both[0] - both[1] == pytest.approx(-priors.PLACE_PASSED)
+
+
+def test_three_units_scanned_one_after_the_other_are_not_one_read_twice(shopper: Shopper) -> None:
+    shopper.scan(2).wait(0.8).scan(2).wait(0.8).scan(2).put(250.0).put(253.0).put(246.0)
+    shopper.touch("checkout")
+    assert shopper.phase() == "checkout"
+
+
 def test_a_thing_of_unknown_weight_alone_is_what_came_in() -> None:
     assert support([UNKNOWN], 900.0, 1.0)[0] > priors.CHARGED
 

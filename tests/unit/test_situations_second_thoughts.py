@@ -11,7 +11,9 @@ from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
 
 PEARS = item(60, None, None, unit="kg", plu="4409", price_minor=366, vision_class="pear")
 SOAP = item(61, 204.0, 1.0, vision_class="soap")
-RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, PEARS, SOAP, item(62, 222.0, 2.0), item(63, 37.0, 0.4)))
+RANGE = msgspec.structs.replace(
+    CATALOG, items=(*ITEMS, PEARS, SOAP, item(62, 222.0, 2.0), item(63, 37.0, 0.4), item(64, 270.0, 2.0))
+)
 
 
 @pytest.fixture
@@ -144,3 +146,20 @@ def test_row_17_loose_goods_lifted_out_as_asked_were_among_what_went_in_with_a_t
     assert shopper.question("wrong_weight").sku == "S9"
     shopper.take(994.0).wait(0.5).put(994.0).wait(1.0)
     assert shopper.line(9).weight_g == pytest.approx(994.0, abs=1.0)
+
+
+def test_row_08_what_was_lifted_out_to_be_shown_is_not_what_stayed_in(shopper: Shopper) -> None:
+    """Of three that went in at once 64 weighs what 5 does; 5 is asked about and lifted out."""
+    shopper.scan(64).wait(0.5).scan(5).wait(0.5).scan(3).wait(0.5).put(252.5 + 252.0 + 500.0).wait(13.0)
+    assert shopper.question("wrong_weight").sku == "S5"
+    shopper.take(252.5).wait(1.5)
+    assert shopper.line(5).state == "pending"
+
+
+def test_row_26_a_weight_that_was_shown_of_one_thing_is_not_another_ones(shopper: Shopper) -> None:
+    """62 was asked about, shown, and is in at that weight; 2 is left on the shelf, and 62 is looked at once more."""
+    shopper.scan(62).put(359.0).wait(11.0).take(359.0).wait(1.0).put(359.0).wait(5.0)
+    assert shopper.line(62).placed == 1
+    shopper.scan(2).wait(6.0).take(359.0).wait(1.0).put(359.0).wait(20.0)
+    assert shopper.line(62).placed == 1
+    assert shopper.line(2).placed == 0

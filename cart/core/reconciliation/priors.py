@@ -71,8 +71,8 @@ PLACE_DOUBLED = -4.0
 """A unit whose scan was a repeat as likely as not: it goes in only where nothing else fits."""
 DOUBLED_LEFT = 0.3
 """So much of the log odds of leaving a scanned thing out remains for such a unit."""
-PLACE_OUT_SINCE = -6.0
-"""A thing that was taken out later, and had been asked about: it was part of another step."""
+PLACE_OUT_SINCE = -9.0
+"""A thing that was taken out later, and had been asked about: it was part of another step, or another thing was."""
 PLACE_STALE = -2.0
 STALE_S = 15.0
 """A scanned thing that has waited this long may have been left on the shelf."""
@@ -154,9 +154,9 @@ PART_SHOWN = -0.5
 SHOWN = -7.5
 """Of what fits nothing singly: taken out to show what is plainly asked for, and lies there under another name."""
 
-CHARGED = 4.0
-"""Natural log: a unit whose odds of being there are below fifty to one is asked about before it is paid for. It costs a
-touch, and one wrong charge costs what many touches do.
+CHARGED = 4.5
+"""Natural log: a unit whose odds of being there are below ninety to one is asked about before it is paid for. It costs
+a touch, and one wrong charge costs what many touches do.
 """
 
 SLOPE_S = 30.0

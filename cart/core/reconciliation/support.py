@@ -31,6 +31,8 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     """Picked goods, sold by weight."""
     doubled: bool = False
     """Its code may have been read twice."""
+    passed: bool = False
+    """Something that was scanned after it has gone in before it."""
 
 
 def support(parts: Sequence[Part], delta_g: float, variance_g2: float) -> list[float]:
@@ -62,7 +64,7 @@ def _without(parts: Sequence[Part], index: int, delta_g: float, variance_g2: flo
 def _left(part: Part, *, alone: bool) -> float:
     """Log odds of scanning a unit and leaving it out rather than putting it in with the movement."""
     left = priors.LEFT_OUT * (priors.DOUBLED_LEFT if part.doubled else 1.0)
-    put = priors.log_timing(part.late_s) + part.doubled * priors.PLACE_DOUBLED
+    put = priors.log_timing(part.late_s) + part.doubled * priors.PLACE_DOUBLED + part.passed * priors.PLACE_PASSED
     if part.units > 1:
         put += priors.PLACE_SAME_TOO
     elif not alone:

@@ -163,3 +163,17 @@ def test_row_26_a_weight_that_was_shown_of_one_thing_is_not_another_ones(shopper
     shopper.scan(2).wait(6.0).take(359.0).wait(1.0).put(359.0).wait(20.0)
     assert shopper.line(62).placed == 1
     assert shopper.line(2).placed == 0
+
+
+def test_row_03_a_light_thing_is_found_with_a_heavy_one_however_many_went_in_since(shopper: Shopper) -> None:
+    shopper.scan(63).scan(10).put(6037.0)
+    for armful in ((1, 1034.0), (3, 500.0), (4, 139.0)), ((2, 250.0), (5, 252.5), (12, 330.0)), (
+        (62, 222.0), (64, 270.0), (61, 204.0),
+    ):  # fmt: skip
+        for number, _ in armful:
+            shopper.scan(number)
+        shopper.put(sum(weight_g for _, weight_g in armful))
+    assert shopper.line(63).state == "pending"
+    shopper.wait(12.0)
+    assert shopper.line(63).state == "confirmed"
+    assert shopper.open == []

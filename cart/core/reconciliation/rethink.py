@@ -152,7 +152,9 @@ def _choices(
 ) -> list[Explanation]:
     """What a step may be, alone or with the one after it; always one that leaves it open."""
     step = steps[index]
-    waiting = tuple(_timed(w, step, scans_ns.get(w.line_id, (w.since_ns,))) for w in window.waiting)
+    # What was scanned nearest to the step comes first: of many lines only so many are combined.
+    timed = (_timed(w, step, scans_ns.get(w.line_id, (w.since_ns,))) for w in window.waiting)
+    waiting = tuple(sorted(timed, key=lambda w: -(w.log_prior or 0.0)))
     gone = tuple(g for g in window.gone if g.at_ns <= step.began_ns)
     search = Search(replace(window, waiting=waiting, gone=gone, now_ns=step.rest_ns))
     found: list[Explanation] = []

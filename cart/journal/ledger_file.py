@@ -154,9 +154,9 @@ class LedgerFile:
         report = check_chain(self.cart_id, self.head.chain, rows, after_seq=first - 1, after_hash=before)
         if not report.ok:
             raise JournalProblem("tampered", f"what the store returned doesn't follow from row {first - 1}")
-        known = {event.attempt_id for event in map(LedgerRow.event, rows) if isinstance(event, AttemptOpened)}
+        known = {_terms(event) for event in map(LedgerRow.event, rows) if isinstance(event, AttemptOpened)}
         for event in map(LedgerRow.event, own):
-            if isinstance(event, ReceiptIssued) or (isinstance(event, AttemptOpened) and event.attempt_id not in known):
+            if isinstance(event, ReceiptIssued) or (isinstance(event, AttemptOpened) and _terms(event) not in known):
                 raise JournalProblem("tampered", "a payment was begun since the ledger was cut back")
         kept = "INSERT OR IGNORE INTO set_aside SELECT hash, seq, boot, wall_ms, t_ns, trip_id, body, prev FROM ledger "
         self.write(
@@ -314,3 +314,8 @@ class LedgerFile:
 
 def _same(written: Sequence[LedgerRow], asked: Sequence[LedgerRow]) -> bool:
     return [(row.t_ns, row.body) for row in written] == [(row.t_ns, row.body) for row in asked]
+
+
+def _terms(opened: AttemptOpened) -> tuple[str, int, str, str]:
+    """What a till knows an attempt by. A ledger that was cut back gives the same id to another basket's attempt."""
+    return opened.attempt_id, opened.amount_minor, opened.currency, opened.basket_hash

@@ -16,6 +16,7 @@ from cart.core.catalog import Catalog, Tax
 from cart.core.chain import GENESIS, LedgerRow, check_chain, row_hash
 from cart.core.effects import Record
 from cart.core.ledger import (
+    AttemptOpened,
     CouponEntered,
     GrossNoted,
     ItemAdded,
@@ -261,6 +262,45 @@ def test_rows_come_back_whatever_was_acknowledged_since_the_store_was_asked(tmp_
     earlier = shutil.copytree(tmp_path / "cart", tmp_path / "earlier")
     truth = with_journal(tmp_path / "cart", goes_on)
     with_journal(earlier, asked_late)
+
+
+@pytest.mark.parametrize(
+    ("attempt_id", "amount_minor", "forgotten"),
+    [("T.1", 500, False), ("T.1", 499, True), ("T.2", 500, True)],
+    ids=["the same", "the same id for another sum", "another"],
+)
+def test_rows_do_not_come_back_over_a_payment_that_the_store_has_not_heard_of(
+    tmp_path: Path, attempt_id: str, amount_minor: int, *, forgotten: bool
+) -> None:
+    """Found by the simulation: a code of the older copy was paid, and its id was that of another attempt in the store's
+    rows.
+    """
+
+    def opened(attempt_id: str, amount_minor: int) -> list[Record]:
+        event = AttemptOpened(
+            attempt_id=attempt_id, amount_minor=amount_minor, currency="EUR", basket_hash="b", method="till"
+        )
+        return [Record(9, event)]
+
+    async def begin(journal: Journal) -> None:
+        await journal.append(trip("T"))
+
+    async def goes_on(journal: Journal) -> list[LedgerRow]:
+        await journal.append(opened("T.1", 500))
+        return await journal.read_trip("T")
+
+    async def takes_back(journal: Journal) -> str:
+        await journal.append([Record(9, GrossNoted(gross_g=1.0, sigma_g=1.0)), *opened(attempt_id, amount_minor)])
+        try:
+            await journal.take_back(truth)
+        except JournalProblem as problem:
+            return str(problem)
+        return ""
+
+    with_journal(tmp_path / "cart", begin)
+    earlier = shutil.copytree(tmp_path / "cart", tmp_path / "earlier")
+    truth = with_journal(tmp_path / "cart", goes_on)
+    assert ("a payment was begun since the ledger was cut back" in with_journal(earlier, takes_back)) is forgotten
 
 
 def test_old_acknowledged_trips_go_and_leave_tombstones_that_the_chain_accepts(tmp_path: Path) -> None:

@@ -220,6 +220,7 @@ STATES: dict[str, TripView] = {
     "question_not_placed": asking(
         question("not_placed", ["under_basket", "remove", "in_basket"], name="Spaghetti No. 5, 500 g", line=4)
     ),
+    "question_last_look": asking(question("not_placed", ["in_basket"], candidates=FITTING, reason="not_seen")),
     "question_extra": asking(question("extra_unit", ["add", "all_scanned"], name="Whole milk 1 l", line=1)),
     "question_weight": asking(question("wrong_weight", ["remove", "insist"], name="Bananas", line=3)),
     "question_wrong_item": asking(question("wrong_item", ["insist"], name="Bananas", line=3)),

@@ -210,6 +210,15 @@ def test_answers_are_what_the_cart_offered(page: Page) -> None:
     assert page.said()["choice"] == "all_scanned"
 
 
+def test_the_last_look_asks_what_is_not_in_the_basket(page: Page) -> None:
+    page.show(STATES["question_last_look"])
+    assert page.text("#question-title") == "One last look"
+    page.tap("Sourdough loaf 800 g")
+    assert page.said() == {"action": "answer", "intervention": 1, "choice": "line:2"}
+    page.tap("They're all in the basket")
+    assert page.said()["choice"] == "in_basket"
+
+
 def test_an_unknown_choice_is_still_readable(page: Page) -> None:
     page.show(STATES["question_odd"])
     page.tap("Sort it out")

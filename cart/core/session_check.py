@@ -7,6 +7,7 @@ off the bill. Who has answered is not asked again about the same unit.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Final
 
 from cart.core.basket import Line, PlacedGroup
@@ -32,11 +33,12 @@ _DOUBLED_NS: Final = 4_000_000_000
 def doubted(desk: Desk) -> list[tuple[Line, PlacedGroup]]:
     """Groups of which a unit is charged for though little speaks for its being there, the least certain first."""
     found: list[tuple[float, Line, PlacedGroup]] = []
+    passed = _passed(desk)
     for _, seen in together(desk):
         if any(group.returned for _, group in seen):
             found += [(_returned(group), line, group) for line, group in seen if group.returned]
             continue
-        parts = [_part(desk, line, group) for line, group in seen]
+        parts = [_part(desk, line, group, passed=id(group) in passed) for line, group in seen]
         delta_g = sum(group.weight_g or 0.0 for _, group in seen)
         odds = support(parts, delta_g, _STEP_G2)
         found += [(sure, line, group) for sure, (line, group) in zip(odds, seen, strict=True) if line.unit != "kg"]
@@ -120,10 +122,10 @@ def _returned(group: PlacedGroup) -> float:
     return support_returned(group.weight_g or 0.0, group.sigma_g**2 + _STEP_G2, group.away_ns / 1e9)
 
 
-def _part(desk: Desk, line: Line, group: PlacedGroup) -> Part:
+def _part(desk: Desk, line: Line, group: PlacedGroup, *, passed: bool) -> Part:
     mean_g, sd_g = unit_weight(desk, line)
     late_s = (group.rested_ns - group.scanned_ns) / 1e9
-    return Part(group.units, mean_g, sd_g, late_s, line.unit == "kg", _doubled(line, group), _passed(desk, line, group))
+    return Part(group.units, mean_g, sd_g, late_s, line.unit == "kg", _doubled(line, group), passed)
 
 
 def _doubled(line: Line, group: PlacedGroup) -> bool:
@@ -133,10 +135,21 @@ def _doubled(line: Line, group: PlacedGroup) -> bool:
     )
 
 
-def _passed(desk: Desk, line: Line, group: PlacedGroup) -> bool:
-    return any(
-        one.scanned_ns > group.scanned_ns and one.rested_ns < group.rested_ns and not one.returned
-        for other in desk.state.basket.lines.values()
-        if other is not line
-        for one in other.placed
-    )
+def _passed(desk: Desk) -> set[int]:
+    """Steps' groups, by their identity, before which something went in that was scanned after them."""
+    groups = [(one, line.line_id) for line in desk.state.basket.lines.values() for one in line.placed]
+    groups.sort(key=lambda both: both[0].rested_ns)
+    found: set[int] = set()
+    latest: dict[int, int] = {}  # when each line's units that rest by then were scanned last: two lines are enough
+    for _, at_once in groupby(groups, key=lambda both: both[0].rested_ns):
+        moved = list(at_once)
+        found |= {
+            id(group)
+            for group, line_id in moved
+            if any(other != line_id and at_ns > group.scanned_ns for other, at_ns in latest.items())
+        }
+        for group, line_id in moved:
+            if not group.returned:
+                latest[line_id] = max(latest.get(line_id, 0), group.scanned_ns)
+        latest = dict(sorted(latest.items(), key=lambda both: -both[1])[:2])
+    return found

@@ -16,7 +16,7 @@ from cart.core.session_moves import confirm
 from cart.core.session_phases import checkout, end_trip, go, needs_scale, start_trip
 from cart.core.session_scans import add, answer_removed, removable_units
 from cart.core.session_sights import is_other
-from cart.core.session_units import minimum_g
+from cart.core.session_units import minimum_g, unit_weight
 from cart.core.session_weight import reconcile, required_age, settle_by, tidy
 from cart.core.session_window import read_twice
 from cart.core.session_word import believe, believe_all_scanned
@@ -325,13 +325,24 @@ def _resolve(desk: Desk, open_: Open, command: StaffCommand) -> None:
 
 
 def _accept_produce(desk: Desk, line: Line, open_: Open) -> None:
-    """Staff says that it is there. Sold by weight it still needs one: what the scale has and can't explain."""
+    """Staff says that it is there. Sold by weight it still needs one: what the scale has and can't explain, less what
+    else waits and is there by the same word. Where that weighs nobody knows what, the goods have to be weighed alone.
+    """
     steps = desk.state.open_steps
     ids = tuple(i for i in open_.event.step_ids if i in steps) or tuple(steps)
+    rested_ns = max((steps[i].rest_ns for i in ids), default=0)
+    others = [
+        li for li in desk.state.basket.lines.values()
+        if li is not line and li.pending and li.pending[0].since_ns <= rested_ns
+    ]  # fmt: skip
+    others_g = [unit_weight(desk, li)[0] for li in others]
     net_g = sum(steps[i].delta_g for i in ids)
-    if net_g >= minimum_g(desk):
+    rest_g = net_g - sum(li.pending_units * (g or 0.0) for li, g in zip(others, others_g, strict=True))
+    if rest_g >= minimum_g(desk) and None not in others_g:
         desk.emit(StepExplained(step_ids=ids, won=f"{line.name}, accepted by staff", margin=99.0, considered=()))
-        confirm(desk, line.line_id, line.pending_units, round(net_g, 2), "staff", ids, 1.0)
+        for li, unit_g in zip(others, others_g, strict=True):
+            confirm(desk, li.line_id, li.pending_units, round(li.pending_units * (unit_g or 0.0), 2), "staff", ids, 1.0)
+        confirm(desk, line.line_id, line.pending_units, round(rest_g, 2), "staff", ids, 1.0)
     elif line.line_id in desk.state.asked_alone:
         # Weighing it anew has been tried: staff lets it go, without a weight and so without a price.
         confirm(desk, line.line_id, line.pending_units, None, "staff")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from cart.core.basket import Line, PlacedGroup
 from cart.core.interventions import Open
 from cart.core.ledger import ItemConfirmed, StepExplained
-from cart.core.reconciliation import Explanation
+from cart.core.reconciliation import Explanation, priors
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk, Held
 from cart.core.session_learning import learn_anew
@@ -29,6 +29,8 @@ _SPREAD_G = 1.0
 _HID_NS = 20_000_000_000
 """It went in with another thing at most this long before its scan."""
 
+_HOST_LEAST = -6.0
+"""Natural log: less likely, nobody knows where the weight of what was shown has gone."""
 _TOGETHER_NS = 15_000_000_000
 """Things scanned within this time before a movement may have gone in with it."""
 
@@ -230,12 +232,10 @@ def _fits(desk: Desk, line: Line, weight_g: float) -> bool:
 
 
 def _host(desk: Desk, line: Line, weight_g: float) -> tuple[Line, PlacedGroup] | None:
-    """The group that is better explained, or no worse, without what was shown: the line's own first, then newest first,
-    and last what would change its price.
-    """
+    """The group that what was shown is likeliest to have gone in with, if it is not much worse explained without it."""
     since_ns = line.pending[0].since_ns - _HID_NS
-    groups = [
-        (group.rested_ns, other, group)
+    groups = (
+        (_with_it(desk, line, other, group, weight_g), other, group)
         for other in desk.state.basket.lines.values()
         for group in other.placed
         if group.proof == "weighed"
@@ -243,27 +243,45 @@ def _host(desk: Desk, line: Line, weight_g: float) -> tuple[Line, PlacedGroup] |
         and group.rested_ns >= since_ns
         and group.weight_g is not None
         and group.step_ids
-    ]
-    for _, other, group in sorted(groups, key=lambda found: (found[1] is not line, found[1].unit == "kg", -found[0])):
-        left_g = (group.weight_g or 0.0) - weight_g
-        mean_g, sd_g = unit_weight(desk, other)
-        if other.unit == "kg" and line.pending[0].since_ns < group.rested_ns - _TOGETHER_NS:
-            continue  # its price is not touched for a thing that was scanned long before
-        if other.unit == "kg":
-            if desk.state.asked_alone.get(other.line_id, group.rested_ns) < group.rested_ns:
-                continue  # it went in alone, as asked
-            alone = sum(group.step_ids == g.step_ids for li in desk.state.basket.lines.values() for g in li.placed) == 1
-            if other.expected_g is None and alone and left_g >= minimum_g(desk):
-                return other, group
-        elif (mean_g is None or other is line or tentative(desk, other)) and left_g >= weight_g * 0.5 * group.units:
-            if other is line and mean_g is not None and left_g > 2.0 * weight_g * group.units:
-                continue
-            return other, group
-        elif mean_g is not None:
-            spread_g = math.sqrt(group.units * sd_g * sd_g + _SPREAD_G**2)
-            if abs(left_g - group.units * mean_g) <= min(_FITS_SIGMAS * spread_g, weight_g / 2.0):
-                return other, group
-    return None
+    )
+    odds, other, group = max(groups, key=lambda found: found[0], default=(-math.inf, line, None))
+    return (other, group) if group is not None and odds >= _HOST_LEAST else None
+
+
+def _with_it(desk: Desk, line: Line, other: Line, group: PlacedGroup, weight_g: float) -> float:
+    """Log odds of a group having gone in with a unit of the line, that weighs so much, rather than without it."""
+    whole_g = group.weight_g or 0.0
+    left_g = whole_g - weight_g
+    late_s = (group.rested_ns - line.pending[0].since_ns) / 1e9
+    mean_g, sd_g = unit_weight(desk, other)
+    if other.unit == "kg":
+        if not _price_may_change(desk, line, other, group, left_g):
+            return -math.inf
+        fits = _picked(left_g) - _picked(whole_g) - priors.MARGIN_PRICED
+    elif mean_g is None or other is line or tentative(desk, other):
+        several = mean_g is not None and other is line and left_g > 2.0 * weight_g * group.units
+        if several or left_g < weight_g * 0.5 * group.units:
+            return -math.inf
+        fits = priors.log_unknown_density(max(3.0, left_g)) - priors.log_unknown_density(max(3.0, whole_g))
+    else:
+        variance_g2 = group.units * sd_g * sd_g + _SPREAD_G**2
+        fits = priors.log_normal_density(left_g - group.units * mean_g, variance_g2)
+        fits -= priors.log_normal_density(whole_g - group.units * mean_g, variance_g2)
+    return fits + priors.log_timing(late_s)
+
+
+def _picked(weight_g: float) -> float:
+    return priors.log_picked_density(weight_g, priors.PICKED_TYPICAL_G, 1.0, 15000.0)
+
+
+def _price_may_change(desk: Desk, line: Line, loose: Line, group: PlacedGroup, left_g: float) -> bool:
+    """Whether loose goods may have been weighed with another thing: not as asked, with nothing else, and not long after
+    that was scanned.
+    """
+    as_asked = desk.state.asked_alone.get(loose.line_id, group.rested_ns) < group.rested_ns
+    long_before = line.pending[0].since_ns < group.rested_ns - _TOGETHER_NS
+    alone = sum(group.step_ids == g.step_ids for li in desk.state.basket.lines.values() for g in li.placed) == 1
+    return loose.expected_g is None and alone and left_g >= minimum_g(desk) and not as_asked and not long_before
 
 
 def _believe(desk: Desk, line: Line, weight_g: float, host: tuple[Line, PlacedGroup] | None) -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from cart.core.ledger import InterventionRaised, ItemAdded, WeightLearned
-from cart.core.observations import Look
+from cart.core.observations import Look, StaffCommand
 from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
 
 PEARS = item(60, None, None, unit="kg", plu="4409", price_minor=366, vision_class="pear")
@@ -177,3 +177,28 @@ def test_row_03_a_light_thing_is_found_with_a_heavy_one_however_many_went_in_sin
     shopper.wait(12.0)
     assert shopper.line(63).state == "confirmed"
     assert shopper.open == []
+
+
+def test_row_17_staff_who_accept_loose_goods_price_nothing_else_with_them(shopper: Shopper) -> None:
+    shopper.touch("produce", sku="S9")
+    shopper.wait(0.5).scan(3).wait(0.5).scan(62).wait(0.5).put(816.0 + 500.0 + 222.0).wait(12.0)
+    asked = shopper.question("wrong_weight")
+    assert asked.sku == "S9"
+    shopper.tell(
+        StaffCommand(t_ns=shopper.t_ns, command_id="c1", action="resolve", role="staff", intervention=asked.id)
+    )
+    assert shopper.line(9).weight_g == pytest.approx(816.0, abs=3.0)
+    assert shopper.lines == {"S9": (1, "confirmed"), "S3": (1, "confirmed"), "S62": (1, "confirmed")}
+
+
+def test_row_17_what_is_shown_went_in_with_the_heavy_thing_just_then_and_not_with_loose_goods_before(
+    shopper: Shopper,
+) -> None:
+    shopper.touch("produce", sku="S9")
+    shopper.put(593.5).wait(12.0)
+    shopper.scan(10).wait(1.0).scan(4).wait(0.5).put(5930.0 + 139.0)
+    shopper.touch("checkout")
+    assert shopper.question("not_placed").sku == "S4"
+    shopper.take(139.0).wait(1.0).put(139.0).wait(1.0)
+    assert shopper.line(9).weight_g == pytest.approx(593.5, abs=1.0)
+    assert shopper.line(10).weight_g == pytest.approx(5930.0, abs=2.0)

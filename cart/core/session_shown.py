@@ -139,12 +139,14 @@ def lifted_to_show(desk: Desk) -> bool:
     for open_ in desk.open_of("wrong_weight"):
         line = desk.state.basket.lines.get(open_.event.line_id or 0)
         asked = open_.stage == "question" and open_.stage_ns <= out.began_ns
-        step = desk.state.open_steps.get(open_.event.step_ids[-1])
-        if line is None or not line.pending or line.unit == "kg" or not asked or step is None or step is out:
+        about = desk.state.open_steps.get(open_.event.step_ids[-1])
+        if line is None or not line.pending or line.unit == "kg" or not asked or about is None or about is out:
             continue
+        if not _weighs_like(desk, line, -out.delta_g):
+            continue
+        step = max((about, *steps[:-1]), key=lambda step: _came_out_of(desk, line, step, out))
         rest_g = step.delta_g + out.delta_g
-        spread_g = math.hypot(step.sigma_g, out.sigma_g, _SPREAD_G)
-        if not _weighs_like(desk, line, -out.delta_g) or abs(rest_g) <= _FITS_SIGMAS * spread_g:
+        if abs(rest_g) <= _FITS_SIGMAS * math.hypot(step.sigma_g, out.sigma_g, _SPREAD_G):
             continue
         desk.emit(
             StepExplained(
@@ -155,6 +157,26 @@ def lifted_to_show(desk: Desk) -> bool:
         desk.clear(open_)
         return True
     return False
+
+
+def _came_out_of(desk: Desk, line: Line, step: OpenStep, out: OpenStep) -> float:
+    """Log odds of the line's thing having gone in with a step, by its time and by what else waits for what is left."""
+    rest_g = step.delta_g + out.delta_g
+    if step.delta_g <= 0.0 or rest_g < -_FITS_SIGMAS * math.hypot(step.sigma_g, out.sigma_g, _SPREAD_G):
+        return -math.inf
+    left = [priors.UNKNOWN_IN + priors.log_unknown_density(max(3.0, rest_g))]
+    for other in desk.state.basket.lines.values():
+        if other is not line and other.pending:
+            mean_g, sd_g = unit_weight(desk, other)
+            fits = _picked(rest_g) if other.unit == "kg" and rest_g >= minimum_g(desk) else -math.inf
+            if mean_g is not None:
+                fits = priors.log_normal_density(rest_g - mean_g, sd_g * sd_g + _SPREAD_G**2)
+            left.append(fits + _timing(other, step))
+    return max(left) + _timing(line, step)
+
+
+def _timing(line: Line, step: OpenStep) -> float:
+    return priors.log_timing((step.began_ns - line.pending[0].since_ns) / 1e9)
 
 
 def _shown_right(desk: Desk, steps: list[OpenStep], weight_g: float) -> None:

@@ -125,6 +125,8 @@ def _takers(desk: Desk, ids: list[int], rest_g: float) -> Iterator[tuple[float, 
     short = {*ids, *_short_steps(desk, rest_g)}
     for line in desk.state.basket.lines.values():
         mean_g, _ = unit_weight(desk, line)
+        if line.unit == "kg" and line.expected_g is None and _own_step(desk, line, ids):
+            yield priors.log_picked_density(rest_g, priors.PICKED_TYPICAL_G, minimum_g(desk), 15000.0), line, None
         if line.unit == "kg" or line.expected_g is not None:
             continue
         # Whoever has scanned everything may have scanned one thing twice, and says nothing of it.
@@ -136,6 +138,15 @@ def _takers(desk: Desk, ids: list[int], rest_g: float) -> Iterator[tuple[float, 
             unit_g = (group.weight_g + rest_g) / group.units
             if _may_weigh(desk, line, unit_g, group.units):
                 yield _log_errs(unit_g, mean_g) - math.log(group.units), line, group
+
+
+def _own_step(desk: Desk, line: Line, ids: list[int]) -> bool:
+    """Whether loose goods that wait were picked about when the only step of a question came, and that step is whole."""
+    whole = next((s for s in desk.state.recent_steps if ids == [s.step_id]), None)
+    if whole is None or not line.pending or whole.delta_g != desk.state.open_steps[whole.step_id].delta_g:
+        return False
+    late_s = (whole.began_ns - line.pending[0].since_ns) / 1e9
+    return whole.delta_g >= minimum_g(desk) and abs(late_s) <= priors.SCANNED_AFTER_S
 
 
 def _log_errs(weight_g: float, mean_g: float | None) -> float:

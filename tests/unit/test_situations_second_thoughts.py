@@ -202,3 +202,30 @@ def test_row_17_what_is_shown_went_in_with_the_heavy_thing_just_then_and_not_wit
     shopper.take(139.0).wait(1.0).put(139.0).wait(1.0)
     assert shopper.line(9).weight_g == pytest.approx(593.5, abs=1.0)
     assert shopper.line(10).weight_g == pytest.approx(5930.0, abs=2.0)
+
+
+def test_row_04_everything_is_scanned_means_the_loose_goods_that_were_picked_after_they_went_in(
+    shopper: Shopper,
+) -> None:
+    """They weigh like a second unit of 2."""
+    shopper.scan(2).put(250.0).wait(2.0).put(250.5).wait(6.0)
+    assert shopper.question("extra_unit").sku == "S2"
+    shopper.touch("produce", sku="S9")
+    shopper.wait(12.0)
+    assert shopper.question("extra_unit").stage == "question"
+    shopper.answer("extra_unit", "all_scanned")
+    assert shopper.line(9).weight_g == pytest.approx(250.5, abs=1.0)
+    assert shopper.line(2).units == 1
+
+
+def test_row_17_what_is_lifted_out_comes_out_of_what_loose_goods_make_up_without_it(shopper: Shopper) -> None:
+    """3 and loose goods went in as one; other loose goods, picked later, made it be asked about."""
+    shopper.scan(3).wait(0.6)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(1.0).put(500.0 + 388.0).wait(4.0).put(590.0).wait(2.0)
+    shopper.touch("produce", sku="S60")
+    shopper.wait(13.0)
+    assert ("S3", 590.0) in [(asked.sku, asked.delta_g) for asked in shopper.view.interventions]
+    shopper.take(500.0).wait(1.5).scan(3).wait(0.5).put(500.0).wait(2.0)
+    assert shopper.line(3).weight_g == pytest.approx(500.0, abs=1.0)
+    assert shopper.line(9).weight_g != pytest.approx(888.0, abs=1.0)

@@ -229,3 +229,14 @@ def test_row_17_what_is_lifted_out_comes_out_of_what_loose_goods_make_up_without
     shopper.take(500.0).wait(1.5).scan(3).wait(0.5).put(500.0).wait(2.0)
     assert shopper.line(3).weight_g == pytest.approx(500.0, abs=1.0)
     assert shopper.line(9).weight_g != pytest.approx(888.0, abs=1.0)
+
+
+def test_row_07_two_of_five_of_unknown_weight_leave_three_in_the_hand(shopper: Shopper) -> None:
+    """Taken for all five at first, they are fewer as soon as another goes in: who has just scanned has left nothing."""
+    shopper.scan(3).put(500.0).scan(7).wait(1.0)
+    shopper.touch("quantity", line=shopper.line(7).line, units=5)
+    shopper.wait(1.0).put(145.5, wait_s=1.0).put(72.7, wait_s=1.0)
+    assert shopper.open == []
+    assert shopper.line(7).placed < 5
+    shopper.put(73.4, wait_s=1.0).put(72.9).wait(12.0)
+    assert shopper.lines["S7"] == (5, "confirmed")

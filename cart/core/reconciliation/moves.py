@@ -199,14 +199,15 @@ def _ranged(window: Window) -> list[MoveSet]:
                 "place", waiting.line_id, waiting.sku, waiting.name, units, 0.0, 0.0, True, waiting.by_weight,
                 since_ns=_since(waiting),
             )  # fmt: skip
-            fewer = 0.0 if units == waiting.units or not waiting.at_once else math.log(0.5)
+            # Several whose number was set on the screen go in by one or two at a time; the more, the rarer all at once.
+            at_once = math.log(1.0 / units) if waiting.at_once else 0.0
             range_g = (waiting.low_g * units, waiting.high_g * units)
             sets.append(
                 MoveSet(
                     (move,),
                     0.0,
                     0.0,
-                    log_prior + fewer,
+                    log_prior + at_once,
                     range_g,
                     typical_g,
                     waiting.since_ns,

@@ -71,6 +71,8 @@ PLACE_DOUBLED = -4.0
 """A unit whose scan was a repeat as likely as not: it goes in only where nothing else fits."""
 DOUBLED_LEFT = 0.3
 """So much of the log odds of leaving a scanned thing out remains for such a unit."""
+LEFT_MORE = 0.5
+"""So much of them comes on top for each further unit of a line: who leaves one leaves all."""
 PLACE_OUT_SINCE = -9.0
 """A thing that was taken out later, and had been asked about: it was part of another step, or another thing was."""
 PLACE_STALE = -2.0

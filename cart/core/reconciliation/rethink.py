@@ -278,7 +278,7 @@ def _with_left_out(whole: _Whole, window: Window) -> _Whole:
         if left > 0:
             since_ns = max(waiting.since_ns, waiting.awaited_ns)
             odds = priors.log_left((window.now_ns - since_ns) / 1e9)
-            score += odds * (priors.DOUBLED_LEFT if waiting.doubled else 1.0) + 0.5 * (left - 1) * priors.LEFT_OUT
+            score += odds * ((priors.DOUBLED_LEFT if waiting.doubled else 1.0) + priors.LEFT_MORE * (left - 1))
     return _Whole(score, whole.explanations, whole.used, whole.steps)
 
 

@@ -29,6 +29,8 @@ class PendingUnits:
     expected_g: float | None = None
     away_ns: int = 0
     """Put back: for how long the units had been out."""
+    was: PlacedGroup | None = None
+    """Put back: the group that they had been in."""
 
 
 @dataclass(slots=True)
@@ -48,6 +50,8 @@ class PlacedGroup:
     """When its units were scanned or picked, before they went in."""
     rested_ns: int = 0
     """When its movement came to rest; `since_ns` is when that was explained, which may be much later."""
+    was: PlacedGroup | None = None
+    """Put back: as what its units had gone in at first."""
 
 
 @dataclass(slots=True)
@@ -112,6 +116,8 @@ class RemovedUnits:
     at_ns: int
     told: bool = False
     """A person said so: it is less likely to come back."""
+    was: PlacedGroup | None = None
+    """The group that they were in, where they were all of it."""
 
 
 @dataclass(slots=True)
@@ -168,9 +174,9 @@ class Basket:
                 opened_ns=t_ns,
             )
             self.lines[event.line_id] = line
-        out_ns = self._forget_removed(event.line_id, event.units) if event.entry == "returned" else None
-        away_ns = 0 if out_ns is None else t_ns - out_ns
-        line.pending.append(PendingUnits(event.units, t_ns, event.entry, event.expected_g, away_ns))
+        gone = self._forget_removed(event.line_id, event.units) if event.entry == "returned" else None
+        away_ns, was = (0, None) if gone is None else (t_ns - gone.at_ns, gone.was)
+        line.pending.append(PendingUnits(event.units, t_ns, event.entry, event.expected_g, away_ns, was))
 
     def confirmed(self, t_ns: int, event: ItemConfirmed, rested_ns: int) -> None:
         line = self.lines.get(event.line_id)
@@ -201,6 +207,7 @@ class Basket:
                 away_ns=0 if back is None else back.away_ns,
                 scanned_ns=scanned_ns,
                 rested_ns=rested_ns,
+                was=None if back is None else back.was,
             )
         )
 
@@ -208,7 +215,7 @@ class Basket:
         line = self.lines.get(event.line_id)
         if line is None:
             return
-        _, scanned_ns = self._take_placed(line, event.units, event.weight_g)
+        _, scanned_ns, _ = self._take_placed(line, event.units, event.weight_g)
         line.pending.insert(0, PendingUnits(event.units, scanned_ns or t_ns, "scan", line.expected_g))
 
     def taken(self, t_ns: int, event: ItemRemoved) -> None:
@@ -216,14 +223,15 @@ class Basket:
         if line is None:
             return
         left = event.units
-        sigma_g = _UNKNOWN_SIGMA_G
+        sigma_g, was = _UNKNOWN_SIGMA_G, None
         if event.weight_g is None or event.reason == "other_code":
             left = self._take_pending(line, left)
         if left:
-            sigma_g, _ = self._take_placed(line, left, event.weight_g)
+            sigma_g, _, was = self._take_placed(line, left, event.weight_g)
         sigma_g = sigma_g if event.sigma_g is None else event.sigma_g
         if event.weight_g is not None and event.reason in ("taken_out", "revised", "other_code"):
-            self.removed.append(RemovedUnits(bare(line), event.units, event.weight_g, sigma_g, t_ns, event.told))
+            first = was if was is None or was.was is None else was.was
+            self.removed.append(RemovedUnits(bare(line), event.units, event.weight_g, sigma_g, t_ns, event.told, first))
             del self.removed[:-REMOVED_KEPT]
         if line.units == 0:
             del self.lines[line.line_id]
@@ -243,11 +251,11 @@ class Basket:
             for pending in line.pending:
                 pending.since_ns += shift_ns
             for group in line.placed:
-                group.since_ns += shift_ns
-                group.scanned_ns += shift_ns
-                group.rested_ns += shift_ns
+                _move(group, shift_ns)
+                _move(group.was, shift_ns)
         for removed in self.removed:
             removed.at_ns += shift_ns
+            _move(removed.was, shift_ns)
         for thing in self.things.values():
             thing.since_ns += shift_ns
 
@@ -278,9 +286,9 @@ class Basket:
         return units
 
     @staticmethod
-    def _take_placed(line: Line, units: int, weight_g: float | None) -> tuple[float, int]:
-        """Take units from the groups whose units weigh most like `weight_g`; the 1 σ of what was taken in grams, and
-        when it had been scanned.
+    def _take_placed(line: Line, units: int, weight_g: float | None) -> tuple[float, int, PlacedGroup | None]:
+        """Take units from the groups whose units weigh most like `weight_g`; the 1 σ of what was taken in grams, when
+        it had been scanned, and the group, where it was all of one.
         """
 
         def distance(group: PlacedGroup) -> float:
@@ -289,25 +297,34 @@ class Basket:
             return abs(group.weight_g / group.units - weight_g / units_asked)
 
         units_asked, left_g, sigma_g, scanned_ns = units, weight_g, _UNKNOWN_SIGMA_G, 0
+        whole: PlacedGroup | None = None
         for group in sorted(line.placed, key=distance):
             if units == 0:
                 break
             took = min(units, group.units)
             sigma_g, scanned_ns = group.sigma_g, group.scanned_ns
             if took == group.units:
+                whole = group if took == units_asked else None
                 left_g = None if left_g is None else left_g - (group.weight_g or 0.0)
                 line.placed.remove(group)
             else:
                 _shrink(group, took, left_g)
             units -= took
-        return sigma_g, scanned_ns
+        return sigma_g, scanned_ns, whole
 
-    def _forget_removed(self, line_id: int, units: int) -> int | None:
-        """When the units that come back had been taken out."""
+    def _forget_removed(self, line_id: int, units: int) -> RemovedUnits | None:
+        """The units that come back, as they had been taken out."""
         for index in range(len(self.removed) - 1, -1, -1):
             if self.removed[index].line.line_id == line_id and self.removed[index].units == units:
-                return self.removed.pop(index).at_ns
+                return self.removed.pop(index)
         return None
+
+
+def _move(group: PlacedGroup | None, shift_ns: int) -> None:
+    if group is not None:
+        group.since_ns += shift_ns
+        group.scanned_ns += shift_ns
+        group.rested_ns += shift_ns
 
 
 def _shrink(group: PlacedGroup, took: int, weight_g: float | None) -> None:

@@ -17,7 +17,7 @@ from cart.core.reconciliation import Part, priors, support, support_returned
 from cart.core.session_desk import Desk
 from cart.core.session_learning import learn_anew
 from cart.core.session_moves import confirm
-from cart.core.session_shares import reopen, together
+from cart.core.session_shares import Seen, reopen, together
 from cart.core.session_units import unit_weight
 
 NOT_SEEN: Final = "not_seen"
@@ -36,12 +36,10 @@ def doubted(desk: Desk) -> list[tuple[Line, PlacedGroup]]:
     passed = _passed(desk)
     for _, seen in together(desk):
         if any(group.returned for _, group in seen):
-            found += [(_returned(group), line, group) for line, group in seen if group.returned]
-            continue
-        parts = [_part(desk, line, group, passed=id(group) in passed) for line, group in seen]
-        delta_g = sum(group.weight_g or 0.0 for _, group in seen)
-        odds = support(parts, delta_g, _STEP_G2)
-        found += [(sure, line, group) for sure, (line, group) in zip(odds, seen, strict=True) if line.unit != "kg"]
+            found += [(_returned(desk, line, group, passed), line, group) for line, group in seen if group.returned]
+        else:
+            odds = _odds(desk, seen, passed)
+            found += [(sure, *both) for sure, both in zip(odds, seen, strict=True) if both[0].unit != "kg"]
     found.sort(key=lambda one: one[0])
     return [(line, group) for sure, line, group in found if sure < priors.CHARGED][:_NAMED_MAX]
 
@@ -118,8 +116,20 @@ def _spread(desk: Desk, line: Line, group: PlacedGroup) -> float:
     return group.units * (sd_g if mean_g is not None else 1e6)
 
 
-def _returned(group: PlacedGroup) -> float:
-    return support_returned(group.weight_g or 0.0, group.sigma_g**2 + _STEP_G2, group.away_ns / 1e9)
+def _odds(desk: Desk, seen: Seen, passed: set[int]) -> list[float]:
+    parts = [_part(desk, line, group, passed=id(group) in passed) for line, group in seen]
+    return support(parts, sum(group.weight_g or 0.0 for _, group in seen), _STEP_G2)
+
+
+def _returned(desk: Desk, line: Line, group: PlacedGroup, passed: set[int]) -> float:
+    """What speaks for a put-back, and for what it had gone in as by itself: a thing that is looked at keeps a wrong
+    name. What had gone in with others has shown by its removal that it is there.
+    """
+    back = support_returned(group.weight_g or 0.0, group.sigma_g**2 + _STEP_G2, group.away_ns / 1e9)
+    was = group.was
+    if was is None or was.proof != "weighed" or line.unit == "kg":
+        return back
+    return min(back, _odds(desk, [(line, was)], passed)[0])
 
 
 def _part(desk: Desk, line: Line, group: PlacedGroup, *, passed: bool) -> Part:

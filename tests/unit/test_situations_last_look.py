@@ -101,6 +101,23 @@ def test_several_doubts_are_one_question(shopper: Shopper) -> None:
     assert [e.intervention for e in shopper.events(InterventionRaised)].count("not_placed") == 1
 
 
+def test_a_thing_that_is_looked_at_keeps_no_wrong_name_unasked(shopper: Shopper) -> None:
+    """The code of 2 was read twice, and something that nobody scanned weighs nearly like it."""
+    shopper.scan(2).wait(0.8).scan(2).put(250.0).wait(10.0).scan(3).put(500.0).put(255.5).wait(2.0)
+    assert shopper.lines["S2"] == (2, "confirmed")
+    shopper.take(255.5).wait(2.0).put(255.5).wait(2.0)
+    assert shopper.lines["S2"] == (2, "confirmed")
+    shopper.touch("checkout")
+    assert _named(shopper) == ["S2"]
+
+
+def test_a_thing_that_was_lifted_out_by_itself_has_shown_that_it_is_there(shopper: Shopper) -> None:
+    shopper.scan(50).wait(6.0).scan(51).put(1990.0).wait(30.0)
+    shopper.take(12.0).wait(2.0).put(12.0).wait(2.0)
+    shopper.touch("checkout")
+    assert shopper.phase() == "checkout"
+
+
 def test_staff_who_look_into_the_basket_answer_for_all(shopper: Shopper) -> None:
     _one_left_on_the_shelf(shopper)
     asked = shopper.question("not_placed").id

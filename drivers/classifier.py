@@ -206,7 +206,7 @@ def _output_names(interpreter: Any) -> dict[int, set[str]]:
     return names
 
 
-_RETRAIN: Final = "write the manifest again with models/train.py"
+_RETRAIN: Final = "write the manifest again with models/publish.py"
 
 
 def _fits(detail: Any, shape: tuple[int, ...]) -> bool:

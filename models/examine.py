@@ -1,4 +1,4 @@
-"""How good a run is on photos it did not see: `python models/examine.py DATA_FOLDER runs/a`.
+"""How good a run is on photos it did not see: `python models/examine.py DATA_FOLDER runs/a`, or the mean of several.
 
 Prints accuracy and calibration on the known classes' photos that the run kept back and, where it left classes out, how
 well it tells their photos from known ones ("none of these") and how well it enrols and recognises them (verification).
@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import cv2
@@ -26,7 +26,8 @@ from models import measures
 from models import photos as ph
 from models.embedding import Head, fitted, normalised
 from models.net import Parameters, build
-from models.train import EVALUATED_PX, Recipe, predict, split, unseen
+from models.recipe import Recipe, split, unseen
+from models.train import EVALUATED_PX, predict
 
 EMBEDDING_SIZE, PROTOTYPE_SHARE = 128, 8.0
 """Of the second head; `README.md` says what other choices gave."""
@@ -56,11 +57,29 @@ class Run:
 
 
 def restored(checkpoints: Sequence[Path]) -> tuple[Recipe, Parameters]:
-    """The mean of the averaged parameters of `last.pt` files (a soup, Wortsman et al. 2022), and the first's recipe."""
+    """The mean of the averaged parameters of `last.pt` files (a soup, Wortsman et al. 2022), and the first's recipe.
+    Raises ValueError where they were not shown the same photos.
+    """
     saved = [torch.load(path, weights_only=True) for path in checkpoints]
+    if len({tuple(one["recipe"][key] for key in ("with_val", "fold", "folds", "unseen_classes")) for one in saved}) > 1:
+        told = ", ".join(str(path.parent) for path in checkpoints)
+        raise ValueError(f"{told} were not shown the same photos: their mean has no photos kept back")
     recipe = saved[0]["recipe"] | {"sizes": tuple(tuple(part) for part in saved[0]["recipe"]["sizes"])}
     mean = {name: sum(one["average"][name].detach() for one in saved) / len(saved) for name in saved[0]["average"]}
     return Recipe(**recipe), mean
+
+
+def souped(folders: Sequence[Path]) -> Path:
+    """The folder of the run that is the mean of others; that of the only one where there is but one."""
+    if len(folders) == 1:
+        return folders[0]
+    recipe, parameters = restored([folder / "last.pt" for folder in folders])
+    together = folders[0].with_name("+".join(folder.name for folder in folders))
+    together.mkdir(exist_ok=True)
+    kept = together / "last.pt"
+    if not kept.exists() or kept.stat().st_mtime < max((folder / "last.pt").stat().st_mtime for folder in folders):
+        torch.save({"average": parameters, "recipe": asdict(recipe), "epoch": 0}, kept)
+    return together
 
 
 def read_run(data: Path, folder: Path) -> Run:
@@ -190,11 +209,11 @@ def failures(run: Run, names: Sequence[str], across: int = 9, tile: int = 120) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="DATA_FOLDER")
-    parser.add_argument("run", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs; of several, the mean of their weights")
     parser.add_argument("--failures", type=Path, help="write a sheet of val's photos that are named wrongly (.jpg)")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    run, classes = read_run(given.data, given.run), ph.read_classes(given.data)
+    run, classes = read_run(given.data, souped(given.runs)), ph.read_classes(given.data)
     json.dump(report(run, classes.coarse_of), sys.stdout, indent=1)
     if given.failures:
         cv2.imwrite(str(given.failures), failures(run, classes.fine), [cv2.IMWRITE_JPEG_QUALITY, 80])

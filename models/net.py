@@ -160,31 +160,30 @@ def folded(parameters: Parameters, layer: Layer) -> tuple[Tensor, Tensor]:
     return weight * scale[:, None, None, None], offset - mean * scale
 
 
-def features(
-    net: Net,
-    parameters: Parameters,
-    photos: Tensor,
-    *,
-    frozen: int = 0,
-    drop: float = 0.0,
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
-    """Pooled features [N, 1280] of photos [N, 3, S, S], RGB 0…255.
+def features(net: Net, parameters: Parameters, photos: Tensor) -> Tensor:
+    """Pooled features [N, 1280] of photos [N, 3, S, S], RGB 0…255."""
+    return crown(net, parameters, trunk(net, parameters, photos, 0), 0)
 
-    The stem and the first `frozen` blocks get no gradient. `drop` is the chance that a photo skips the last block
-    (earlier ones in proportion: stochastic depth, Huang et al. 2016). All but the pooling is computed in `dtype`.
+
+def trunk(net: Net, parameters: Parameters, photos: Tensor, blocks: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """What comes out of the stem and the first `blocks` blocks for photos [N, 3, S, S], RGB 0…255: [N, C, s, s] of
+    `dtype`, which it is computed in.
     """
-    x = entered(photos).to(dtype)
-    learns = torch.is_grad_enabled()
-    with torch.no_grad():
-        x = _convolved(parameters, net.stem, x)
-        for block in net.blocks[:frozen]:
-            x = _through(parameters, block, x, 0.0)
-    with torch.set_grad_enabled(learns):
-        for place, block in enumerate(net.blocks[frozen:], frozen):
-            x = _through(parameters, block, x, drop * place / len(net.blocks))
-        x = _convolved(parameters, net.head, x)
-        return x.mean((2, 3), dtype=torch.float32)
+    x = _convolved(parameters, net.stem, entered(photos).to(dtype))
+    for block in net.blocks[:blocks]:
+        x = _through(parameters, block, x, 0.0)
+    return x
+
+
+def crown(net: Net, parameters: Parameters, x: Tensor, blocks: int, drop: float = 0.0) -> Tensor:
+    """Pooled features [N, 1280] of what the first `blocks` blocks gave, [N, C, s, s].
+
+    `drop` is the chance that a photo skips the last block (earlier ones in proportion: stochastic depth, Huang et al.
+    2016). All but the pooling is computed in the type of `x`.
+    """
+    for place, block in enumerate(net.blocks[blocks:], blocks):
+        x = _through(parameters, block, x, drop * place / len(net.blocks))
+    return _convolved(parameters, net.head, x).mean((2, 3), dtype=torch.float32)
 
 
 def entered(photos: Tensor) -> Tensor:

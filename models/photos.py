@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -181,28 +180,3 @@ def soft_targets(
         + others / classes
     )
     return np.asarray(table[fine], np.float32)
-
-
-def mixed(
-    views: NDArray[Any], targets: NDArray[np.float32], rng: Generator, *, pasted: float = 0.4, blended: float = 0.25
-) -> None:
-    """Mixes a batch with itself in place: with chance `pasted` a rectangle of each view [N, S, S, 3] comes from another
-    (CutMix, Yun et al. 2019), with chance `blended` the views are averaged (mixup, Zhang et al. 2018); `targets` [N,
-    classes] follow by area or weight.
-    """
-    choice = rng.random()
-    if choice >= pasted + blended:
-        return
-    other = rng.permutation(len(views))
-    if choice < pasted:
-        size = views.shape[1]
-        side = math.sqrt(1 - rng.beta(1.0, 1.0)) * size
-        across, down = rng.uniform(0, size, 2)
-        left, right = (int(np.clip(across + way * side / 2, 0, size)) for way in (-1, 1))
-        top, bottom = (int(np.clip(down + way * side / 2, 0, size)) for way in (-1, 1))
-        views[:, top:bottom, left:right] = views[other, top:bottom, left:right]
-        kept = 1 - (right - left) * (bottom - top) / size**2
-    else:
-        kept = rng.beta(0.4, 0.4)
-        views[:] = kept * views + (1 - kept) * views[other]
-    targets[:] = kept * targets + (1 - kept) * targets[other]

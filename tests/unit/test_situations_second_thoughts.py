@@ -266,3 +266,14 @@ def test_row_17_loose_goods_that_are_lifted_out_as_asked_are_no_other_thing_of_t
     shopper.put(250.4).wait(1.0)
     assert shopper.line(9).weight_g == pytest.approx(250.4, abs=1.0)
     assert shopper.lines["S2"] == (1, "confirmed")
+
+
+def test_row_16_a_hand_that_swings_back_belongs_to_the_movement_before(shopper: Shopper) -> None:
+    """It weighed like 1 for a moment, and takes nothing out of loose goods that went in with that before."""
+    shopper.scan(3).wait(0.5)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(0.5).scan(1).wait(0.5).put(500.0 + 270.0 + 1034.0).wait(2.0)
+    assert shopper.question("wrong_weight").sku == "S9"
+    shopper.scan(62).wait(1.0).scan(4).wait(1.0).put(222.0 + 139.0 + 673.0, wait_s=0.65).take(673.0)
+    assert shopper.line(9).state == "pending"
+    assert (shopper.line(62).state, shopper.line(4).state) == ("confirmed", "confirmed")

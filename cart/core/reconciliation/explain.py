@@ -49,7 +49,7 @@ def explain(window: Window) -> Decision:
     known_alone: set[int] = set()
     """Steps that something of known weight explains: no part of a thing of unknown weight that came in pieces."""
     for size in range(1, min(priors.GROUP_MAX, len(steps)) + 1):
-        for members in combinations(steps, size):
+        for members in filter(_may_be_one, combinations(steps, size)):
             group = grouped(members)
             look_for(searches[members[0].step_id], group, ranged=known_alone.isdisjoint(group.ids))
             found = group.ranked()
@@ -80,6 +80,12 @@ def explain(window: Window) -> Decision:
             if asked[step.step_id] is known[0] and step.delta_g > 0.0:
                 asked[step.step_id] = _most_telling(searches[step.step_id], step, known, window.now_ns)
     return Decision(best, margin, tuple(considered[:6]), asked, rivals)
+
+
+def _may_be_one(steps: tuple[Step, ...]) -> bool:
+    """Whether steps may be one movement: one that takes back a part of the step before is no part of another."""
+    ids = {step.step_id for step in steps}
+    return len(steps) == 1 or all(step.step_id - 1 in ids for step in steps if step.hasty)
 
 
 def _searches(window: Window, steps: Sequence[Step]) -> dict[int, Search]:

@@ -87,7 +87,8 @@ def rethink(window: Window, scans_ns: dict[int, tuple[int, ...]], settled: tuple
     before = _with_left_out(believed, window)
     best = ranked[0] if ranked else before
     less = _trouble(best, window) < _trouble(before, window)
-    needed = priors.REVISED_MARGIN + priors.PRICED * (bool(_priced(best)) and less)
+    newly = {key for key, _ in _priced(best)} - {key for key, _ in _priced(before)}
+    needed = priors.REVISED_MARGIN + priors.PRICED * (bool(newly) and less)
     near = [w for w in ranked if best.score - w.score < needed and _bill(w) != _bill(best)]
     if near:
         best = _with_left_out(_agreed(best, near, believed, choices, units), window)

@@ -251,7 +251,7 @@ def directions(movements: int) -> dict[str, Any]:
     played: list[Played] = []
     frame_s: list[float] = []
     seed = SEED
-    while sum(one.act in WANTED for one in played) < movements:
+    while sum(one.act in WANTED for one in played) < movements or not WANTED.keys() <= {one.act for one in played}:
         rng = np.random.default_rng(seed)
         rehearsal = Rehearsal(seed, shelf)
         acts = ["put"]

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 NAMES = ("scanner", "payload", "topic", "code", "catalog", "table", "config", "recording")
@@ -80,6 +81,9 @@ def main() -> int:
         for target in targets:
             one_input(target, arguments.input.read_bytes())
         return 0
+    if find_spec("atheris") is None:
+        print("needs atheris; pip install atheris (CPython up to 3.13)", file=sys.stderr)
+        return 2
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="fuzz-"))
     folder.mkdir(parents=True, exist_ok=True)
     return int(fuzz_each(targets, folder, arguments.seconds) > 0)

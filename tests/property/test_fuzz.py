@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,3 +65,12 @@ def test_the_command_knows_every_target() -> None:
 )
 def test_what_nests_too_deep_is_refused_in_words(target: str, opening: bytes) -> None:
     one_input(target, opening)
+
+
+def test_without_atheris_it_is_said_and_nothing_counts_as_found(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fuzz, "find_spec", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["fuzz"])
+    assert fuzz.main() == 2
+    assert "pip install atheris" in capsys.readouterr().err

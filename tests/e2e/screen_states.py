@@ -242,6 +242,11 @@ STATES: dict[str, TripView] = {
         interventions=[question("unscanned_item", ["mine", "all_scanned"], stage="staff", reason="own_thing")]
     ),
     "staff_help": view(interventions=[question("help", ["cancel"], stage="staff")]),
+    "staff_paid_at_till": view(
+        "paying",
+        payment=part_paid("voided", giving_back=True, paid=[], rest_minor=0),
+        interventions=[question("help", ["cancel"], stage="staff", reason="paid_at_till")],
+    ),
     "notices": view(
         online=False,
         notices=[

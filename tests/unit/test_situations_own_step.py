@@ -287,3 +287,27 @@ def test_row_26_of_three_things_scanned_and_put_in_in_turn_the_last_may_weigh_an
     shopper.put(105.2).put(175.2).put(12.7).wait(1.0)
     assert shopper.open == []
     assert [e.won for e in shopper.events(StepExplained)] == [f"put in: Item {number}" for number in (38, 22, 7)]
+
+
+def test_row_11_what_comes_out_within_a_second_is_one_of_all_that_weigh_so_much() -> None:
+    """Not surely what went in last: which one it was is a removal's question."""
+    alike = Catalog(
+        version=1,
+        currency="EUR",
+        locale="en_IE",
+        taxes={"A": Tax(rate_bp=1350)},
+        items=(*ITEMS, item(56, 104.0), item(57, 104.0)),
+    )
+    shopper = Shopper(alike).started()
+    shopper.scan(1).put(1034.0).scan(56).put(104.2).scan(57).put(104.6, wait_s=0.4).take(104.2)
+    assert shopper.open == [("which_removed", "hint")]
+    shopper.scan(56).wait(1.0)
+    assert shopper.open == []
+    assert shopper.lines == {"S1": (1, "confirmed"), "S57": (1, "confirmed")}
+
+
+def test_row_10_of_two_things_put_in_one_that_is_lifted_out_at_once_is_taken_out(shopper: Shopper) -> None:
+    shopper.scan(22).wait(0.8).scan(38).put(175.2 + 105.1, wait_s=0.4).take(105.1)
+    shopper.scan(38).wait(1.0)
+    assert shopper.open == []
+    assert shopper.lines == {"S22": (1, "confirmed")}

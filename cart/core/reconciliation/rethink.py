@@ -74,7 +74,7 @@ def rethink(window: Window, scans_ns: dict[int, tuple[int, ...]], settled: tuple
     them; the others are open. `scans_ns`: line id → times of its scans.
     """
     steps = window.steps[-STEPS:]
-    known = {i for own in settled for i in own.step_ids}
+    known = {i: own.used for own in settled for i in own.step_ids}
     choices = {step.step_id: _choices(window, scans_ns, steps, index, known) for index, step in enumerate(steps)}
     units = {("place", w.line_id): w.units for w in window.waiting}
     believed = _believed(steps, choices, settled, units)
@@ -149,7 +149,7 @@ def _lost(whole: _Whole, window: Window) -> bool:
 
 
 def _choices(
-    window: Window, scans_ns: dict[int, tuple[int, ...]], steps: tuple[Step, ...], index: int, known: set[int]
+    window: Window, scans_ns: dict[int, tuple[int, ...]], steps: tuple[Step, ...], index: int, known: dict[int, Used]
 ) -> list[Explanation]:
     """What a step may be, alone or with the one after it; always one that leaves it open."""
     step = steps[index]
@@ -166,7 +166,8 @@ def _choices(
     if after is not None and after.began_ns - step.rest_ns < _APART_NS and _one_movement(step, after, known):
         both = grouped((step, after))
         look_for(search, both, ranged=after.delta_g < 0.0)
-        found += [e for e in both.ranked() if _settles(e)][:CHOICES]
+        used = known.get(step.step_id, ()) if after.delta_g < 0.0 else ()
+        found += [e for e in both.ranked() if _settles(e) and not _fewer(e, used)][:CHOICES]
     extra = sorted(extra_units(search, alone), key=lambda e: -e.score)[:CHOICES] if step.delta_g > 0.0 else []
     return [*found, *extra, *_left_open(step, waiting)]
 
@@ -178,7 +179,16 @@ def _settles(explanation: Explanation) -> bool:
     return not explanation.takes and explanation.open_kind is None and not shared
 
 
-def _one_movement(step: Step, after: Step, known: set[int]) -> bool:
+def _fewer(explanation: Explanation, used: Used) -> bool:
+    """Whether it is what was settled without some of the units: those came out then, and which did is a removal's
+    question, with all that lies in the basket to choose from.
+    """
+    units = {(kind, key): count for kind, key, count in used}
+    left = {(m.kind, m.key): m.units for m in explanation.moves}
+    return bool(units) and left != units and all(count <= units.get(key, 0) for key, count in left.items())
+
+
+def _one_movement(step: Step, after: Step, known: dict[int, Used]) -> bool:
     """Whether two steps may be of one thing. What was settled and taken out later is a removal, not a doubt."""
     at_once = after.hasty or after.began_ns - step.rest_ns < _AT_ONCE_NS
     return at_once or after.delta_g > 0.0 or (step.step_id in known) == (after.step_id in known)

@@ -48,7 +48,8 @@ def run(
     if not texts and not images:
         raise Problem("nothing to read; give a code's text, or a picture with --image FILE")
     index = _index(catalog)
-    readings = [_Reading(text, None, None) for text in texts or []]
+    # Read off a scanner's port, a code still has the scanner's suffix on it.
+    readings = [_Reading(text.rstrip("\r\n\t"), None, None) for text in texts or []]
     failed = False
     for reading in itertools.chain(readings, (found for image in images or [] for found in _on_picture(image, index))):
         failed |= _tell(reading, index, as_json=as_json)

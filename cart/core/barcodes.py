@@ -58,9 +58,19 @@ _GS = "\x1d"
 
 # The core has no clock, and biip would judge dates by today's: dates are checked here, by `_check_dates`.
 _BIIP = ParseConfig(gs1_element_strings_verify_date=False)
-_DATE_AIS = frozenset({"11", "12", "13", "15", "16", "17"})
+_DATE_AIS = ("11", "12", "13", "15", "16", "17", "4324", "4325", "4326", "7003", "7006", "7011", "8008")
+_DATES_IN = dict.fromkeys(_DATE_AIS, (0,)) | {"7007": (0, 6)}
+"""Where in an identifier's value a date YYMMDD begins (General Specifications, chapter 3)."""
+
 _GRAMS_PER_POUND = 453.59237
-"""International yard and pound agreement, 1959."""
+"""International yard and pound agreement, 1959; an ounce is a sixteenth of it."""
+_NET_WEIGHT_G = {"310": 1000.0, "320": _GRAMS_PER_POUND, "356": 31.1034768, "357": _GRAMS_PER_POUND / 16}
+"""Identifiers of a net weight (their fourth digit says the decimals): kilograms, pounds, troy ounces, ounces."""
+
+_WITH_ADD_ON = re.compile(r"97[789][0-9]{10}([0-9]{2}|[0-9]{5})")
+"""Serials and books bear add-on symbols (General Specifications, 2.1.3.5); of other numbers a further 2 or 5 digits are
+believed only where the scanner says what they are."""
+_PRINTED = re.compile(r"(\([0-9]{2,4}\)[^()]+)+")
 
 
 class BarcodeError(Problem):
@@ -173,28 +183,42 @@ def expiry_date(code: ScannedCode, today: date) -> date | None:
 
 
 def _read_digits(text: str, symbology: str | None, layouts: Sequence[RcnLayout], minor_digits: int) -> ScannedCode:
-    if symbology == "]E3" and len(text) in {14, 15, 17, 18}:
-        # EAN-13 or UPC-A with an add-on of 2 or 5 digits; the add-on (an issue number) names no product.
-        text = text[:13] if len(text) in {15, 18} else text[:12]
+    text = _without_add_on(text, symbology)
     if symbology in {"]E0", "]E3"} and len(text) in {6, 7, 8}:
-        return _read_upc_e(text, symbology)
+        return _read_upc_e(text)
     if len(text) in {4, 5} and symbology in {None, "]C0"}:
         return _read_plu(text, symbology)
-    if symbology is None and len(text) >= 18 and _opens_with_gtin(text):
+    if symbology is None and _opens_with_gtin(text):
         return _read_message(text, symbology, minor_digits)
-    try:
-        gtin = gtin_14(text)
-    except BarcodeError:
-        if symbology is None and len(text) == 8:
-            return _read_upc_e(text, symbology)
-        raise
-    other: tuple[str, ...] = ()
     if symbology is None and len(text) == 8 and (expanded := _expanded_upc_e(text)) is not None:
-        other = (expanded,)
+        return _upc_e_or_ean_8(text, expanded)
+    gtin = gtin_14(text)
     name = _ean_name(symbology, len(text))
     if (number := gtin[1:]) and gtin[0] == "0" and len(text) != 8 and number.startswith(("02", "04", "2")):
         return _read_rcn(text, name, gtin, layouts, minor_digits)
-    return ScannedCode(text=text, symbology=name, kind="gtin", gtin=gtin, other_gtins=other)
+    return ScannedCode(text=text, symbology=name, kind="gtin", gtin=gtin)
+
+
+def _without_add_on(text: str, symbology: str | None) -> str:
+    """EAN-13 or UPC-A without its add-on of 2 or 5 digits, which is an issue number or a price and names no product."""
+    if symbology == "]E3" and len(text) in {14, 17}:
+        return text[:12]
+    if (symbology == "]E3" and len(text) in {15, 18}) or (symbology is None and _WITH_ADD_ON.fullmatch(text)):
+        return text[:13]
+    return text
+
+
+def _upc_e_or_ean_8(text: str, expanded: str) -> ScannedCode:
+    """8 digits of which nobody said whether they are UPC-E: with a 0 in front they are no GTIN-8 but at most a store's
+    own number (RCN-8, General Specifications, 2.1.6.1), so that UPC-E comes first.
+    """
+    try:
+        short = gtin_14(text)
+    except BarcodeError:
+        return ScannedCode(text=text, symbology="UPC-E", kind="gtin", gtin=expanded)
+    if text.startswith("0"):
+        return ScannedCode(text=text, symbology="UPC-E", kind="gtin", gtin=expanded, other_gtins=(short,))
+    return ScannedCode(text=text, symbology="EAN-8", kind="gtin", gtin=short, other_gtins=(expanded,))
 
 
 def _read_rcn(text: str, name: str | None, gtin: str, layouts: Sequence[RcnLayout], minor_digits: int) -> ScannedCode:
@@ -217,15 +241,13 @@ def _read_rcn(text: str, name: str | None, gtin: str, layouts: Sequence[RcnLayou
     )
 
 
-def _read_upc_e(text: str, symbology: str | None) -> ScannedCode:
+def _read_upc_e(text: str) -> ScannedCode:
     gtin = _expanded_upc_e(text)
     if gtin is not None:
         return ScannedCode(text=text, symbology="UPC-E", kind="gtin", gtin=gtin)
     if len(text) == 8:
         # Some scanners send EAN-8 under ]E0 instead of ]E4: believed only with its own check digit.
-        return ScannedCode(
-            text=text, symbology=_ean_name("]E4" if symbology else None, 8), kind="gtin", gtin=gtin_14(text)
-        )
+        return ScannedCode(text=text, symbology="EAN-8", kind="gtin", gtin=gtin_14(text))
     raise BarcodeError(f"{text} is neither UPC-E nor EAN-8; scan it again")
 
 
@@ -246,7 +268,7 @@ def _read_plu(text: str, symbology: str | None) -> ScannedCode:
 
 def _read_link(text: str, symbology: str | None, minor_digits: int) -> ScannedCode:
     try:
-        elements = GS1DigitalLinkURI.parse(text, config=_BIIP).element_strings
+        elements = GS1DigitalLinkURI.parse(text.removesuffix("/"), config=_BIIP).element_strings
     except (ParseError, ValueError, ArithmeticError):
         raise BarcodeError(
             f"{_shown(text)} is a web address without a product number; scan the barcode of the product"
@@ -258,6 +280,9 @@ def _read_message(text: str, symbology: str | None, minor_digits: int, *, printe
     """Element strings, as a scanner sends them, or `printed` with brackets round the identifiers, as a person types
     them.
     """
+    if printed and not _PRINTED.fullmatch(text):
+        # A value may hold brackets itself; where it ends is then anyone's guess.
+        raise BarcodeError(f"{_shown(text)} has brackets that are no application identifier's; scan the code instead")
     try:
         message = GS1Message.parse_hri(text, config=_BIIP) if printed else GS1Message.parse(text, config=_BIIP)
     except (ParseError, ValueError, ArithmeticError):
@@ -286,12 +311,9 @@ def _from_elements(text: str, symbology: str | None, strings: GS1ElementStrings,
 
 
 def _net_weight_g(elements: Mapping[str, str]) -> float | None:
-    """AI 310n (kilograms, n decimals) or 320n (pounds)."""
     for ai, value in elements.items():
-        if len(ai) == 4 and ai.startswith("310"):
-            return int(value) * 1000 / float(10 ** int(ai[3]))
-        if len(ai) == 4 and ai.startswith("320"):
-            return int(value) * _GRAMS_PER_POUND / float(10 ** int(ai[3]))
+        if len(ai) == 4 and (unit_g := _NET_WEIGHT_G.get(ai[:3])) is not None:
+            return int(value) * unit_g / float(10 ** int(ai[3]))
     return None
 
 
@@ -306,13 +328,16 @@ def _price_minor(elements: Mapping[str, str], minor_digits: int) -> int | None:
 
 
 def _check_dates(text: str, elements: Mapping[str, str]) -> None:
-    for ai in _DATE_AIS & elements.keys():
+    for ai in _DATES_IN.keys() & elements.keys():
         value = elements[ai]
-        # 2000 + yy has the same leap years as every year of GS1's sliding window but 1900 and 2100, which no pack
-        # bears.
-        month, day = int(value[2:4]), int(value[4:6])
-        if not 1 <= month <= 12 or day > _days_in(month, 2000 + int(value[:2])):
-            raise BarcodeError(f"{_shown(text)} gives ({ai}) the date {value}, which does not exist; scan it again")
+        for date_6 in (value[at : at + 6] for at in _DATES_IN[ai] if at < len(value)):
+            # 2000 + yy has the same leap years as every year of GS1's sliding window but 1900 and 2100, which no pack
+            # bears.
+            month, day = int(date_6[2:4]), int(date_6[4:6])
+            if not 1 <= month <= 12 or day > _days_in(month, 2000 + int(date_6[:2])):
+                raise BarcodeError(
+                    f"{_shown(text)} gives ({ai}) the date {date_6}, which does not exist; scan it again"
+                )
 
 
 def _days_in(month: int, year: int) -> int:
@@ -328,7 +353,7 @@ def _opens_with_gtin(text: str) -> bool:
 
 
 def _ean_name(symbology: str | None, length: int) -> str | None:
-    if symbology in {"]E0", "]E3", None}:
+    if symbology is None or symbology.startswith("]E"):
         return _BY_LENGTH[length]
     return SYMBOLOGIES.get(symbology)
 

@@ -8,7 +8,7 @@ from cart.core.barcodes import BarcodeError, ScannedCode, expiry_date
 from cart.core.basket import Line
 from cart.core.catalog import Item
 from cart.core.interventions import Open
-from cart.core.ledger import ItemAdded, ItemRemoved, SecurityNoted, StepExplained
+from cart.core.ledger import CouponEntered, ItemAdded, ItemRemoved, SecurityNoted, StepExplained
 from cart.core.observations import Scan, ScanRefused
 from cart.core.reconciliation import Explanation
 from cart.core.reconciliation.moves import Move, takes
@@ -26,6 +26,8 @@ from cart.core.session_word import is_scanned_again
 UNITS_MAX = 99
 LINES_MAX = 500
 """Lines of one trip: ten times a large weekly shop; a scanner stuck on one code must not fill the ledger."""
+COUPONS_MAX = 20
+"""Coupons entered in one trip; more is someone guessing codes."""
 _REFUSED_NOTES_MAX = 64
 TOLD_G = 2.0
 TOLD_FRACTION = 0.001
@@ -50,11 +52,13 @@ def scan(desk: Desk, seen: Scan) -> None:
     try:
         code = desk.index.read(seen.text, seen.symbology)
     except BarcodeError as error:
-        _unknown(desk, "unreadable", str(error))
+        if not _is_coupon(desk, seen.text):
+            _unknown(desk, "unreadable", str(error))
         return
     item = desk.index.find(code)
     if item is None:
-        _unknown(desk, "not_in_catalogue", code.gtin or code.plu or "")
+        if not _is_coupon(desk, seen.text):
+            _unknown(desk, "not_in_catalogue", code.gtin or code.plu or "")
         return
     if is_no_new_unit(desk, item, seen):
         return
@@ -75,6 +79,26 @@ def refused(desk: Desk, seen: ScanRefused) -> None:
     if desk.refused_notes < _REFUSED_NOTES_MAX:
         desk.refused_notes += 1
         desk.emit(SecurityNoted(what="scan_refused", detail=f"{seen.reason}: {seen.shown}"[:200]))
+
+
+def enter_coupon(desk: Desk, code: str) -> None:
+    """A coupon's code, typed or scanned: in the total at once, or noted as refused."""
+    if not code or len(desk.state.coupons) >= COUPONS_MAX:
+        return
+    found = desk.index.coupon(code)
+    desk.emit(
+        CouponEntered(code=code[:64], accepted=found is not None, promotion_id=found.id if found is not None else None)
+    )
+
+
+def _is_coupon(desk: Desk, text: str) -> bool:
+    """What names no product may be a paper coupon of this store."""
+    if desk.index.coupon(text) is None:
+        return False
+    back_to_shopping(desk, "scan")
+    enter_coupon(desk, text)
+    desk.sound("ok")
+    return True
 
 
 def _unknown(desk: Desk, reason: str, what: str) -> None:

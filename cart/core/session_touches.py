@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cart.core.effects import SendReceipt
-from cart.core.ledger import CouponEntered, GrossNoted, ItemRemoved, LanguageChosen, OwnThing
+from cart.core.ledger import GrossNoted, ItemRemoved, LanguageChosen, OwnThing
 from cart.core.observations import Touch
 from cart.core.session_answers import answer
 from cart.core.session_desk import Desk
 from cart.core.session_payment import frozen_step, paid_step, pay, settle_steps, take_back, unloaded
 from cart.core.session_phases import EMPTY_G, back_to_shopping, checkout, end_trip, go, start_trip
-from cart.core.session_scans import add, removable_units, set_quantity, told_meanwhile
+from cart.core.session_scans import add, enter_coupon, removable_units, set_quantity, told_meanwhile
 from cart.core.session_weight import level_again, reconcile, tidy
 
-COUPONS_MAX = 20
-"""Coupons entered in one trip; more is someone guessing codes."""
 _NOTE_EVERY_NS = 30_000_000_000
 _NOTE_CHANGE_G = 2.0
 _START_G = 20.0
@@ -120,7 +118,7 @@ def _change_basket(desk: Desk, seen: Touch) -> None:
         case "own_bag":
             _own_bag(desk)
         case "coupon":
-            _coupon(desk, seen.code or "")
+            enter_coupon(desk, seen.code or "")
         case _:
             pass
 
@@ -132,15 +130,6 @@ def _own_bag(desk: Desk) -> None:
     back_to_shopping(desk, "own bag")
     desk.emit(OwnThing(thing_id=thing_id, weight_g=0.0, in_basket=False, declared=waiting is None))
     reconcile(desk)
-
-
-def _coupon(desk: Desk, code: str) -> None:
-    if not code or len(desk.state.coupons) >= COUPONS_MAX:
-        return
-    found = desk.index.coupon(code)
-    desk.emit(
-        CouponEntered(code=code[:64], accepted=found is not None, promotion_id=found.id if found is not None else None)
-    )
 
 
 def after_step(desk: Desk) -> None:

@@ -93,6 +93,11 @@ def test_an_advert_beside_the_product_code_is_passed_over(tmp_path: Path, capsys
     assert "without a product number" in record["error"]
 
 
+def test_what_a_scanner_puts_behind_a_code_is_not_part_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    barcode.run(["]E05011001234566\r\n"], None, None, True)
+    assert json.loads(capsys.readouterr().out)["gtin"] == "05011001234566"
+
+
 def test_neither_text_nor_picture_is_refused() -> None:
     with pytest.raises(Problem, match="--image FILE"):
         barcode.run(None, None, None, False)

@@ -31,7 +31,10 @@ def with_check_digit(digits: str) -> str:
         ("04252614", None, "UPC-E", "00042100005264"),
         ("98765432109213", "]I1", "ITF-14", "98765432109213"),
         ("5011001234566", "]C0", "Code 128", "05011001234566"),
+        ("5011001234566", "]E4", "EAN-13", "05011001234566"),
         ("501100123456612", "]E3", "EAN-13", "05011001234566"),
+        ("977031784700107", None, "EAN-13", "09770317847001"),
+        ("978014103614450799", None, "EAN-13", "09780141036144"),
         ("501100123456654321", "]E3", "EAN-13", "05011001234566"),
         (" 5011001234566 ", None, "EAN-13", "05011001234566"),
     ],
@@ -42,11 +45,39 @@ def test_the_gtin_family_becomes_fourteen_digits(text: str, symbology: str | Non
     assert code.elements == {}
 
 
-def test_ean_8_and_upc_e_that_both_hold_keep_the_second_reading() -> None:
-    # 01234565 is UPC-E for 012345000065 by its check digit; as an EAN-8 its check digit would be 5 as well.
-    code = read_barcode("01234565")
-    assert code.gtin == "00000001234565"
-    assert code.other_gtins == ("00012345000065",)
+@pytest.mark.parametrize(
+    ("text", "name", "gtin", "other"),
+    [
+        # With a 0 in front no GTIN-8 can be meant, but a store's own number can.
+        ("01234565", "UPC-E", "00012345000065", "00000001234565"),
+        ("11234562", "EAN-8", "00000011234562", "00112345000062"),
+    ],
+)
+def test_ean_8_and_upc_e_that_both_hold_keep_the_second_reading(text: str, name: str, gtin: str, other: str) -> None:
+    code = read_barcode(text)
+    assert (code.symbology, code.gtin, code.other_gtins) == (name, gtin, (other,))
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("0123450", "01200000345"),
+        ("0123451", "01210000345"),
+        ("0123452", "01220000345"),
+        ("0123453", "01230000045"),
+        ("0123454", "01234000005"),
+        ("0123455", "01234500005"),
+        ("0123456", "01234500006"),
+        ("0123457", "01234500007"),
+        ("0123458", "01234500008"),
+        ("0123459", "01234500009"),
+    ],
+)
+def test_each_kind_of_upc_e_expands_with_and_without_its_symbology(short: str, long: str) -> None:
+    upc_a = with_check_digit(long)
+    for text, symbology in ((short + upc_a[-1], None), (short + upc_a[-1], "]E0"), (short[1:], "]E0")):
+        code = read_barcode(text, symbology)
+        assert (code.symbology, code.gtin) == ("UPC-E", upc_a.zfill(14))
 
 
 @pytest.mark.parametrize(
@@ -69,8 +100,12 @@ def test_ean_8_and_upc_e_that_both_hold_keep_the_second_reading() -> None:
         ("https://id.gs1.org/01/07032069804980", "check digit 0 where 8 is right"),
         ("(01)07032069804988(17)270231", "does not exist"),
         ("(01)07032069804988(17)271331", "does not exist|breaks the rules"),
+        ("(01)07032069804988(7003)2713311200", "date 271331, which does not exist"),
+        ("(01)07032069804988(7007)270101270230", "date 270230, which does not exist"),
         ("(01)07032069804988(10)A(10)B", "twice"),
-        ("(99999)1", "breaks the rules"),
+        ("(01)07032069804988(10)A(1", "brackets that are no application identifier's"),
+        ("(01)07032069804988(10)A(B)C", "brackets that are no application identifier's"),
+        ("(99999)1", "no application identifier's"),
         ("'; DROP TABLE items; --", "is not a product number"),
         ("store/+/cart/#", "is not a product number"),
         ("]C1017032069804988", "breaks the rules|check digit"),
@@ -116,6 +151,8 @@ def test_element_strings_come_out_alike_whatever_carries_them(
         ("(01)97032069804981(3103)000512", 512.0, None),
         ("(01)97032069804981(3102)000051", 510.0, None),
         ("(01)97032069804981(3201)000010", 453.59237, None),
+        ("(01)97032069804981(3571)000160", 453.59237, None),
+        ("(01)97032069804981(3561)000100", 311.034768, None),
         ("(01)97032069804981(3103)000512(3922)487", 512.0, 487),
         ("(01)97032069804981(3921)48", None, 480),
         ("(01)97032069804981(3923)4875", None, 488),
@@ -126,6 +163,17 @@ def test_weight_and_price_in_element_strings(text: str, weight_g: float | None, 
     code = read_barcode(text)
     assert code.weight_g == pytest.approx(weight_g)
     assert code.price_minor == price_minor
+
+
+def test_a_databar_from_a_scanner_that_sends_no_symbology_is_a_gtin() -> None:
+    code = read_barcode("0107032069804988")
+    assert (code.gtin, code.elements) == ("07032069804988", {"01": "07032069804988"})
+    with pytest.raises(BarcodeError, match="16 digits"):
+        read_barcode("0107032069804989")
+
+
+def test_a_link_may_end_in_a_slash() -> None:
+    assert read_barcode("https://shop.example/01/07032069804988/").gtin == "07032069804988"
 
 
 def test_a_pallet_label_has_elements_and_no_gtin() -> None:

@@ -179,6 +179,18 @@ def test_row_23_a_coupon_is_in_the_total_at_once() -> None:
     assert [e.accepted for e in shopper.events(CouponEntered)] == [False, True]
 
 
+@pytest.mark.parametrize("code", ["9912345000120", "SAVE10"])
+def test_row_23_a_scanned_coupon_is_entered_as_if_typed(code: str) -> None:
+    coupon = Coupon(id="c1", code=code, amount_minor=10)
+    shopper = Shopper(msgspec.structs.replace(CATALOG, promotions=(coupon,))).started().scan(1)
+    shopper.scan_text(code)
+    assert (shopper.view.total_minor, shopper.view.savings_minor) == (91, 10)
+    shopper.scan_text(code)
+    assert (shopper.view.total_minor, shopper.open) == (91, [])
+    shopper.scan_text("9912345000137")
+    assert [kind for kind, _ in shopper.open] == ["unknown_barcode"]
+
+
 def test_a_first_scan_starts_a_trip() -> None:
     shopper = Shopper().wait(1.0)
     assert shopper.phase() == "idle"

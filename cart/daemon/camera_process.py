@@ -23,6 +23,7 @@ from cart.config import CameraTable, load_config
 from cart.daemon.child_messages import RECORD_PICTURES, CodeSeen, DeviceState, ModelState, PictureTaken, Seen
 from cart.daemon.confinement import confine
 from cart.daemon.line_writer import LineWriter, ignore_stop_signals
+from cart.daemon.program_pages import release_program_pages
 from cart.model_location import model_folder
 from cart.vision.jpegs import as_jpeg
 from cart.vision.pipeline import Classify, FramePipeline, Outcome, ReadCodes
@@ -150,8 +151,10 @@ def run(table: CameraTable, load: LoadModel = load_model, *, pictures: bool = Fa
             sys.stderr.write(f"the camera's process could not be confined: {left}\n")
         classify, told = load(table)
         writer.say(ModelState(time.monotonic_ns(), ok=told.ok, detail=told.detail))
+        pipeline = FramePipeline(classify, code_reader(table))
+        release_program_pages()  # the camera's thread is not there yet
         camera = Camera(table.source, frames_per_second=table.frames_per_second, frame_age_max_s=table.frame_age_max_s)
-        CameraWatch(camera, table, writer, FramePipeline(classify, code_reader(table)), pictures=pictures).run()
+        CameraWatch(camera, table, writer, pipeline, pictures=pictures).run()
     except BrokenPipeError:
         return 0
     return 1

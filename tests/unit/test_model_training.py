@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from models import examine, mixing, net, photos, recipe, train  # noqa: E402 - they need what is looked for above
+from models import examine, mixing, net, photos, recipe, seeds, train  # noqa: E402 - they need what is looked for above
 
 COLOURS = ((40, 60, 200), (60, 200, 40), (200, 60, 60))
 SHORT = recipe.Recipe(epochs=2, batch=4, frozen=20, passes=1, kept=2, sizes=((1.0, 32),))
@@ -137,6 +137,45 @@ def test_a_soup_of_runs_that_were_shown_other_photos_is_refused(data: Path, back
     trained(data, backbone, tmp_path, a=SHORT, b=replace(SHORT, with_val=True))
     with pytest.raises(ValueError, match="were not shown the same photos"):
         examine.souped([tmp_path / "a", tmp_path / "b"])
+
+
+def answered(folder: Path, data: Path, seed: int) -> Path:
+    """A finished run's folder with answers drawn from a seed, as if its net had given them."""
+    folder.mkdir(exist_ok=True)
+    if not (folder / "last.pt").exists():
+        kept = {"average": {"w": torch.ones(1)}, "recipe": asdict(SHORT), "epoch": 2}
+        torch.save(kept, folder / "last.pt")
+    rng, parts = np.random.default_rng(seed), recipe.split(data, SHORT, photos.read_classes(data))
+    shapes = {"logits": len(COLOURS), "features": net.FEATURES}
+    drawn = {name: rng.normal(size=(sum(map(len, parts)), wide)) for name, wide in shapes.items()}
+    np.savez(folder / "answers.npz", **{name: part.astype(np.float32) for name, part in drawn.items()})
+    return folder
+
+
+def test_seeds_are_told_each_and_together(data: Path, tmp_path: Path) -> None:
+    runs = [answered(tmp_path / name, data, seed) for seed, name in enumerate("ab")]
+    together = answered(examine.souped(runs), data, 7)
+    told = seeds.report(data, runs)
+    assert told["photos"] == len(COLOURS)
+    assert list(told["runs"]) == ["a", "b"]
+    first, second = (run["cross_entropy_nats"] for run in told["runs"].values())
+    assert first != second
+    assert told["mean"]["cross_entropy_nats"] == pytest.approx((first + second) / 2)
+    assert told["standard deviation"]["cross_entropy_nats"] == pytest.approx(abs(first - second) / 2**0.5)
+    own = seeds.figures(*seeds.on_val(examine.read_run(data, together)), photos.read_classes(data).coarse_of)
+    assert told["mean of weights"] == own
+
+
+def test_an_ensemble_believes_the_mean_of_what_each_believes() -> None:
+    sure, unsure = np.log(np.array([[0.9, 0.1]])), np.log(np.array([[0.2, 0.8]])) + 7.0
+    assert np.exp(seeds.ensemble([sure, unsure])) == pytest.approx(np.array([[0.55, 0.45]]))
+
+
+def test_runs_trained_on_val_have_no_figures_of_it(data: Path, tmp_path: Path) -> None:
+    run = examine.read_run(data, answered(tmp_path / "a", data, 1))
+    none = run.known.where(np.zeros(len(run.known.fine), bool))
+    with pytest.raises(ValueError, match="trained on val has no figures"):
+        seeds.on_val(replace(run, known=none))
 
 
 def test_views_of_a_photo_are_new_in_each_set_and_its_own(data: Path, backbone: Path) -> None:

@@ -189,5 +189,6 @@ def load_config(path: Path) -> Config:
             f"{path}: no such file; copy systemd/cart.toml.example there, or name one with --config"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); check its permissions and encoding") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path}: cannot be read ({reason}); check its permissions and encoding") from None
     return parse_config(text, source=str(path))

@@ -7,7 +7,7 @@ that one movement merged are one group; their changes are summed before they are
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -83,8 +83,10 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
 
 
-def score_file(path: Path, *, camera: OpenCamera = SHIPPED_MODEL) -> TripScore:
-    """Replay and compare; `camera` as for `replay`.
+def score_file(
+    path: Path, *, progress: Callable[[float], None] | None = None, camera: OpenCamera = SHIPPED_MODEL
+) -> TripScore:
+    """Replay and compare; `progress` and `camera` as for `replay`.
 
     Raises RecordingError when the file is no recording or holds no truth.
     """
@@ -92,7 +94,7 @@ def score_file(path: Path, *, camera: OpenCamera = SHIPPED_MODEL) -> TripScore:
     truth = recording.truth()
     if truth is None:
         raise RecordingError(f"{path}: holds no truth to compare with; use 'cart replay' for recordings of live carts")
-    result = replay(recording, camera=camera)
+    result = replay(recording, progress=progress, camera=camera)
     report = result.report
     first_ns = _first_ns(recording)
     wrong = _differences(report, truth.units_by_sku())
@@ -175,7 +177,7 @@ def total(scores: Sequence[TripScore]) -> Totals:
         latency_s_p50=percentile(latencies_s, 0.50),
         latency_s_p99=percentile(latencies_s, 0.99),
         samples_per_s=round(sum(score.samples for score in scores) / wall_s) if wall_s else 0.0,
-        ok=all(score.ok for score in scores),
+        ok=bool(scores) and all(score.ok for score in scores),
     )
 
 

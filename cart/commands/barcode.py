@@ -44,16 +44,18 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a code, each on its own line.")] = False,
 ) -> int:
     """Say what a barcode's text means, or the codes on a picture: number, weight or price in it, batch and dates, and
-    the product. Exit status 1 if any is no product code, or a picture shows none that can be believed."""
+    the product. Exit status 1 if any is no product code, or a picture shows none that can be believed; 2 where a file
+    is no picture."""
     if not texts and not images:
         raise Problem("nothing to read; give a code's text, or a picture with --image FILE")
     index = _index(catalog)
     # Read off a scanner's port, a code still has the scanner's suffix on it.
     readings = [_Reading(text.rstrip("\r\n\t"), None, None) for text in texts or []]
-    failed = False
+    status = 0
     for reading in itertools.chain(readings, (found for image in images or [] for found in _on_picture(image, index))):
-        failed |= _tell(reading, index, as_json=as_json)
-    return int(failed)
+        failed = _tell(reading, index, as_json=as_json)
+        status = max(status, 2 if reading.refused else int(failed))
+    return status
 
 
 class _Reading(msgspec.Struct, frozen=True):
@@ -63,6 +65,8 @@ class _Reading(msgspec.Struct, frozen=True):
     symbology: str | None
     file: str | None
     error: str | None = None
+    refused: bool = False
+    """The file is no picture at all."""
 
 
 def _on_picture(path: Path, index: CatalogIndex) -> list[_Reading]:
@@ -76,7 +80,7 @@ def _on_picture(path: Path, index: CatalogIndex) -> list[_Reading]:
     try:
         found = [_Reading(code.text, code.symbology, name) for code in read_still_codes(read_picture(path))]
     except DriverError as error:
-        return [_Reading("", None, name, str(error))]
+        return [_Reading("", None, name, str(error), refused=True)]
     if not found:
         return [_Reading("", None, name, "no code that can be believed; take the picture closer, sharp and level")]
     return [reading for reading in found if _is_product(reading, index)] or found

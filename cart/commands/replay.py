@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cart.core.catalog import minor_digits
 from cart.core.problem import Problem
 from cart.model_location import SHIPPED
-from cart.replay import OpenCamera, ReplayReport, camera_with, replay_file
+from cart.replay import ReplayReport, camera_with, replay_file
 
 EVENTS_SHOWN = 12
 
@@ -31,7 +34,8 @@ def run(
     status = 0
     for path in files:
         try:
-            report = _replay(path, camera_with(model), quiet=as_json)
+            with progress_of(path, quiet=as_json) as progress:
+                report = replay_file(path, progress=progress, camera=camera_with(model)).report
         except Problem as error:
             typer.echo(f"cart: {' '.join(str(error).split())}", err=True)
             status = 2
@@ -45,16 +49,15 @@ def run(
     return status
 
 
-def _replay(path: Path, camera: OpenCamera, *, quiet: bool) -> ReplayReport:
-    progress = Console(stderr=True)
-    if quiet or not progress.is_terminal:
-        return replay_file(path, camera=camera).report
-    with progress.status(f"{path.name} …") as status:
-
-        def show(at_s: float) -> None:
-            status.update(f"{path.name}: {at_s:.0f} s")
-
-        return replay_file(path, progress=show, camera=camera).report
+@contextmanager
+def progress_of(path: Path, *, quiet: bool) -> Iterator[Callable[[float], None] | None]:
+    """Tells on the terminal how far a recording has got, in recorded seconds; None where nobody looks."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    with console.status(f"{path.name} …") as status:
+        yield lambda at_s: status.update(f"{path.name}: {at_s:.0f} s")
 
 
 def _show(console: Console, report: ReplayReport, *, every_event: bool) -> None:
@@ -66,8 +69,8 @@ def _show(console: Console, report: ReplayReport, *, every_event: bool) -> None:
     basket = Table("product", "units", "weight g", "state", "price", box=None, pad_edge=False)
     for line in report.basket:
         weight = "" if line.weight_g is None else f"{line.weight_g:.1f}"
-        basket.add_row(Text(line.sku), str(line.units), weight, line.state, money(line.price_minor))
-    basket.add_row("total", "", "", "", f"{money(report.total_minor)} {report.currency}", style="bold")
+        basket.add_row(Text(line.sku), str(line.units), weight, line.state, money(line.price_minor, report.currency))
+    basket.add_row("total", "", "", "", f"{money(report.total_minor, report.currency)} {report.currency}", style="bold")
     console.print(basket)
     shown = report.events if every_event else report.events[-EVENTS_SHOWN:]
     hidden = len(report.events) - len(shown)
@@ -95,6 +98,7 @@ def describe(event: dict[str, object]) -> str:
     return "  ".join(parts)
 
 
-def money(minor: int) -> str:
+def money(minor: int, currency: str) -> str:
     """Minor units as a plain decimal; recordings are read by technicians, not shoppers."""
-    return f"{minor / 100:.2f}"
+    digits = minor_digits(currency)
+    return f"{minor / 10**digits:.{digits}f}"

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cart.commands.replay import progress_of
 from cart.core.problem import Problem
 from cart.model_location import SHIPPED
 from cart.replay import camera_with
@@ -32,7 +33,8 @@ def run(
     unreadable = False
     for path in files:
         try:
-            score = score_file(path, camera=camera_with(model))
+            with progress_of(path, quiet=as_json) as progress:
+                score = score_file(path, progress=progress, camera=camera_with(model))
         except Problem as error:
             typer.echo(f"cart: {' '.join(str(error).split())}", err=True)
             unreadable = True

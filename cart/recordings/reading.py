@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -44,6 +45,7 @@ from cart.recordings.format import (
 MAGIC = b"\x89MCAP0\r\n"
 RECORD_BYTES_MAX = 256 << 20  # A catalogue of 100,000 items is 30 MB; a chunk with minutes of frames as much.
 RECORD_HEAD = struct.Struct("<BQ")
+CRC_BYTES = 4  # An attachment's last field: CRC-32 of all before it.
 CHUNK_HEAD = struct.Struct("<QQQ")
 
 DAMAGE = (McapError, ValueError, OverflowError, struct.error, zstandard.ZstdError, RuntimeError)
@@ -75,6 +77,7 @@ class Recording:
         self.warnings: list[str] = []
         self.metadata: dict[str, str] = {}
         self._attachments: dict[str, bytes] = {}
+        self._damaged: set[str] = set()
         self._spans: list[_Span] = []
         self._channels: dict[int, Channel] = {}
         self.complete = False
@@ -95,11 +98,15 @@ class Recording:
         self.catalog: Catalog = read_catalog_json(self.attachment(CATALOG_ATTACHMENT), f"{path}: {CATALOG_ATTACHMENT}")
 
     def attachment(self, name: str) -> bytes:
-        """The attachment's bytes; raises RecordingError when it is not there."""
+        """The attachment's bytes; raises RecordingError when it is not there, or its checksum is wrong."""
         found = self._attachments.get(name)
         if found is None:
             cause = "cut short before it" if not self.complete else "missing from it"
             raise RecordingError(f"{self.path}: attachment {name} is {cause}; record it again with 'cart record'")
+        if name in self._damaged:
+            raise RecordingError(
+                f"{self.path}: attachment {name} is damaged; copy the file anew from where it was made"
+            )
         return found
 
     def truth(self) -> Truth | None:
@@ -107,7 +114,7 @@ class Recording:
         if TRUTH_ATTACHMENT not in self._attachments:
             return None
         try:
-            return msgspec.json.decode(self._attachments[TRUTH_ATTACHMENT], type=Truth)
+            return msgspec.json.decode(self.attachment(TRUTH_ATTACHMENT), type=Truth)
         except UNREADABLE_JSON as error:
             raise RecordingError(
                 f"{self.path}: its {TRUTH_ATTACHMENT} is wrong ({error}); make the recording again"
@@ -172,8 +179,12 @@ class Recording:
         elif opcode == Opcode.CHANNEL:
             self._define(Channel.read(_section(stream, length)))
         elif opcode == Opcode.ATTACHMENT:
-            attachment = Attachment.read(_section(stream, length))
+            content = stream.read(length)
+            attachment = Attachment.read(ReadDataStream(io.BytesIO(content)))
             self._attachments.setdefault(attachment.name, attachment.data)
+            crc = int.from_bytes(content[-CRC_BYTES:], "little")
+            if crc not in {0, zlib.crc32(content[:-CRC_BYTES])}:  # 0: whoever wrote it reckoned none
+                self._damaged.add(attachment.name)
         elif opcode == Opcode.METADATA:
             metadata = Metadata.read(_section(stream, length))
             if metadata.name == METADATA_NAME:

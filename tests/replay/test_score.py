@@ -159,3 +159,4 @@ def test_totals_sum_over_files(tmp_path: Path) -> None:
     assert totals.steps_expected == 2
     assert totals.ok is False
     assert total([good]).ok is True
+    assert total([]).ok is False, "nothing was scored"

@@ -160,9 +160,10 @@ def test_a_refused_picture_is_an_error_object(tmp_path: Path, capsys: pytest.Cap
     file = tmp_path / "text.jpg"
     file.write_bytes(b"hello")
     status, [record] = told(capsys, "--image", str(file))
-    assert status == 1
+    assert status == 2
     assert record["file"] == str(file)
     assert "no picture" in record["error"]
+    assert told(capsys, "--image", str(tmp_path / "absent.jpg"))[0] == 2
 
 
 def test_a_code_is_read_with_its_place() -> None:

@@ -198,6 +198,16 @@ def test_damage_in_the_middle_ends_it_there_with_a_warning(tmp_path: Path) -> No
     assert "damaged" in recording.warnings[0]
 
 
+def test_a_changed_digit_in_an_attachment_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    raw_recording(path, [(SCALE, 1, b'{"counts": 555}')])
+    data = path.read_bytes()
+    assert data.count(b'"price_minor":149') == 1
+    path.write_bytes(data.replace(b'"price_minor":149', b'"price_minor":109'))
+    with pytest.raises(RecordingError, match=r"attachment catalog\.json is damaged; copy the file anew"):
+        open_recording(path)
+
+
 def test_a_changed_digit_in_an_uncompressed_chunk_is_not_believed(tmp_path: Path) -> None:
     path = tmp_path / "a.mcap"
     raw_recording(path, [(SCALE, 1, b'{"counts": 555}')], compression=CompressionType.NONE)

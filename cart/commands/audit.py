@@ -67,7 +67,7 @@ def _configured(config: Path) -> tuple[Path, list[Path]]:
 
 
 def _show(audit: Audit) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if audit.ok:
         deleted = f", {audit.deleted} deleted by age under {audit.tombstones} tombstones" if audit.deleted else ""
         console.print(f"The chain of {audit.cart_id} is whole: {audit.rows} rows{deleted}.")

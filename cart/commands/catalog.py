@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 app.command("enrol")(enrol.run)
 
+SHOWN_MAX = 500
+"""Rows of a table: nobody reads more, and laying out 100,000 takes minutes."""
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
@@ -106,7 +108,9 @@ def show(
     if as_json:
         _print_json({"version": catalog.version, "currency": catalog.currency, "items": items})
         return 0 if items else 1
-    Console(highlight=False).print(_table(catalog, items))
+    Console(highlight=False, markup=False).print(_table(catalog, items[:SHOWN_MAX]))
+    if len(items) > SHOWN_MAX:
+        typer.echo(f"… and {len(items) - SHOWN_MAX} more; narrow them with --find, or take all of them with --json")
     if not items:
         typer.echo(f"no item has {find!r} in its name, SKU, GTIN or PLU")
         return 1

@@ -34,10 +34,10 @@ def run(
         from cart.diagnostics.watch import run_watch
 
         return run_watch(bench)
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     found: list[Check] = []
     names = list(PARTS) if part is None else [part]
-    progress = Console(stderr=True)
+    progress = Console(stderr=True, markup=False)
     with progress.status("") as line:
         results = checks(bench, part)
         for name in names:

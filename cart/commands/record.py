@@ -74,7 +74,7 @@ def run(
 def _record(client: ControlClient, writer: RecordingWriter, seconds: float | None, *, frames: bool) -> None:
     # Recordings are on wall time, the cart on its own clock. One offset for all: setting the clock moves nothing.
     offset_ns: int | None = None
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     began_s = shown_s = time.monotonic()
     with console.status("recording …") as line:
         for observed in client.observe(seconds=seconds, pictures=frames):

@@ -30,7 +30,7 @@ def run(
     ] = SHIPPED,
 ) -> int:
     """Run recordings through the real decision code, faster than real time."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     status = 0
     for path in files:
         try:
@@ -52,7 +52,7 @@ def run(
 @contextmanager
 def progress_of(path: Path, *, quiet: bool) -> Iterator[Callable[[float], None] | None]:
     """Tells on the terminal how far a recording has got, in recorded seconds; None where nobody looks."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     if quiet or not console.is_terminal:
         yield None
         return

@@ -48,7 +48,7 @@ def run(
     if as_json:
         typer.echo(msgspec.json.encode({"totals": totals}).decode())
     elif scores:
-        _show(Console(highlight=False), scores, totals)
+        _show(Console(highlight=False, markup=False), scores, totals)
     if unreadable:
         return 2
     return 0 if totals.ok else 1

@@ -32,7 +32,7 @@ def run(
     if as_json:
         typer.echo(msgspec.json.encode(status).decode())
     else:
-        show(Console(highlight=False), status)
+        show(Console(highlight=False, markup=False), status)
     return 0
 
 

@@ -15,6 +15,8 @@ from cart.core.promotions import Coupon, Minor, Promotion, departments_of, skus_
 from cart.core.rcn_layouts import RcnLayout, layouts_for
 
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+Version = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""A catalogue's number, which grows; as large as every reader of JSON can hold."""
 Gtin14 = Annotated[str, msgspec.Meta(pattern="^[0-9]{14}$")]
 
 
@@ -80,7 +82,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     outside taxes (as in Ireland). `enrolled`: products that the store taught the camera (`cart catalog enrol`).
     """
 
-    version: Annotated[int, msgspec.Meta(ge=0)]
+    version: Version
     currency: Currency
     locale: str
     taxes: dict[str, Tax]

@@ -16,6 +16,10 @@ PROBLEMS_MAX = 50
 """A file of the wrong kind is wrong in every row; fifty show what is wrong, and the count says how often."""
 
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What a receipt, a log or a terminal would act on; a no-break space is fine."""
+
+
 class RowProblem(NamedTuple):
     """One thing wrong. `where`: `items`, `promotions` …; `row` counts from 1, in a CSV file it is the line number."""
 
@@ -104,6 +108,9 @@ def _check_items(read: ReadCatalog, report: Report) -> None:
     plus: dict[str, str] = {}
     for row, item in zip(read.rows, read.catalog.items, strict=True):
         sku = item.sku
+        for field, text in (("sku", sku), ("name", item.name), *(("names", name) for name in item.names.values())):
+            if _CONTROL.search(text):
+                report.add(where, row, sku, field, "holds an end of line or another control character; take it out")
         if sku in skus:
             report.add(where, row, sku, "sku", "another item has this sku too")
         skus.add(sku)

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from cart.core.barcodes import BarcodeError, gtin_14
-from cart.core.catalog import BlockedLot, Catalog, Currency, Item, Tax
+from cart.core.catalog import BlockedLot, Catalog, Currency, Item, Tax, Version
 from cart.core.catalog_checks import CatalogError, ReadCatalog, Report, checked
 from cart.core.enrolled import EnrolledTable
 from cart.core.problem import UNREADABLE_JSON
@@ -36,7 +36,7 @@ __all__ = ["CatalogError", "read_catalog_csv", "read_catalog_json"]
 class _Head(msgspec.Struct, frozen=True, kw_only=True):
     """The file with its lists still undecoded."""
 
-    version: int
+    version: Version
     currency: Currency
     locale: str
     taxes: dict[str, Tax]
@@ -83,8 +83,8 @@ def read_catalog_csv(
     locale: str = "en_IE",
     taxes: Mapping[str, Tax] | None = None,
 ) -> Catalog:
-    """Read items from CSV with the item's fields as column names; comma, semicolon or tab, UTF-8 with or without a
-    mark.
+    """Read items from CSV with the item's fields as column names; comma, semicolon or tab (then also decimal commas),
+    UTF-8 with or without a mark.
 
     `gtins` holds several numbers parted by spaces or `|`; names in languages stand in columns `names.de` and so on.
     What a table of items cannot say (version, currency, locale, taxes, promotions, blocked lots) comes from `base`,
@@ -94,11 +94,15 @@ def read_catalog_csv(
     report = Report(source)
     rows: list[int] = []
     items: list[Item] = []
+    if re.fullmatch("[A-Z]{3}", currency) is None:
+        report.add("the file", None, "", "currency", _WANTED["currency"])
     for row, values in _csv_rows(_as_text(data, source), source, report):
         item = _csv_item(values, row, report)
         if item is not None:
             rows.append(row)
             items.append(item)
+    if not items and not report.count:
+        raise CatalogError(f"{source}: holds no items; export the table again, with its rows")
     if base is None:
         catalog = Catalog(version=1, currency=currency, locale=locale, taxes=dict(taxes or {}), items=tuple(items))
     else:
@@ -223,6 +227,7 @@ def _as_text(data: bytes | str, source: str) -> str:
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(Item))
 _COLUMNS = tuple(name for name in _FIELDS if name != "learned")
 """A table of items is what the store types; what carts learned is no column."""
+_DECIMALS = frozenset({"weight_g", "weight_sd_g"})
 
 
 def _csv_rows(text: str, source: str, report: Report) -> Iterator[tuple[int, dict[str, str]]]:
@@ -238,6 +243,9 @@ def _csv_rows(text: str, source: str, report: Report) -> Iterator[tuple[int, dic
             raise CatalogError(
                 f"{source}: the first line lacks the column {absent[0]}; the columns are {wanted}, names.de …"
             )
+        twice = [name for name in _COLUMNS if columns.count(name) > 1]
+        if twice:
+            raise CatalogError(f"{source}: the first line has the column {twice[0]} twice; take one of them out")
         for values in reader:
             if not any(value.strip() for value in values):
                 continue
@@ -245,7 +253,12 @@ def _csv_rows(text: str, source: str, report: Report) -> Iterator[tuple[int, dic
                 what = f"has {len(values)} values where the first line has {len(columns)} columns"
                 report.add("line", reader.line_num, values[0], "", what)
                 continue
-            yield reader.line_num, dict(zip(columns, (value.strip() for value in values), strict=True))
+            record = dict(zip(columns, (value.strip() for value in values), strict=True))
+            if delimiter != ",":
+                # Such tables come from countries that write decimals with a comma.
+                for name in _DECIMALS & record.keys():
+                    record[name] = re.sub(r"^([0-9]+),([0-9]+)$", r"\1.\2", record[name])
+            yield reader.line_num, record
     except csv.Error as error:
         raise CatalogError(f"{source}: line {reader.line_num}: {error}; is the file whole? export it again") from None
 
@@ -266,7 +279,7 @@ def _csv_item(values: Mapping[str, str], row: int, report: Report) -> Item | Non
         loose = msgspec.convert(record, _LooseItem, strict=False)
     except msgspec.ValidationError as error:
         field, what = _field_and_fault(str(error))
-        given = f" (it holds {values[field]!r})" if values.get(field) else ""
+        given = f" (it holds {values[field][:40]!r})" if values.get(field) else ""
         report.add("line", row, sku, field, what + given)
         return None
     return _with_14_digits(loose, "line", row, report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -96,6 +97,14 @@ def test_show_says_when_nothing_is_found(demo_file: Path, capsys: pytest.Capture
     assert len(json.loads(capsys.readouterr().out)["items"]) == 3
 
 
+def test_show_lays_out_no_more_rows_than_are_read(
+    demo_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "SHOWN_MAX", 2)
+    assert run("catalog", "show", str(demo_file)) == 0
+    assert f"… and {len(demo_catalog().items) - 2} more; narrow them with --find" in capsys.readouterr().out
+
+
 def test_saving_replaces_the_whole_file_or_nothing(tmp_path: Path) -> None:
     path = tmp_path / "catalog.json"
     path.write_text("old")
@@ -104,6 +113,33 @@ def test_saving_replaces_the_whole_file_or_nothing(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["catalog.json"]
     with pytest.raises(CatalogError, match="cannot be written"):
         save_catalog(demo_catalog(), tmp_path / "absent" / "catalog.json")
+
+
+def test_a_device_is_written_and_stays_what_it_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    small = msgspec.structs.replace(demo_catalog(), items=(), promotions=(), blocked_lots=())
+    save_catalog(small, pipe)
+    assert pipe.is_fifo()
+    assert os.read(reader, 1 << 16).startswith(b"{")
+    os.close(reader)
+
+
+def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "by").write_text("a folder")
+    with pytest.raises(CatalogError, match="cannot be written"):
+        save_catalog(demo_catalog(), tmp_path / "taken")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["taken"]
+
+
+def test_brackets_in_a_name_are_shown_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    catalog = demo_catalog()
+    tea = msgspec.structs.replace(catalog.items[0], name="Tea [bio] [/b]")
+    save_catalog(msgspec.structs.replace(catalog, items=(tea, *catalog.items[1:])), tmp_path / "catalog.json")
+    assert run("catalog", "show", str(tmp_path / "catalog.json"), "--find", "tea [bio]") == 0
+    assert "Tea [bio] [/b]" in capsys.readouterr().out
 
 
 def _barcodes(capsys: pytest.CaptureFixture[str], *texts: str) -> tuple[int, list[dict[str, Any]]]:

@@ -79,6 +79,8 @@ def test_shorter_gtins_become_fourteen_digits() -> None:
         ({"weight_sd_g": -1}, "weight_sd_g", ">= 0"),
         ({"age_min": 200}, "age_min", "<= 99"),
         ({"names": ["x"]}, "names", "expected `object`"),
+        ({"name": "Milk\n1 l"}, "name", "an end of line"),
+        ({"names": {"de": "Milch\x1b[31m"}}, "names", "control character"),
     ],
 )
 def test_a_wrong_row_is_named_with_its_sku_and_field(fields: dict[str, Any], field: str, what: str) -> None:
@@ -117,6 +119,8 @@ def test_all_wrong_rows_are_reported_up_to_a_bound() -> None:
         (b"{}", "version: is missing"),
         (document(item(1), currency="eur").encode(), "three capital letters"),
         (document(item(1), locale="Ireland").encode(), "no locale"),
+        (document(item(1), version=-1).encode(), "version: expected `int` >= 0"),
+        (document(item(1), version=2**53).encode(), "version: expected `int` <="),
         (document(item(1), promotions=[{"id": "p", "kind": "free"}]).encode(), "promotions row 1 (p), kind"),
         (document(item(1), blocked_lots=[{"gtin": gtin(1)[:-1] + "x", "lot": "1"}]).encode(), "blocked_lots row 1"),
         (
@@ -177,6 +181,16 @@ def test_csv_in_its_usual_forms(text: str | bytes) -> None:
     assert (bananas.plu, bananas.unit, bananas.weight_g) == ("4011", "kg", None)
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_table_parted_by_semicolons_may_write_decimals_with_commas(delimiter: str) -> None:
+    lines = ("sku,name,price_minor,weight_g,weight_sd_g,tax", "1,Milk,149,1034.5,8,A")
+    text = "\n".join(lines).replace(",", delimiter).replace(".", ",")
+    [item] = read_catalog_csv(text, "range.csv", taxes={"A": Tax(rate_bp=0)}).items
+    assert (item.weight_g, item.weight_sd_g) == (1034.5, 8.0)
+    with pytest.raises(CatalogError, match=r"weight_g: expected .*it holds '1\.034,5'"):
+        read_catalog_csv(text.replace("1034,5", "1.034,5"), "range.csv", taxes={"A": Tax(rate_bp=0)})
+
+
 def test_csv_keeps_what_a_table_cannot_say_from_its_base() -> None:
     promotions = [{"id": "p", "kind": "percent", "skus": ["0001"], "rate_bp": 2000}]
     base = read_catalog_json(document(item(1), promotions=promotions), "catalog.json")
@@ -209,12 +223,23 @@ def test_csv_rows_are_named_by_their_line() -> None:
         (b"", "lacks the column sku"),
         (b"sku,name,price_minor\n1,M\xfcsli,2\n", "not UTF-8"),
         (b'sku,name,price_minor\n1,"Muesli,2', "line 2"),
+        (b"sku,name,price_minor\n", "holds no items"),
+        (b"sku,name,price_minor,price_minor\n1,Muesli,2,3\n", "column price_minor twice"),
     ],
 )
 def test_a_csv_that_is_wrong_as_a_whole_is_one_line(data: bytes, what: str) -> None:
     with pytest.raises(CatalogError, match=what) as caught:
         read_catalog_csv(data, "range.csv", taxes=TAXES)
     assert "\n" not in str(caught.value)
+
+
+def test_the_currency_given_for_a_csv_is_checked_too() -> None:
+    with pytest.raises(CatalogError, match="currency: expected three capital letters"):
+        read_catalog_csv(CSV, "range.csv", taxes=TAXES, currency="euro")
+
+
+def test_a_no_break_space_in_a_name_is_fine() -> None:
+    assert read_catalog_json(document(item(1, name="Milk 1\u00a0l")), "catalog.json").items[0].name == "Milk 1\u00a0l"
 
 
 def test_warnings_do_not_refuse() -> None:

@@ -29,8 +29,12 @@ from models.net import Parameters, build
 from models.recipe import Recipe, split, unseen
 from models.train import EVALUATED_PX, predict
 
-EMBEDDING_SIZE, PROTOTYPE_SHARE = 128, 8.0
+EMBEDDING_SIZE, PROTOTYPE_SHARE = 256, 8.0
 """Of the second head; `README.md` says what other choices gave."""
+
+
+ENROLLED = (3, 5, 10)
+"""Pictures that a product is enrolled from."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class Answers:
 
     def where(self, chosen: NDArray[np.bool_]) -> Answers:
         return Answers(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    def in_val(self) -> NDArray[np.bool_]:
+        """Which photos [N] are val's, so from other days and shops than those trained on."""
+        return np.array(["/val/" in path for path in self.paths], bool)
 
 
 @dataclass(frozen=True)
@@ -107,14 +115,38 @@ def head_of(run: Run) -> Head:
     return fitted(run.shown.features, run.shown.fine, len(run.seen_classes), size=EMBEDDING_SIZE, share=PROTOTYPE_SHARE)
 
 
+def none_kinds(run: Run) -> tuple[Answers, Answers]:
+    """Known and strange photos to tell apart: val's alone where it has both. A stranger from a shop that was trained on
+    lies nearer to what was seen there than one from another shop does, so it is not compared with those.
+    """
+    kinds = tuple(kind.where(kind.in_val()) for kind in (run.known, run.strange))
+    return (kinds[0], kinds[1]) if all(len(kind.fine) for kind in kinds) else (run.known, run.strange)
+
+
 def none_inputs(head: Head, answers: Answers, temperature: float) -> NDArray[np.float64]:
     """What "none of these" is scored by [N, 2]: the greatest probability, and the nearness to the closest class."""
     logits, nearness = head.answers(answers.logits, answers.features)
     return np.stack([measures.softmax(logits, temperature).max(1), nearness], 1)
 
 
-def enrolment(strange: Answers, embedded: NDArray[np.float64], pictures: int) -> dict[str, object]:
-    """Enrols each class from `pictures` of the first half of its photos and recognises those of its second half.
+def none_auroc(head: Head, known: Answers, strange: Answers, temperature: float) -> dict[str, float]:
+    """How well `strange` photos are told from `known` ones by each of `none_inputs`, and by both."""
+    told, odd_ones = (none_inputs(head, answers, temperature) for answers in (known, strange))
+    both, odd = np.concatenate([told, odd_ones]), np.arange(len(told) + len(odd_ones)) >= len(told)
+    rule = measures.logistic(both, odd, prior=0.5)
+    score = both @ rule[1:] + rule[0]
+    return {
+        "probability": measures.auroc(-odd_ones[:, 0], -told[:, 0]),
+        "nearness": measures.auroc(-odd_ones[:, 1], -told[:, 1]),
+        "both": measures.auroc(score[odd], score[~odd]),
+    }
+
+
+def enrolment(
+    strange: Answers, embedded: NDArray[np.float64], pictures: int, *, across: bool = False
+) -> dict[str, object]:
+    """Enrols each class from `pictures` of the first half of its photos and recognises those of its second half; or
+    `across` shops, from its photos in train, those in val.
 
     Neighbours in file order were taken one after the other, so that the halves differ at least a little. `genuine` are
     the cosines of a photo and its own class's mean picture, `impostor` those of it and the other classes'. `means` are
@@ -125,7 +157,8 @@ def enrolment(strange: Answers, embedded: NDArray[np.float64], pictures: int) ->
     for label in labels:
         places = np.flatnonzero(strange.fine == label)
         places = places[np.argsort(strange.paths[places])]
-        first, second = np.array_split(places, 2)
+        val = strange.in_val()[places]
+        first, second = (places[~val], places[val]) if across else np.array_split(places, 2)
         chosen = first[np.linspace(0, len(first) - 1, pictures).astype(int)]
         means.append(embedded[chosen].mean(0))
         tested.append(second)
@@ -141,7 +174,7 @@ def report(run: Run, coarse_of: Sequence[int]) -> dict[str, object]:
     """The figures of a run, as fractions."""
     head = head_of(run)
     figures: dict[str, object] = {}
-    parts = {"val": np.array(["/val/" in path for path in run.known.paths], bool)}
+    parts = {"val": run.known.in_val()}
     parts["fold"] = ~parts["val"]
     for name, chosen in parts.items():
         if not chosen.any():
@@ -164,33 +197,36 @@ def report(run: Run, coarse_of: Sequence[int]) -> dict[str, object]:
 def _strangers(run: Run, head: Head) -> dict[str, object]:
     final, _ = head.answers(run.known.logits, run.known.features)
     temperature = measures.fitted_temperature(final, run.known.fine)
-    known, strange = (none_inputs(head, answers, temperature) for answers in (run.known, run.strange))
-    both, odd = np.concatenate([known, strange]), np.arange(len(known) + len(strange)) >= len(known)
-    rule = measures.logistic(both, odd, prior=0.5)
-    score = both @ rule[1:] + rule[0]
+    known, strange = none_kinds(run)
     auroc = {
-        "probability": measures.auroc(-strange[:, 0], -known[:, 0]),
-        "nearness": measures.auroc(-strange[:, 1], -known[:, 1]),
-        "both": measures.auroc(score[odd], score[~odd]),
+        "val's alone": none_auroc(head, known, strange, temperature),
+        "all": none_auroc(head, run.known, run.strange, temperature),
     }
     embedded = head.embedded(run.strange.features)
-    verified = {}
-    for pictures in (3, 5, 10):
-        found = enrolment(run.strange, embedded, pictures)
-        cosines, own = np.asarray(found["cosines"]), np.asarray(found["own"], bool)
-        threshold = float(np.quantile(cosines[~own], 0.99))
-        verified[pictures] = {
-            "named right among the new": found["right"],
-            "auroc": measures.auroc(cosines[own], cosines[~own]),
-            "accepted at 1 % false": float((cosines[own] > threshold).mean()),
-            "threshold": threshold,
-        }
-    return {"classes": int((~run.seen_classes).sum()), "photos": len(strange), "auroc": auroc, "enrolled": verified}
+    enrolled = {pictures: verified(enrolment(run.strange, embedded, pictures)) for pictures in ENROLLED}
+    found = {"auroc": auroc, "enrolled": enrolled}
+    if run.strange.in_val().any():
+        across = {pictures: enrolment(run.strange, embedded, pictures, across=True) for pictures in ENROLLED}
+        found["enrolled in train, recognised in val"] = {pictures: verified(one) for pictures, one in across.items()}
+    photos = {"photos": len(run.strange.fine), "photos of val": int(run.strange.in_val().sum())}
+    return {"classes": int((~run.seen_classes).sum()), **photos, **found}
+
+
+def verified(found: dict[str, object]) -> dict[str, float]:
+    """The figures of an `enrolment`."""
+    cosines, own = np.asarray(found["cosines"]), np.asarray(found["own"], bool)
+    threshold = float(np.quantile(cosines[~own], 0.99))
+    return {
+        "named right among the new": float(np.asarray(found["right"])),
+        "auroc": measures.auroc(cosines[own], cosines[~own]),
+        "accepted at 1 % false": float((cosines[own] > threshold).mean()),
+        "threshold": threshold,
+    }
 
 
 def failures(run: Run, names: Sequence[str], across: int = 9, tile: int = 120) -> NDArray[np.uint8]:
     """A sheet of val's photos that the run names wrongly, each with its class and below what it was taken for."""
-    part = run.known.where(np.array(["/val/" in path for path in run.known.paths], bool))
+    part = run.known.where(run.known.in_val())
     guessed = head_of(run).answers(part.logits, part.features)[0].argmax(1)
     tiles = []
     for place in np.flatnonzero(guessed != part.fine):

@@ -26,7 +26,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from models import measures
 from models import photos as ph
 from models.embedding import Head
-from models.examine import EMBEDDING_SIZE, Run, enrolment, head_of, none_inputs, read_run, report, restored, souped
+from models.examine import (
+    EMBEDDING_SIZE,
+    Run,
+    enrolment,
+    head_of,
+    none_inputs,
+    none_kinds,
+    read_run,
+    report,
+    restored,
+    souped,
+)
 from models.export import tflite
 from models.net import Net, Parameters, build
 from models.recipe import Recipe
@@ -43,7 +54,7 @@ CORRECTED_BY = 81
 
 def none_rule(strangers: Run, head: Head, temperature: float) -> dict[str, Any]:
     """The manifest's rule for "none of these": what x of 1 / (1 + exp(−x)) is made of."""
-    known, strange = (none_inputs(head, part, temperature) for part in (strangers.known, strangers.strange))
+    known, strange = (none_inputs(head, part, temperature) for part in none_kinds(strangers))
     both, odd = np.concatenate([known, strange]), np.arange(len(known) + len(strange)) >= len(known)
     fitted = measures.logistic(both, odd, prior=0.5)
     # Fitted at even odds, where it has most to go by; the offset then says how rare strangers are.

@@ -28,7 +28,7 @@ from models.examine import Run, head_of, read_run, souped
 
 def on_val(run: Run) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Final logits [N, classes] and classes [N] of val's photos. Raises ValueError for a run that was trained on it."""
-    part = run.known.where(np.array(["/val/" in path for path in run.known.paths], bool))
+    part = run.known.where(run.known.in_val())
     if not len(part.fine):
         raise ValueError("a run that was trained on val has no figures: give runs without with_val")
     return head_of(run).answers(part.logits, part.features)[0], part.fine

@@ -8,6 +8,8 @@ import pytest
 torch = pytest.importorskip("torch")
 litert = pytest.importorskip("ai_edge_litert.interpreter")
 
+from ai_edge_litert import schema_py_generated as schema  # noqa: E402 - as those below
+
 from models import depthwise, embedding, export, net, rounding  # noqa: E402 - they need what is looked for above
 
 
@@ -94,6 +96,20 @@ def test_the_written_net_answers_as_the_one_in_pytorch() -> None:
     assert np.abs(written[0] - logits[0]).max() < 0.02 * np.abs(logits).max()
     assert np.linalg.norm(written[1]) == pytest.approx(nearness[0], abs=0.01)
     assert float(written[1] @ head.embedded(pooled.numpy())[0]) > 0.999 * nearness[0]
+
+
+def test_zero_points_that_are_alike_are_written_once() -> None:
+    writer = export._Writer()
+    weights = [np.random.default_rng(seed).normal(size=(300, 1, 1, 2)).astype(np.float32) for seed in range(9)]
+    for number, weight in enumerate(weights):
+        writer.packed(f"w{number}", weight, 0)
+    content = writer.finished([], [])
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0)).subgraphs[0]
+    stored = [tensor.quantization for tensor in graph.tensors if tensor.type == schema.TensorType.INT8]
+    assert [np.array_equal(one.zeroPoint, np.zeros(300)) for one in stored] == [True] * 9
+    scales = [rounding.quantised(weight, 0)[1] for weight in weights]
+    assert all(np.array_equal(one.scale, scale) for one, scale in zip(stored, scales, strict=True))
+    assert len(content) < 9 * 300 * (2 + 4 + 8)
 
 
 def test_rounded_weights_are_within_half_a_step() -> None:

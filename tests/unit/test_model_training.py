@@ -178,6 +178,22 @@ def test_runs_trained_on_val_have_no_figures_of_it(data: Path, tmp_path: Path) -
         seeds.on_val(replace(run, known=none))
 
 
+def answers_on(*paths: str) -> examine.Answers:
+    count = len(paths)
+    shapes = (count, len(COLOURS)), (count, net.FEATURES)
+    return examine.Answers(np.array(paths), np.zeros(count, np.int64), *(np.zeros(size, np.float32) for size in shapes))
+
+
+def test_strangers_are_told_from_known_photos_of_the_same_shops() -> None:
+    nobody = answers_on()
+    known, strange = answers_on("d/train/a/1", "d/val/a/2"), answers_on("d/train/b/1", "d/train/b/2", "d/val/b/3")
+    seen = np.array([True, False, True])
+    kinds = examine.none_kinds(examine.Run(nobody, known, strange, seen))
+    assert [kind.paths.tolist() for kind in kinds] == [["d/val/a/2"], ["d/val/b/3"]]
+    without = examine.none_kinds(examine.Run(nobody, known, answers_on("d/train/b/1"), seen))
+    assert [len(kind.fine) for kind in without] == [2, 1]
+
+
 def test_views_of_a_photo_are_new_in_each_set_and_its_own(data: Path, backbone: Path) -> None:
     begun = net.pretrained(net.build("lite1"), torch.load(backbone, weights_only=True), len(COLOURS))
     every = {photo.path: photos.load(photo.path, 40) for photo in photos.read_split(data, "train")}

@@ -215,7 +215,9 @@ class Basket:
         line = self.lines.get(event.line_id)
         if line is None:
             return
-        _, scanned_ns, _ = self._take_placed(line, event.units, event.weight_g)
+        _, scanned_ns, whole = self._take_placed(line, event.units, event.weight_g)
+        if whole is not None and whole.was is not None:
+            scanned_ns = whole.was.scanned_ns  # it had been scanned before it was taken out and came back
         line.pending.insert(0, PendingUnits(event.units, scanned_ns or t_ns, "scan", line.expected_g))
 
     def taken(self, t_ns: int, event: ItemRemoved) -> None:

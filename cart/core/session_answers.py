@@ -15,6 +15,7 @@ from cart.core.session_learning import learn
 from cart.core.session_moves import confirm
 from cart.core.session_phases import checkout, end_trip, go, needs_scale, start_trip
 from cart.core.session_scans import add, answer_removed, removable_units
+from cart.core.session_shown import shown_elsewhere
 from cart.core.session_sights import is_other
 from cart.core.session_units import minimum_g, unit_weight
 from cart.core.session_weight import reconcile, required_age, settle_by, tidy
@@ -115,9 +116,11 @@ def _all_scanned(desk: Desk, open_: Open) -> None:
 
 
 def _insist(desk: Desk, open_: Open) -> None:
-    """The shopper stands by what was scanned: believed within the store's limits, else staff looks."""
+    """The shopper stands by what was scanned: believed within the store's limits, or if it was shown and lies there by
+    another's name; else staff looks.
+    """
     line = desk.state.basket.lines.get(open_.event.line_id or 0)
-    if line is None or not believe(desk, open_, line):
+    if line is None or not (believe(desk, open_, line) or shown_elsewhere(desk, line)):
         desk.restage(open_, "staff", "insist")
 
 

@@ -15,12 +15,12 @@ from cart.core.reconciliation.moves import Move, takes
 from cart.core.session_desk import Desk
 from cart.core.session_moves import confirm
 from cart.core.session_phases import back_to_shopping, start_trip
-from cart.core.session_revision import instead_of_return, part_waits_again
-from cart.core.session_showings import is_no_new_unit
+from cart.core.session_revision import instead_of_return, part_waits_again, second_thoughts
+from cart.core.session_showings import is_known_unit, is_no_new_unit
 from cart.core.session_sights import tells_other
 from cart.core.session_units import is_light
 from cart.core.session_weight import reconcile, required_age, settle_told, tidy
-from cart.core.session_window import decide, inside_of
+from cart.core.session_window import decide, hasty, inside_of
 from cart.core.session_word import is_scanned_again
 
 UNITS_MAX = 99
@@ -68,7 +68,8 @@ def scan(desk: Desk, seen: Scan) -> None:
         desk.raise_("sale_blocked", sku=item.sku, reason=blocked)
         desk.sound("attention")
         return
-    if tells_other(desk, item, code) or _tells_removal(desk, item) or is_scanned_again(desk, item, code):
+    told = tells_other(desk, item, code) or _tells_removal(desk, item) or is_known_unit(desk, item)
+    if told or is_scanned_again(desk, item, code):
         desk.sound("ok")
         return
     add(desk, item, units=1, entry="scan", code=code)
@@ -154,8 +155,9 @@ def add(desk: Desk, item: Item, *, units: int, entry: str, code: ScannedCode | N
         part_waits_again(desk, desk.state.basket.lines[line_id])
     reconcile(desk)
     added = desk.state.basket.lines.get(line_id)
-    if added is not None and added.pending:
-        instead_of_return(desk, added)
+    open_ = added is not None and added.pending and not instead_of_return(desk, added)
+    if open_ and any(hasty(desk, step) for step in desk.state.open_steps.values()):
+        second_thoughts(desk)  # it may be what rested in two movements, of which the first was taken for another
     return line_id
 
 
@@ -265,17 +267,26 @@ def _explanation_with(desk: Desk, ids: tuple[int, ...], sku: str) -> Explanation
 
 def _take_like(desk: Desk, sku: str, delta_g: float) -> Move | None:
     """The units of a product whose removal is nearest to a step. A person says that it is this product, so its weight
-    may be further off than the scale alone would believe.
+    may be further off than the scale alone would believe; and where it lay at another thing's weight, it has its own.
     """
     best: tuple[float, Move] | None = None
     lines = [line for line in desk.state.basket.lines.values() if line.sku == sku]
     seen = [inside for line in lines for inside in inside_of(desk, line) if not inside.unseen]
-    for move in sorted((move for inside in seen for move in takes(inside)), key=lambda m: m.mean_g):
+    moves = [move for inside in seen for move in takes(inside)]
+    for move in sorted([*moves, *(_as_catalogued(desk, line) for line in lines if moves)], key=lambda m: m.mean_g):
         off_g = abs(delta_g - move.mean_g)
         allowed_g = TOLD_G + TOLD_FRACTION * abs(move.mean_g) + TOLD_SIGMAS * math.sqrt(move.variance_g2)
         if off_g <= allowed_g and (best is None or off_g < best[0]):
             best = (off_g, move)
     return None if best is None else best[1]
+
+
+def _as_catalogued(desk: Desk, line: Line) -> Move:
+    """One unit taken out, at the weight that the catalogue gives it; weightless where it gives none."""
+    item = desk.item(line.sku)
+    mean_g = item.weight_g if item is not None and item.unit == "each" else None
+    sd_g = item.weight_sd_g if item is not None else None
+    return Move("take", line.line_id, line.sku, line.name, 1, -(mean_g or 0.0), (sd_g or 0.0) ** 2)
 
 
 def set_quantity(desk: Desk, line: Line, units: int) -> None:

@@ -16,7 +16,7 @@ from cart.core.ledger import ItemConfirmed, StepExplained
 from cart.core.reconciliation import Explanation, priors
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk, Held
-from cart.core.session_learning import learn_anew
+from cart.core.session_learning import learn, learn_anew, unlearn
 from cart.core.session_moves import confirm
 from cart.core.session_otherwise import word_allowed
 from cart.core.session_shares import reopen
@@ -31,6 +31,8 @@ _HID_NS = 20_000_000_000
 
 _HOST_LEAST = -6.0
 """Natural log: less likely, nobody knows where the weight of what was shown has gone."""
+_SHOWN_NS = 120_000_000_000
+"""What was shown so long ago still tells what a thing weighs."""
 _TOGETHER_NS = 15_000_000_000
 """Things scanned within this time before a movement may have gone in with it."""
 
@@ -201,28 +203,60 @@ def _shown_right(desk: Desk, steps: list[OpenStep], weight_g: float) -> None:
         confirm(desk, line.line_id, 1, round(weight_g, 2), "weighed", (steps[1].step_id,), steps[1].sigma_g)
         desk.clear(open_)
         return
+    for open_ in desk.open_of("wrong_weight"):
+        line = desk.state.basket.lines.get(open_.event.line_id or 0)
+        asked = open_.stage == "question" and open_.stage_ns <= steps[1].began_ns
+        if line is not None and asked and found_as_another(desk, line, weight_g):
+            return
 
 
 def shown_as_another(desk: Desk, won: Explanation) -> None:
-    """What comes back at a plain `not_placed` is the thing that was asked for, if nothing speaks for the name by which
-    it was believed to lie there: that one's own weight is unknown, or other. Its unit then waits again.
+    """What was taken out and comes back at a plain question about a thing is that thing, by whatever name it was
+    believed to lie there.
     """
-    back = [m for m in won.moves if m.kind == "return"]
-    if len(won.moves) != 1 or not back:
+    if len(won.moves) != 1 or won.moves[0].kind != "return":
         return
-    for host in desk.state.basket.lines.values():
-        group = host.placed[-1] if host.placed else None
-        if group is None or not group.returned or group.step_ids != won.step_ids or group.weight_g is None:
-            continue
-        out_ns = group.since_ns - group.away_ns
-        for open_ in desk.open_of("not_placed"):
-            line = desk.state.basket.lines.get(open_.event.line_id or 0)
-            asked = open_.stage == "question" and open_.stage_ns <= out_ns
-            if line is None or line is host or not line.pending or "kg" in (line.unit, host.unit) or not asked:
-                continue
-            if group.units == 1 and _fits(desk, line, group.weight_g) and not _weighs_like(desk, host, group.weight_g):
-                _exchange(desk, line, host, group)
-                return
+    groups = [g for line in desk.state.basket.lines.values() for g in line.placed]
+    back = next((g for g in groups if g.returned and g.step_ids == won.step_ids and g.weight_g is not None), None)
+    if back is None:
+        return
+    for open_ in desk.open_of("not_placed", "wrong_weight"):
+        line = desk.state.basket.lines.get(open_.event.line_id or 0)
+        asked = open_.stage == "question" and open_.stage_ns <= back.since_ns - back.away_ns
+        if line is not None and asked and found_as_another(desk, line, back.weight_g or 0.0):
+            return
+
+
+def found_as_another(desk: Desk, line: Line, weight_g: float) -> bool:
+    """Take what the shopper shows for the waiting thing that was asked about, if it lies there by a name that nothing
+    speaks for: that one's own weight is unknown, or other. Its unit then waits again. Whether it was so.
+    """
+    if not line.pending or not _fits(desk, line, weight_g):
+        return False
+    hosts = [
+        (abs(group.weight_g - weight_g), host, group)
+        for host in desk.state.basket.lines.values()
+        for group in host.placed
+        if host is not line
+        and host.unit != "kg"
+        and group.units == 1
+        and group.proof != "staff"
+        and group.weight_g is not None
+        and abs(group.weight_g - weight_g) <= _FITS_SIGMAS * math.hypot(group.sigma_g, _SPREAD_G)
+        and not _weighs_like(desk, host, group.weight_g)
+    ]
+    if not hosts:
+        return False
+    _, host, group = min(hosts, key=lambda found: found[0])
+    _exchange(desk, line, host, group)
+    return True
+
+
+def shown_elsewhere(desk: Desk, line: Line) -> bool:
+    """The same for what a thing of this line weighed when it was last shown at a question."""
+    since_ns = desk.t_ns - _SHOWN_NS
+    shown = [s.weight_g for s in desk.state.shown if s.line_id == line.line_id and s.t_ns >= since_ns]
+    return bool(shown) and found_as_another(desk, line, shown[-1])
 
 
 def _weighs_like(desk: Desk, line: Line, weight_g: float) -> bool:
@@ -232,7 +266,7 @@ def _weighs_like(desk: Desk, line: Line, weight_g: float) -> bool:
 
 
 def _exchange(desk: Desk, line: Line, host: Line, group: PlacedGroup) -> None:
-    ids, weight_g, sigma_g = group.step_ids, group.weight_g, group.sigma_g
+    ids, weight_g, sigma_g = group.step_ids, group.weight_g or 0.0, group.sigma_g
     desk.emit(
         StepExplained(
             step_ids=ids, won=f"revised: it was {line.name} and not {host.name}, as the shopper shows", margin=99.0,
@@ -240,7 +274,9 @@ def _exchange(desk: Desk, line: Line, host: Line, group: PlacedGroup) -> None:
         )
     )  # fmt: skip
     reopen(desk, [(host, group)])
+    unlearn(desk, host.sku, 1, weight_g)
     confirm(desk, line.line_id, 1, weight_g, "shopper", ids, sigma_g)
+    learn(desk, line.sku, 1, weight_g, "shopper")
 
 
 def _fits(desk: Desk, line: Line, weight_g: float) -> bool:

@@ -68,6 +68,9 @@ class Shown:
     line_id: int | None
     weight_g: float
     t_ns: int
+    step_id: int | None = None
+    """The movement that was asked about, and what of it was open, in grams, before this came out."""
+    open_g: float = 0.0
 
 
 @dataclass(slots=True)
@@ -256,14 +259,19 @@ class TripState:
         out_g = -sum(s.delta_g for s in steps if s.delta_g < 0.0)
         if out_g <= 0.0:
             return
-        came = {s.step_id for s in steps if s.delta_g > 0.0}
+        came = {s.step_id: s.delta_g for s in steps if s.delta_g > 0.0}
         about = [o for o in self.interventions.values() if o.stage == "question"]
-        asked = next((o for o in about if came & set(o.event.step_ids)), None)
+        asked = next((o for o in about if came.keys() & set(o.event.step_ids)), None)
+        step_id = None if asked is None else next(i for i in asked.event.step_ids if i in came)
         if asked is None and came:
             # Asked to put it in alone, who lifts out another unexplained thing tells which one it is.
             asked = next((o for o in about if o.event.reason == NOT_ALONE), None)
         if asked is not None:
-            self.shown.append(Shown(asked.event.line_id, out_g, self.last_ns))
+            open_g = came.get(step_id or 0, 0.0)
+            # What else rose and fell beside the movement that was asked about was a disturbance.
+            beside_g = open_g - sum(s.delta_g for s in steps)
+            weight_g = beside_g if step_id is not None and beside_g > 0.0 else out_g
+            self.shown.append(Shown(asked.event.line_id, weight_g, self.last_ns, step_id, open_g))
             del self.shown[:-_SHOWN_MAX]
 
     def _apply_intervention(self, t_ns: int, event: LedgerEvent) -> None:

@@ -113,11 +113,13 @@ def _is_remainder(desk: Desk, step: OpenStep) -> bool:
 
 
 def hasty(desk: Desk, step: OpenStep) -> bool:
-    """Whether a step takes back a part of the movement before at once: see `Step.hasty`."""
+    """Whether a step takes back a part of the movement before at once, or goes on with it: see `Step.hasty`."""
     before = next((s for s in desk.state.recent_steps if s.step_id == step.step_id - 1), None)
-    if before is None or not 0.0 > step.delta_g > -abs(before.delta_g):
+    if before is None or abs(step.delta_g) >= abs(before.delta_g):
         return False
-    settles = -step.delta_g < priors.SETTLING_FRACTION * before.delta_g
+    settles = abs(step.delta_g) < priors.SETTLING_FRACTION * before.delta_g
+    if step.delta_g > 0.0 and not settles:
+        return False  # a second thing goes in as soon as that
     return step.began_ns - before.rest_ns < (priors.SETTLING_S if settles else priors.HASTY_S) * 1e9
 
 

@@ -176,11 +176,7 @@ def is_scanned_again(desk: Desk, item: Item, code: ScannedCode) -> bool:
     scanned_ns = max(p.since_ns for p in line.pending)
     for open_ in desk.open_of("wrong_weight", "unscanned_item"):
         if open_.stage == "question" and open_.event.line_id in (None, line.line_id) and scanned_ns < open_.stage_ns:
-            held = _take_in_hand(desk, line)
-            if line.unit != "kg" and not (held and _is_out(desk, open_, line)):
-                believe(desk, open_, line)
-                tidy(desk)
-                reconcile(desk)
+            _answer_by_scan(desk, open_, line)
             return True
     again = any(
         shown.line_id in (None, line.line_id)
@@ -192,6 +188,20 @@ def is_scanned_again(desk: Desk, item: Item, code: ScannedCode) -> bool:
     if again:
         _take_in_hand(desk, line)
     return again
+
+
+def _answer_by_scan(desk: Desk, open_: Open, line: Line) -> None:
+    """The thing that is asked about is scanned where it lies: it is what the question's movement weighed. Scanned in
+    the hand it is in no movement so far, but in the next.
+    """
+    if _take_in_hand(desk, line):
+        cleared = _is_out(desk, open_, line)
+        if not cleared and open_.event.line_id == line.line_id and line.pending_units == 1:
+            desk.clear(open_)
+    elif line.unit != "kg":
+        believe(desk, open_, line)
+    tidy(desk)
+    reconcile(desk)
 
 
 def _is_out(desk: Desk, open_: Open, line: Line) -> bool:
@@ -224,5 +234,5 @@ def _take_in_hand(desk: Desk, line: Line) -> bool:
     last = desk.state.recent_steps[-1] if desk.state.recent_steps else None
     if last is None or last.delta_g >= 0.0 or desk.t_ns - last.rest_ns > _IN_HAND_NS:
         return False
-    desk.in_hand = Held(line.line_id, desk.t_ns)
+    desk.in_hand = Held(line.line_id, desk.t_ns, -last.delta_g)
     return True

@@ -145,6 +145,19 @@ def test_many_wrong_words_mean_the_clock_is_out_of_step() -> None:
     assert faults(feed(weigher, world.conversions(0, 12 * S))) == [("desync", True)]
 
 
+def test_words_thrown_by_a_rolling_basket_are_no_fault_of_the_clock() -> None:
+    world = Platform(settings(), 11, PLAIN)
+    world.put(1 * S, 2200.0)
+    weigher = Weigher(settings())
+    events = feed(weigher, world.conversions(0, 3 * S))
+    words = list(world.conversions(3 * S, 12 * S))
+    for index in range(20, len(words), 60):
+        t_ns, counts = words[index]
+        words[index] = (t_ns, counts + round(40.0 * settings().counts_per_gram))
+    events += feed(weigher, words)
+    assert faults(events) == []
+
+
 def test_a_slow_stream_is_named_and_weighed_all_the_same() -> None:
     world = Platform(settings(40.0), 12, PLAIN)
     weigher = Weigher(settings(80.0))

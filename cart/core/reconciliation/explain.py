@@ -83,8 +83,12 @@ def explain(window: Window) -> Decision:
 
 
 def _may_be_one(steps: tuple[Step, ...]) -> bool:
-    """Whether steps may be one movement: one that takes back a part of the step before is no part of another."""
+    """Whether steps may be one movement: one that takes back a part of the step before is no part of another, and who
+    sets a thing down in two goes moves nothing else between.
+    """
     ids = {step.step_id for step in steps}
+    if all(step.delta_g > 0.0 for step in steps) and len(ids) <= steps[-1].step_id - steps[0].step_id:
+        return False
     return len(steps) == 1 or all(step.step_id - 1 in ids for step in steps if step.hasty)
 
 

@@ -189,7 +189,11 @@ def _fewer(explanation: Explanation, used: Used) -> bool:
 
 
 def _one_movement(step: Step, after: Step, known: dict[int, Used]) -> bool:
-    """Whether two steps may be of one thing. What was settled and taken out later is a removal, not a doubt."""
+    """Whether two steps may be of one thing. What was settled and taken out later is a removal, not a doubt; who sets
+    a thing down in two goes moves nothing else between.
+    """
+    if step.delta_g > 0.0 and after.delta_g > 0.0 and after.step_id != step.step_id + 1:
+        return False
     at_once = after.hasty or after.began_ns - step.rest_ns < _AT_ONCE_NS
     return at_once or after.delta_g > 0.0 or (step.step_id in known) == (after.step_id in known)
 
@@ -210,7 +214,8 @@ def _left_open(step: Step, waiting: tuple[Waiting, ...]) -> list[Explanation]:
     ids, weight_g = (step.step_id,), max(3.0, abs(step.delta_g))
     unknown = -math.log(weight_g * priors.UNKNOWN_LOG_SPAN)
     if step.delta_g < 0.0:
-        return [Explanation(ids, "something was taken out", priors.UNKNOWN_OUT + unknown, open_kind="which_removed")]
+        taken = priors.UNKNOWN_OUT + unknown + priors.TAKE_HASTY * step.hasty
+        return [Explanation(ids, "something was taken out", taken, open_kind="which_removed")]
     found = [Explanation(ids, "something unscanned", priors.UNKNOWN_IN + unknown, open_kind="unscanned_item")]
     for line in waiting:
         score = priors.WRONG_WEIGHT + priors.log_wrong_density(weight_g, line.mean_g) + (line.log_prior or 0.0)

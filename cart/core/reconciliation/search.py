@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import Explanation
 from cart.core.reconciliation.moves import Move, MoveSet, OutSets, in_sets, placements, takes, turns
+from cart.core.reconciliation.unmoved import nothing_moved, part_back_out
 from cart.core.reconciliation.window import Step, Window
 
 TOUCHED_LATE_NS = 1_000_000_000
@@ -153,7 +154,10 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
     shares_g = sorted(abs(s.delta_g) for s in group.steps)
     again = (len(group.steps) - 1) * (priors.ANOTHER_MOVEMENT - math.log(max(10.0, shares_g[-1])))
     if len(group.steps) == 2 and group.steps[1].hasty:
+        settling_g = priors.SETTLING_FRACTION * group.steps[0].delta_g
         again = priors.ANOTHER_MOVEMENT + priors.log_part_density(*shares_g)
+        if shares_g[0] < settling_g:
+            again = -math.log(settling_g)  # after a heavy load some of it always comes late
     paused = again + sum(_pause(*both) for both in pairwise(group.steps))
     taken = _taken_as_asked(search.window, group)
     movements = again if taken else paused
@@ -187,7 +191,7 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
         _swaps(search, group, movements + group.hasty)
     if alone:
         _lights_out(search.window, group)
-    for found in (*_nothing_moved(search.window, group.steps), *_part_back_out(search.window, group.steps)):
+    for found in (*nothing_moved(search.window, group.steps), *part_back_out(search.window, group.steps)):
         group.keep(found)
 
 
@@ -200,8 +204,9 @@ def _known_in(search: Search, group: Group, movements: float, again: float) -> N
         cancel += passed_over(search.window, last)
     one_by_one = len(group.steps) > 1 and all(s.delta_g >= 0.0 for s in group.steps)
     in_one_go = _in_one_go(group.steps)
+    if len(group.steps) > 1:
+        _cancelled(search, group, cancel)
     if len(group.steps) > 2 and not in_one_go:
-        group.fit(_NOTHING, _NOTHING, cancel)
         return  # three movements with pauses between weigh together like anything, and are no one thing
     scanned = passed_over(search.window, group.steps[0]) < 0.0
     whole = in_one_go and not any(s.remainder for s in group.steps)
@@ -218,8 +223,30 @@ def _known_in(search: Search, group: Group, movements: float, again: float) -> N
             continue  # something went out first, and what came in then has a step of its own
         if known.moves and not (one_by_one and sum(m.units for m in known.moves) > 1):
             group.fit(known, _NOTHING, known.log_prior + movements)
-        elif not known.moves and len(group.steps) > 1:
-            group.fit(known, _NOTHING, cancel)
+
+
+def _cancelled(search: Search, group: Group, log_prior: float) -> None:
+    """Nothing is in or gone after all. What comes back has just been weighed, and weighs the same; what goes out first
+    lay in the basket.
+    """
+    first = group.steps[0]
+    if first.delta_g < 0.0 and search.window.inside and not _lay_there(search, first):
+        log_prior += priors.UNKNOWN_OUT
+    found = group.fitted(_NOTHING, _NOTHING, log_prior)
+    if found is not None and found.z <= priors.Z_RETURNED:
+        group.keep(found)
+
+
+def _lay_there(search: Search, step: Step) -> bool:
+    """Whether anything in the basket weighs what was taken out, or may: scanned before, and not seen going in."""
+    alone = grouped((step,))
+    near = (alone.fitted(out, _NOTHING, 0.0) for out in search.near_out(step.delta_g, step.variance_g2))
+    return any(found is not None and found.z <= priors.Z_RETURNED for found in near) or any(
+        waiting.mean_g is None
+        or abs(step.delta_g + waiting.mean_g) <= priors.Z_MAX * math.sqrt(step.variance_g2 + waiting.sd_g**2)
+        for waiting in search.window.waiting
+        if waiting.since_ns <= step.rest_ns
+    )
 
 
 def _in_one_go(steps: tuple[Step, ...]) -> bool:
@@ -331,52 +358,3 @@ def _swaps(search: Search, group: Group, movements: float) -> None:
                 continue
             seen += 1
             group.fit(known, out, known.log_prior + out.log_prior + priors.SWAP + movements)
-
-
-def _nothing_moved(window: Window, group: tuple[Step, ...]) -> Iterator[Explanation]:
-    """Too little to be a thing, or the load seen on a slope."""
-    if len(group) != 1:
-        return
-    step = group[0]
-    ids = (step.step_id,)
-    variance_g2 = step.variance_g2 + priors.MODEL_VARIANCE_G2
-    if abs(step.delta_g) < window.light_g:
-        surely = -step.delta_g >= max(priors.SURELY_G, priors.SURELY_SIGMAS * math.sqrt(step.variance_g2))
-        score = (priors.NOISE_OUT if surely else priors.NOISE) - math.log(2.0 * window.light_g)
-        # A loss that is certain, and yet nothing's, is the load on a slope: it comes back when the cart stands level.
-        absorbed_g = step.delta_g if surely else 0.0
-        yield Explanation(ids, "less than the scale can see", score, variance_g2=variance_g2, absorbed_g=absorbed_g)
-    elif abs(step.delta_g) < priors.Z_MAX * math.sqrt(step.variance_g2):
-        score = priors.NOISE + priors.log_normal_density(step.delta_g, variance_g2)
-        yield Explanation(ids, "nothing: within what the scale is sure of", score, variance_g2=variance_g2)
-    slope_max_g = priors.SLOPE_FRACTION * max(0.0, window.gross_g)
-    after_g = window.slope_g + step.delta_g
-    if not step.level and slope_max_g > window.light_g and -slope_max_g <= after_g <= 2.0 + 0.05 * slope_max_g:
-        leveled = abs(after_g) < 2.0 + 2.0 * math.sqrt(step.variance_g2) and window.slope_g <= -priors.SURELY_G
-        score = priors.SLOPE - math.log(slope_max_g) if not leveled else priors.NOISE - math.log(4.0)
-        score += priors.TAKE_HASTY * step.hasty
-        yield Explanation(ids, "the cart stands on a slope", score, absorbed_g=step.delta_g, variance_g2=variance_g2)
-
-
-def _part_back_out(window: Window, group: tuple[Step, ...]) -> Iterator[Explanation]:
-    """A part of what had gone in unscanned comes out again; the rest stays to be asked about."""
-    if len(group) != 2:
-        return
-    first, second = group
-    rest_g = first.delta_g + second.delta_g
-    if first.delta_g <= 0.0 or second.delta_g >= 0.0 or rest_g <= 0.0:
-        return
-    unknown = -math.log(first.delta_g * priors.UNKNOWN_LOG_SPAN)
-    part = priors.PART_OUT - math.log(first.delta_g)
-    if first.asked_ns is not None and first.asked_ns <= second.began_ns:
-        for waiting in window.waiting:
-            if waiting.step_id == first.step_id and waiting.mean_g is not None:
-                off_g, variance_g2 = -second.delta_g - waiting.mean_g, second.variance_g2 + waiting.sd_g**2
-                fits = priors.log_normal_density(off_g, variance_g2)
-                errs = priors.WRONG_WEIGHT + priors.log_wrong_density(-second.delta_g, waiting.mean_g)
-                part = max(part, priors.PART_SHOWN + max(fits, errs))
-    score = priors.UNKNOWN_IN + unknown + part
-    yield Explanation(
-        (second.step_id, first.step_id), "a part of what was unscanned was taken out again", score,
-        open_kind="unscanned_item", open_g=rest_g, variance_g2=first.variance_g2 + second.variance_g2,
-    )  # fmt: skip

@@ -1,0 +1,56 @@
+"""What belongs to one movement of a hand, and what does not: by the time between, by its weight, by what lay there."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from cart.core.ledger import ItemConfirmed
+from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
+
+SUGAR = item(40, 505.0, 3.0)
+SOUP, PASTA = item(41, 291.0, 1.5), item(42, 155.0, 1.0)
+BEANS = item(43, 153.4, 1.0)
+RICE = item(44, 206.0, 2.0)
+FLOUR = item(45, 339.0, 1.0)
+RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, SUGAR, SOUP, PASTA, BEANS, RICE, FLOUR))
+
+
+@pytest.fixture
+def shopper() -> Shopper:
+    return Shopper(RANGE).started()
+
+
+def test_row_12_what_goes_out_and_what_comes_in_is_one_thing_only_if_it_lay_there(shopper: Shopper) -> None:
+    """3 is taken out as 42 goes in, and then 41 goes in twice, which weighs what the two differ by."""
+    shopper.scan(40).put(505.0).wait(2.0).scan(3).put(445.0 + 55.0).wait(2.0)
+    shopper.scan(42)
+    shopper.mass_g += 155.0 - 445.0
+    shopper.wait(2.5)
+    shopper.scan(41).wait(0.8).scan(41).put(291.2).wait(1.0).put(291.0).wait(2.0)
+    assert shopper.lines["S41"] == (2, "confirmed")
+
+
+def test_row_01_a_thing_does_not_rest_in_two_movements_with_another_between(shopper: Shopper) -> None:
+    """Something of 166 g, and a thing that is looked at and put back, weigh together what 40 does."""
+    shopper.scan(45).put(339.0).wait(3.0)
+    shopper.scan(40).put(166.0 + 5.5, wait_s=1.0)
+    shopper.take(339.0, wait_s=0.8).put(339.0).wait(2.0)
+    assert [event.sku for event in shopper.events(ItemConfirmed) if len(event.step_ids) > 1] == []
+    assert shopper.lines == {"S45": (1, "confirmed"), "S40": (1, "pending")}
+
+
+def test_row_04_what_rested_for_an_instant_at_anothers_weight_is_what_is_scanned_next(shopper: Shopper) -> None:
+    """44 was scanned and left on the shelf; a hand that leans on 43 makes it weigh like that at first."""
+    shopper.scan(44).wait(2.0)
+    shopper.put(206.0, wait_s=0.5).take(52.6, wait_s=3.0)
+    shopper.scan(43).wait(1.0)
+    assert shopper.lines["S43"] == (1, "confirmed")
+    assert shopper.lines["S44"] == (1, "pending")
+
+
+def test_row_16_what_a_cell_gives_late_after_a_heavy_load_is_no_thing(shopper: Shopper) -> None:
+    shopper.scan(1).wait(1.0).scan(10).put(5970.0, wait_s=0.8).put(9.0).wait(3.0)
+    assert shopper.lines["S10"] == (1, "confirmed")
+    assert shopper.line(10).weight_g == pytest.approx(5979.0, abs=1.0)
+    assert [kind for kind, _ in shopper.open if kind != "not_placed"] == []

@@ -1,0 +1,70 @@
+"""What people show at a plain question tells more than what the cart believed: which unit it is, and what it weighs."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
+
+UNKNOWN = item(30, None, None)
+LIKE_3 = item(33, 503.0, 3.0)
+BADLY = item(34, 330.0, 2.0)
+RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, UNKNOWN, LIKE_3, BADLY))
+
+
+@pytest.fixture
+def shopper() -> Shopper:
+    return Shopper(RANGE).started()
+
+
+def test_row_04_what_was_scanned_before_and_is_scanned_again_as_asked_is_no_further_unit(shopper: Shopper) -> None:
+    """33 went back to the basket long after it was taken out, and 3 weighs nearly like it."""
+    shopper.put(501.5).wait(1.0).scan(3).put(500.0).wait(12.0)
+    assert shopper.open == [("unscanned_item", "question")]
+    shopper.take(500.0).wait(1.0).scan(3)
+    assert shopper.lines == {}
+    shopper.put(500.0).wait(1.0)
+    assert shopper.lines == {"S3": (1, "confirmed")}
+    assert [kind for kind, _ in shopper.open] == ["unscanned_item"]
+
+
+def test_row_05_who_shows_a_unit_a_second_time_means_a_further_one(shopper: Shopper) -> None:
+    shopper.put(501.5).wait(1.0).scan(3).put(500.0).wait(12.0)
+    shopper.take(500.0).wait(1.0).scan(3).put(500.0).wait(12.0)
+    shopper.take(500.0).wait(1.0).scan(3).put(500.0).wait(1.0)
+    assert shopper.lines["S3"][0] == 2
+
+
+def test_row_08_what_is_scanned_in_the_hand_is_in_no_movement_before(shopper: Shopper) -> None:
+    """Three units of a badly catalogued product: one of them is out while another's movement is asked about."""
+    shopper.scan(3).wait(0.8).scan(3).wait(0.8).scan(3).put(781.0).wait(0.5).put(779.0).wait(0.5).put(782.0).wait(9.0)
+    assert ("wrong_weight", "question") in shopper.open
+    shopper.take(782.0).wait(1.0).scan(3)
+    assert shopper.line(3).placed <= 2
+    shopper.put(782.0).wait(2.0)
+    assert (shopper.line(3).units, shopper.line(3).placed) == (3, 3)
+    assert shopper.line(3).weight_g == pytest.approx(781.0 + 779.0 + 782.0, abs=5.0)
+
+
+def test_row_08_a_thing_that_took_anothers_name_is_the_one_that_is_shown(shopper: Shopper) -> None:
+    """34 weighs 480 g; what went in for it was taken for 30, of which nobody knows the weight."""
+    shopper.scan(34).wait(1.0).put(720.0).wait(2.0).scan(30).wait(1.0).put(480.0).wait(12.0)
+    assert shopper.question("wrong_weight").sku == "S34"
+    shopper.take(480.0).wait(1.0).put(480.0).wait(2.0)
+    assert shopper.lines == {"S34": (1, "confirmed"), "S30": (1, "confirmed")}
+    assert shopper.line(34).weight_g == pytest.approx(480.0, abs=1.0)
+    assert shopper.line(30).weight_g == pytest.approx(720.0, abs=1.0)
+    assert shopper.open == []
+
+
+def test_row_11_a_thing_that_lay_there_at_anothers_weight_goes_at_its_own(shopper: Shopper) -> None:
+    """What went in for 2 weighed 399 g, and the shopper stood by it; taken out is 2 itself."""
+    shopper.scan(2).put(399.0).wait(11.0).answer("wrong_weight", "insist")
+    assert shopper.line(2).weight_g == pytest.approx(399.0, abs=1.0)
+    shopper.scan(10).put(6000.0).wait(30.0)
+    shopper.take(250.2).wait(11.0)
+    assert ("which_removed", "question") in shopper.open
+    shopper.scan(2)
+    assert shopper.lines == {"S10": (1, "confirmed")}
+    assert shopper.open == []

@@ -51,7 +51,12 @@ class PlacedGroup:
     rested_ns: int = 0
     """When its movement came to rest; `since_ns` is when that was explained, which may be much later."""
     was: PlacedGroup | None = None
-    """Put back: as what its units had gone in at first."""
+    """Put back: the group that its units had been before they were taken out."""
+
+    @property
+    def origin(self) -> PlacedGroup:
+        """As what its units had gone in at first, when they were scanned."""
+        return self if self.was is None else self.was.origin
 
 
 @dataclass(slots=True)
@@ -216,8 +221,8 @@ class Basket:
         if line is None:
             return
         _, scanned_ns, whole = self._take_placed(line, event.units, event.weight_g)
-        if whole is not None and whole.was is not None:
-            scanned_ns = whole.was.scanned_ns  # it had been scanned before it was taken out and came back
+        if whole is not None:
+            scanned_ns = whole.origin.scanned_ns  # before it was taken out and came back
         line.pending.insert(0, PendingUnits(event.units, scanned_ns or t_ns, "scan", line.expected_g))
 
     def taken(self, t_ns: int, event: ItemRemoved) -> None:
@@ -232,8 +237,7 @@ class Basket:
             sigma_g, _, was = self._take_placed(line, left, event.weight_g)
         sigma_g = sigma_g if event.sigma_g is None else event.sigma_g
         if event.weight_g is not None and event.reason in ("taken_out", "revised", "other_code"):
-            first = was if was is None or was.was is None else was.was
-            self.removed.append(RemovedUnits(bare(line), event.units, event.weight_g, sigma_g, t_ns, event.told, first))
+            self.removed.append(RemovedUnits(bare(line), event.units, event.weight_g, sigma_g, t_ns, event.told, was))
             del self.removed[:-REMOVED_KEPT]
         if line.units == 0:
             del self.lines[line.line_id]
@@ -254,7 +258,6 @@ class Basket:
                 pending.since_ns += shift_ns
             for group in line.placed:
                 _move(group, shift_ns)
-                _move(group.was, shift_ns)
         for removed in self.removed:
             removed.at_ns += shift_ns
             _move(removed.was, shift_ns)
@@ -327,6 +330,7 @@ def _move(group: PlacedGroup | None, shift_ns: int) -> None:
         group.since_ns += shift_ns
         group.scanned_ns += shift_ns
         group.rested_ns += shift_ns
+        _move(group.was, shift_ns)
 
 
 def _shrink(group: PlacedGroup, took: int, weight_g: float | None) -> None:

@@ -14,6 +14,7 @@ from cart.core.session_desk import Desk
 from cart.core.session_learning import learn
 from cart.core.session_moves import confirm
 from cart.core.session_phases import checkout, end_trip, go, needs_scale, start_trip
+from cart.core.session_revision import instead_of_return
 from cart.core.session_scans import add, answer_removed, removable_units
 from cart.core.session_shown import shown_elsewhere
 from cart.core.session_sights import is_other
@@ -168,7 +169,7 @@ def _under_basket(desk: Desk, open_: Open) -> None:
 def _in_basket(desk: Desk, open_: Open) -> None:
     """It is in there, though the scale never saw it by itself: who says so pays for it, and for no less than before."""
     line = desk.state.basket.lines.get(open_.event.line_id or 0)
-    if line is not None and line.pending and not needs_scale(line):
+    if line is not None and line.pending and not needs_scale(line) and not instead_of_return(desk, line, said=True):
         confirm(desk, line.line_id, line.pending_units, None, "shopper")
 
 

@@ -18,13 +18,14 @@ from cart.core.session_desk import Desk
 from cart.core.session_learning import learn_anew
 from cart.core.session_moves import confirm
 from cart.core.session_shares import Seen, reopen, together
-from cart.core.session_units import unit_weight
+from cart.core.session_units import tentative, unit_weight
 
 NOT_SEEN: Final = "not_seen"
 """Why a `not_placed` is raised about things that are believed to be in the basket."""
 _NAMED_MAX: Final = 6
 """So many names fit the screen; the least certain ones are asked about."""
 _STEP_G2: Final = 1.0
+_SCANNED_AFTER_NS: Final = 20_000_000_000
 _READ_TWICE: Final = 2
 _DOUBLED_NS: Final = 4_000_000_000
 """A scanner that reads one thing twice does so while it is in the hand."""
@@ -35,13 +36,26 @@ def doubted(desk: Desk) -> list[tuple[Line, PlacedGroup]]:
     found: list[tuple[float, Line, PlacedGroup]] = []
     passed = _passed(desk)
     for _, seen in together(desk):
-        if any(group.returned for _, group in seen):
-            found += [(_returned(desk, line, group, passed), line, group) for line, group in seen if group.returned]
-        else:
-            odds = _odds(desk, seen, passed)
-            found += [(sure, *both) for sure, both in zip(odds, seen, strict=True) if both[0].unit != "kg"]
+        odds = _odds(desk, seen, passed)
+        for sure, (line, group) in zip(odds, seen, strict=True):
+            if group.returned and len(seen) == 1:
+                found.append((_returned(desk, line, group, passed), line, group))
+            elif group.returned:
+                found.append((min(sure, _returned(desk, line, group, passed)), line, group))
+            elif line.unit != "kg":
+                found.append((sure, line, group))
     found.sort(key=lambda one: one[0])
-    return [(line, group) for sure, line, group in found if sure < priors.CHARGED][:_NAMED_MAX]
+    doubts = [(line, group) for sure, line, group in found if sure < priors.CHARGED]
+    # What was scanned right after a put-back, and was not seen going in since, may be what was put back.
+    scanned_ns = [group.origin.scanned_ns for _, group in doubts]
+    doubts += [
+        (line, group)
+        for sure, line, group in found
+        if sure >= priors.CHARGED
+        and group.returned
+        and any(0 <= at_ns - group.rested_ns <= _SCANNED_AFTER_NS for at_ns in scanned_ns)
+    ]
+    return doubts[:_NAMED_MAX]
 
 
 def ask_doubted(desk: Desk) -> bool:
@@ -126,14 +140,16 @@ def _returned(desk: Desk, line: Line, group: PlacedGroup, passed: set[int]) -> f
     name. What had gone in with others has shown by its removal that it is there.
     """
     back = support_returned(group.weight_g or 0.0, group.sigma_g**2 + _STEP_G2, group.away_ns / 1e9)
-    was = group.was
-    if was is None or was.proof != "weighed" or line.unit == "kg":
+    first = group.origin
+    if first is group or first.proof != "weighed" or line.unit == "kg":
         return back
-    return min(back, _odds(desk, [(line, was)], passed)[0])
+    return min(back, _odds(desk, [(line, first)], passed)[0])
 
 
 def _part(desk: Desk, line: Line, group: PlacedGroup, *, passed: bool) -> Part:
     mean_g, sd_g = unit_weight(desk, line)
+    if tentative(desk, line):
+        mean_g = None  # what was learned of it is what this movement showed
     late_s = (group.rested_ns - group.scanned_ns) / 1e9
     return Part(group.units, mean_g, sd_g, late_s, line.unit == "kg", _doubled(line, group), passed)
 

@@ -44,9 +44,13 @@ def otherwise(desk: Desk, line: Line, mean_g: float | None, sd_g: float) -> tupl
     if held_g is not None and word_allowed(desk, line, held_g):
         found.append(Otherwise(held_g, SHOWN_SD_G, word=True))
     for shown in reversed(desk.state.shown):
-        recent = desk.t_ns - shown.t_ns < _SHOWN_NS and abs(shown.weight_g - mean_g) > 2.0 * sd_g
-        if recent and _meant(desk, line, shown, scanned_ns) and word_allowed(desk, line, shown.weight_g):
-            found.append(Otherwise(shown.weight_g, SHOWN_SD_G, word=True))
+        # Where something else went in meanwhile, the movement that was asked about tells what it weighs.
+        asked_g = [open_g for _, open_g in shown.came[:1] if abs(open_g - shown.weight_g) > _SAME_G]
+        for weight_g in (shown.weight_g, *(asked_g if shown.line_id == line.line_id else ())):
+            recent = desk.t_ns - shown.t_ns < _SHOWN_NS and abs(weight_g - mean_g) > 2.0 * sd_g
+            recent = recent and all(abs(weight_g - known.mean_g) > _SAME_G for known in found)
+            if recent and _meant(desk, line, shown, scanned_ns) and word_allowed(desk, line, weight_g):
+                found.append(Otherwise(weight_g, SHOWN_SD_G, word=True))
     return tuple(found[:_OTHERWISE_MAX])
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from msgspec.structs import replace
 
 from cart.core.basket import Line, PlacedGroup
-from cart.core.ledger import Hypothesis, ItemRemoved, StepExplained
+from cart.core.ledger import Hypothesis, ItemRemoved, Proof, StepExplained
 from cart.core.reconciliation import Again, Explanation, Gone, Move, Settled, Window, priors, rethink, used_by
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.reconciliation.rethink import STEPS, Used
@@ -20,6 +20,7 @@ from cart.core.session_counts import counted_anew
 from cart.core.session_desk import Desk
 from cart.core.session_learning import unlearn
 from cart.core.session_moves import confirm, make_moves
+from cart.core.session_otherwise import word_allowed
 from cart.core.session_shares import Seen, reopen, together
 from cart.core.session_shown import shown_in_place
 from cart.core.session_state import OpenStep
@@ -258,10 +259,12 @@ def _as_removed(desk: Desk, move: Move, gone: Gone) -> Move:
     return move
 
 
-def instead_of_return(desk: Desk, line: Line, *, sure: bool = True) -> bool:
-    """What was taken for a put-back is the scanned thing. `sure`: at once, only where a put-back was unlikely."""
+def instead_of_return(desk: Desk, line: Line, *, said: bool = False) -> bool:
+    """What was taken for a put-back is the scanned thing. At once only where a put-back was unlikely and the weight is
+    right; `said`, if the shopper says that it is in the basket, within the limits of that word.
+    """
     mean_g, sd_g = unit_weight(desk, line)
-    if mean_g is None or line.pending_units != 1:
+    if (mean_g is None and not said) or line.pending_units != 1 or line.unit == "kg":
         return False
     scanned_ns = line.pending[-1].since_ns
     for other in reversed(desk.state.basket.lines.values()):
@@ -269,15 +272,18 @@ def instead_of_return(desk: Desk, line: Line, *, sure: bool = True) -> bool:
             age_ns = scanned_ns - group.rested_ns
             if not group.returned or group.weight_g is None or other.sku == line.sku or not 0 <= age_ns <= _INSTEAD_NS:
                 continue
-            residual_g = group.weight_g - mean_g
-            if (sure and group.away_ns < _LONG_AWAY_NS) or abs(residual_g) > _INSTEAD_Z * math.hypot(sd_g, 1.0):
+            fits = mean_g is None or abs(group.weight_g - mean_g) <= _INSTEAD_Z * math.hypot(sd_g, 1.0)
+            if said:
+                fits = fits or word_allowed(desk, line, group.weight_g)
+            elif group.away_ns < _LONG_AWAY_NS:
                 continue
-            _replace(desk, line, other, group)
-            return True
+            if fits:
+                _replace(desk, line, other, group, "shopper" if said else "weighed")
+                return True
     return False
 
 
-def _replace(desk: Desk, line: Line, other: Line, group: PlacedGroup) -> None:
+def _replace(desk: Desk, line: Line, other: Line, group: PlacedGroup, proof: Proof) -> None:
     ids, weight_g, sigma_g, units = group.step_ids, group.weight_g, group.sigma_g, group.units
     desk.emit(
         StepExplained(
@@ -292,7 +298,7 @@ def _replace(desk: Desk, line: Line, other: Line, group: PlacedGroup) -> None:
             line_id=other.line_id, sku=other.sku, units=units, weight_g=weight_g, reason="revised", step_ids=ids
         )
     )
-    confirm(desk, line.line_id, 1, weight_g, "weighed", ids, sigma_g)
+    confirm(desk, line.line_id, 1, weight_g, proof, ids, sigma_g)
 
 
 def _scanned_again(desk: Desk, line: Line) -> bool:

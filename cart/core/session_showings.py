@@ -11,6 +11,7 @@ scan that. What lies there by that name, at that weight, is it, and no further u
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 from cart.core.basket import Line, PlacedGroup
@@ -18,7 +19,6 @@ from cart.core.catalog import Item
 from cart.core.ledger import ItemRemoved, StepExplained
 from cart.core.observations import Scan
 from cart.core.session_desk import Desk
-from cart.core.session_state import Shown
 from cart.core.session_weight import reconcile
 
 SAME_SHOWING_NS: Final = 3_000_000_000
@@ -48,40 +48,43 @@ def is_known_unit(desk: Desk, item: Item) -> bool:
     """
     state = desk.state
     shown = state.shown[-1] if state.shown else None
-    if shown is None or shown.line_id is not None or shown.step_id is None or shown.step_id in state.open_steps:
-        return False
     out = state.recent_steps[-1] if state.recent_steps else None
-    late = out is None or out.delta_g >= 0.0 or desk.t_ns - out.rest_ns > _IN_HAND_NS
-    if late or state.last_item_ns > shown.t_ns:
+    if shown is None or shown.line_id is not None or not shown.came or out is None or out.delta_g >= 0.0:
         return False
-    found = next((both for both in _units(desk, item, shown) if not both[1].returned), None)
-    if found is None:
+    if desk.t_ns - out.rest_ns > _IN_HAND_NS or state.last_item_ns > shown.t_ns:
         return False
-    line, group = found
-    desk.emit(
-        StepExplained(
-            step_ids=(shown.step_id,), won=f"revised: {line.name} was taken out, that had been scanned", margin=0.0,
-            considered=(), open_g=round(shown.open_g, 3),
-        )
-    )  # fmt: skip
+    # What else rose and fell beside the movement that was asked about may have been a disturbance.
+    beside_g = shown.weight_g - sum(open_g for _, open_g in shown.came[1:])
+    for weight_g, came in ((shown.weight_g, shown.came), (beside_g, shown.came[:1])):
+        for line, group in _units(desk, item, weight_g):
+            _went_out(desk, line, group, weight_g, came)
+            return True
+    return False
+
+
+def _units(desk: Desk, item: Item, weight_g: float) -> Iterator[tuple[Line, PlacedGroup]]:
+    """Single units of a product that weighed what came out, none of which waits or was shown so before."""
+    for line in desk.state.basket.lines.values():
+        for group in line.placed if line.sku == item.sku and not line.pending else ():
+            single = group.units == 1 and group.weight_g is not None and not group.returned
+            spread_g = _SAME_SIGMAS * math.hypot(group.sigma_g, _WEIGHINGS_G)
+            if single and abs((group.weight_g or 0.0) - weight_g) <= spread_g:
+                yield line, group
+
+
+def _went_out(desk: Desk, line: Line, group: PlacedGroup, weight_g: float, came: tuple[tuple[int, float], ...]) -> None:
+    """The unit is out, and the movements that it was taken to have come with are unexplained as before."""
+    for step_id, open_g in came:
+        desk.emit(
+            StepExplained(
+                step_ids=(step_id,), won=f"revised: {line.name} was taken out, that had been scanned", margin=0.0,
+                considered=(), open_g=round(open_g, 3),
+            )
+        )  # fmt: skip
     desk.emit(
         ItemRemoved(
-            line_id=line.line_id, sku=line.sku, units=1, weight_g=round(shown.weight_g, 2), reason="taken_out",
-            step_ids=(state.last_step_id,), sigma_g=group.sigma_g,
+            line_id=line.line_id, sku=line.sku, units=1, weight_g=round(weight_g, 2), reason="taken_out",
+            step_ids=(desk.state.last_step_id,), sigma_g=group.sigma_g,
         )
     )  # fmt: skip
     reconcile(desk)
-    return True
-
-
-def _units(desk: Desk, item: Item, shown: Shown) -> list[tuple[Line, PlacedGroup]]:
-    """Single units of a product that weighed what came out, none of which waits."""
-    return [
-        (line, group)
-        for line in desk.state.basket.lines.values()
-        if line.sku == item.sku and not line.pending
-        for group in line.placed
-        if group.units == 1
-        and group.weight_g is not None
-        and abs(group.weight_g - shown.weight_g) <= _SAME_SIGMAS * math.hypot(group.sigma_g, _WEIGHINGS_G)
-    ]

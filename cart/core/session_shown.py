@@ -206,7 +206,7 @@ def _shown_right(desk: Desk, steps: list[OpenStep], weight_g: float) -> None:
     for open_ in desk.open_of("wrong_weight"):
         line = desk.state.basket.lines.get(open_.event.line_id or 0)
         asked = open_.stage == "question" and open_.stage_ns <= steps[1].began_ns
-        if line is not None and asked and found_as_another(desk, line, weight_g):
+        if line is not None and asked and found_as_another(desk, line, weight_g, steps[0].began_ns):
             return
 
 
@@ -223,13 +223,14 @@ def shown_as_another(desk: Desk, won: Explanation) -> None:
     for open_ in desk.open_of("not_placed", "wrong_weight"):
         line = desk.state.basket.lines.get(open_.event.line_id or 0)
         asked = open_.stage == "question" and open_.stage_ns <= back.since_ns - back.away_ns
-        if line is not None and asked and found_as_another(desk, line, back.weight_g or 0.0):
+        if line is not None and asked and found_as_another(desk, line, back.weight_g or 0.0, back.rested_ns):
             return
 
 
-def found_as_another(desk: Desk, line: Line, weight_g: float) -> bool:
+def found_as_another(desk: Desk, line: Line, weight_g: float, t_ns: int) -> bool:
     """Take what the shopper shows for the waiting thing that was asked about, if it lies there by a name that nothing
-    speaks for: that one's own weight is unknown, or other. Its unit then waits again. Whether it was so.
+    speaks for: that one's own weight is unknown, or other, or it was taken for a put-back just when this was scanned.
+    Its unit then waits again. Whether it was so.
     """
     if not line.pending or not _fits(desk, line, weight_g):
         return False
@@ -243,7 +244,7 @@ def found_as_another(desk: Desk, line: Line, weight_g: float) -> bool:
         and group.proof != "staff"
         and group.weight_g is not None
         and abs(group.weight_g - weight_g) <= _FITS_SIGMAS * math.hypot(group.sigma_g, _SPREAD_G)
-        and not _weighs_like(desk, host, group.weight_g)
+        and (not _weighs_like(desk, host, group.weight_g) or _taken_for_put_back(group, line, t_ns))
     ]
     if not hosts:
         return False
@@ -252,11 +253,19 @@ def found_as_another(desk: Desk, line: Line, weight_g: float) -> bool:
     return True
 
 
+def _taken_for_put_back(group: PlacedGroup | None, line: Line, t_ns: int) -> bool:
+    """Whether a thing was believed to come back, before it was shown, about when a unit of the line was scanned."""
+    if group is None:
+        return False
+    near = abs(group.rested_ns - line.pending[0].since_ns) <= _HID_NS
+    return (group.returned and group.rested_ns < t_ns and near) or _taken_for_put_back(group.was, line, t_ns)
+
+
 def shown_elsewhere(desk: Desk, line: Line) -> bool:
     """The same for what a thing of this line weighed when it was last shown at a question."""
     since_ns = desk.t_ns - _SHOWN_NS
-    shown = [s.weight_g for s in desk.state.shown if s.line_id == line.line_id and s.t_ns >= since_ns]
-    return bool(shown) and found_as_another(desk, line, shown[-1])
+    shown = [(s.weight_g, s.t_ns) for s in desk.state.shown if s.line_id == line.line_id and s.t_ns >= since_ns]
+    return bool(shown) and found_as_another(desk, line, *shown[-1])
 
 
 def _weighs_like(desk: Desk, line: Line, weight_g: float) -> bool:

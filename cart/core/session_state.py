@@ -68,9 +68,8 @@ class Shown:
     line_id: int | None
     weight_g: float
     t_ns: int
-    step_id: int | None = None
-    """The movement that was asked about, and what of it was open, in grams, before this came out."""
-    open_g: float = 0.0
+    came: tuple[tuple[int, float], ...] = ()
+    """The movements that it was taken to have come with, what was asked about first: step and open grams."""
 
 
 @dataclass(slots=True)
@@ -262,16 +261,13 @@ class TripState:
         came = {s.step_id: s.delta_g for s in steps if s.delta_g > 0.0}
         about = [o for o in self.interventions.values() if o.stage == "question"]
         asked = next((o for o in about if came.keys() & set(o.event.step_ids)), None)
-        step_id = None if asked is None else next(i for i in asked.event.step_ids if i in came)
         if asked is None and came:
             # Asked to put it in alone, who lifts out another unexplained thing tells which one it is.
             asked = next((o for o in about if o.event.reason == NOT_ALONE), None)
         if asked is not None:
-            open_g = came.get(step_id or 0, 0.0)
-            # What else rose and fell beside the movement that was asked about was a disturbance.
-            beside_g = open_g - sum(s.delta_g for s in steps)
-            weight_g = beside_g if step_id is not None and beside_g > 0.0 else out_g
-            self.shown.append(Shown(asked.event.line_id, weight_g, self.last_ns, step_id, open_g))
+            about_ids = asked.event.step_ids
+            first = sorted(came.items(), key=lambda both: both[0] not in about_ids)
+            self.shown.append(Shown(asked.event.line_id, out_g, self.last_ns, tuple(first)))
             del self.shown[:-_SHOWN_MAX]
 
     def _apply_intervention(self, t_ns: int, event: LedgerEvent) -> None:

@@ -120,6 +120,8 @@ def hasty(desk: Desk, step: OpenStep) -> bool:
     settles = abs(step.delta_g) < priors.SETTLING_FRACTION * before.delta_g
     if step.delta_g > 0.0 and not settles:
         return False  # a second thing goes in as soon as that
+    if not settles and step.rest_ns - step.began_ns > priors.HASTY_S * 1e9:
+        return False  # the cart rolled on, or a hand had time for more
     return step.began_ns - before.rest_ns < (priors.SETTLING_S if settles else priors.HASTY_S) * 1e9
 
 

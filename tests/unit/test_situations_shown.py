@@ -8,9 +8,8 @@ import pytest
 from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
 
 UNKNOWN = item(30, None, None)
-LIKE_3 = item(33, 503.0, 3.0)
 BADLY = item(34, 330.0, 2.0)
-RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, UNKNOWN, LIKE_3, BADLY))
+RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, UNKNOWN, BADLY))
 
 
 @pytest.fixture
@@ -19,7 +18,7 @@ def shopper() -> Shopper:
 
 
 def test_row_04_what_was_scanned_before_and_is_scanned_again_as_asked_is_no_further_unit(shopper: Shopper) -> None:
-    """33 went back to the basket long after it was taken out, and 3 weighs nearly like it."""
+    """What went in unscanned weighs nearly like 3."""
     shopper.put(501.5).wait(1.0).scan(3).put(500.0).wait(12.0)
     assert shopper.open == [("unscanned_item", "question")]
     shopper.take(500.0).wait(1.0).scan(3)
@@ -67,4 +66,38 @@ def test_row_11_a_thing_that_lay_there_at_anothers_weight_goes_at_its_own(shoppe
     assert ("which_removed", "question") in shopper.open
     shopper.scan(2)
     assert shopper.lines == {"S10": (1, "confirmed")}
+    assert shopper.open == []
+
+
+def test_row_12_what_nobody_scanned_is_no_put_back_once_the_shopper_says_what_it_is(shopper: Shopper) -> None:
+    """34 is badly catalogued and goes in first; 2 was taken out for good, and weighs what 34 does."""
+    shopper.scan(2).put(250.0).wait(2.0).take(250.0).wait(6.0)
+    shopper.put(250.8).wait(2.0)
+    assert shopper.lines == {"S2": (1, "confirmed")}
+    shopper.scan(34).wait(27.0)
+    assert ("not_placed", "question") in shopper.open
+    shopper.answer("not_placed", "in_basket")
+    assert shopper.lines == {"S34": (1, "confirmed")}
+    assert shopper.line(34).proof == "shopper"
+
+
+def test_row_12_what_comes_back_with_a_thing_of_unknown_weight_is_asked_about_before_paying(shopper: Shopper) -> None:
+    """4 was swapped for 30; lifted out and put back by itself, 30 weighs what both were believed to."""
+    shopper.scan(4).put(139.0).wait(2.0).scan(3).put(500.0).wait(2.0).scan(30).wait(0.5)
+    shopper.put(921.2 - 139.0).wait(6.0)
+    shopper.take(921.2).wait(3.0).put(921.2).wait(3.0)
+    shopper.touch("checkout")
+    named = [candidate.choice for view in shopper.view.interventions for candidate in view.candidates]
+    assert named == ["S4"]
+    shopper.answer("not_placed", "S4")
+    assert shopper.lines == {"S3": (1, "confirmed"), "S30": (1, "confirmed")}
+
+
+def test_row_08_what_is_shown_while_another_thing_goes_in_weighs_what_its_own_movement_did(shopper: Shopper) -> None:
+    shopper.scan(34).wait(1.0).put(480.0).wait(11.0)
+    assert shopper.question("wrong_weight").sku == "S34"
+    shopper.scan(4).wait(0.5).put(139.0 - 480.0).wait(1.0)
+    shopper.scan(34).put(480.0).wait(2.0)
+    assert shopper.lines == {"S34": (1, "confirmed"), "S4": (1, "confirmed")}
+    assert shopper.line(34).weight_g == pytest.approx(480.0, abs=1.0)
     assert shopper.open == []

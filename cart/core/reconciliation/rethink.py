@@ -295,6 +295,8 @@ def _with_left_out(whole: _Whole, window: Window) -> _Whole:
             since_ns = max(waiting.since_ns, waiting.awaited_ns)
             odds = priors.log_left((window.now_ns - since_ns) / 1e9)
             score += odds * ((priors.DOUBLED_LEFT if waiting.doubled else 1.0) + priors.LEFT_MORE * (left - 1))
+        elif waiting.doubled and waiting.units > 1:
+            score += priors.PLACE_DOUBLED  # one of them was perhaps never meant
     return _Whole(score, whole.explanations, whole.used, whole.steps)
 
 

@@ -247,8 +247,9 @@ def _waiting_anew(
     waiting = replace(waiting, units=line.pending_units + units, since_ns=max(waiting.since_ns, scanned_ns))
     if units and tentative(desk, line) and not waiting.repeated:
         # What was learned from these very units is no evidence about them; but a code read twice is of one weight.
-        by_number = any(p.entry == "quantity" for p in line.pending)
-        waiting = replace(waiting, mean_g=None, tentative=False, at_once=by_number or waiting.units == 1)
+        waiting = replace(waiting, mean_g=None, tentative=False)
+    if units and waiting.mean_g is None:
+        waiting = replace(waiting, at_once=waiting.units == 1 or any(p.entry == "quantity" for p in line.pending))
     return waiting
 
 

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cart.core.reconciliation import Gone, Inside, Own, Step, Waiting, Window, explain, priors
+from cart.core.reconciliation import (
+    Gone,
+    Inside,
+    Own,
+    Settled,
+    Step,
+    Waiting,
+    Window,
+    explain,
+    priors,
+    rethink,
+)
 
 SECOND = 1_000_000_000
 
@@ -312,3 +323,13 @@ def test_the_order_of_lines_changes_nothing(weights: list[float], data: st.DataO
     first = won(window(step(delta_g), inside=tuple(lines), gross_g=sum(weights)))
     second = won(window(step(delta_g), inside=tuple(shuffled), gross_g=sum(weights)))
     assert first == second
+
+
+def test_a_code_read_twice_is_no_second_unit_instead_of_a_put_back() -> None:
+    """Second thoughts have all units at hand: the one that was perhaps never meant costs its odds there, too."""
+    gone = Gone(-1, 9, "S9", "item 9", 1, 678.0, 2.0, 8 * SECOND)
+    steps = (step(683.0, at_s=10.0, sd_g=1.5), step(677.0, step_id=2, at_s=17.0, sd_g=1.5))
+    read_twice = waiting(6, 680.0, 6.0, units=2, at_s=13.6, doubled=True)
+    later = Window(steps=steps, waiting=(read_twice,), gone=(gone,), now_ns=30 * SECOND)
+    believed = (Settled((1,), (("return", -1, 1),)), Settled((2,), (("place", 6, 1),)))
+    assert rethink(later, {6: (13 * SECOND, round(13.6 * SECOND))}, believed) is None

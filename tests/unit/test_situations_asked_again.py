@@ -125,3 +125,14 @@ def test_produce_asked_about_is_not_priced_because_something_was_taken_out(shopp
     shopper.put(610.0).wait(1.0)
     assert shopper.line(9).weight_g == pytest.approx(610.0, abs=2.0)
     assert shopper.line(8).state == "confirmed"
+
+
+def test_row_03_a_second_unit_left_on_the_shelf_is_not_found_in_what_had_rested_before_its_scan(
+    shopper: Shopper,
+) -> None:
+    """Of unknown weight, it would fit with the first one, whatever that weighs."""
+    shopper.scan(4).wait(0.5).scan(30).wait(0.5).put(139.0 + 231.0).wait(3.0)
+    shopper.scan(30).wait(3.0).scan(3).wait(0.5).put(500.0).wait(10.0)
+    assert shopper.line(4).placed == 1
+    shopper.wait(5.0)
+    assert (shopper.line(30).units, shopper.line(30).placed) == (2, 1)

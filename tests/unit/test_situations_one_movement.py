@@ -54,3 +54,10 @@ def test_row_16_what_a_cell_gives_late_after_a_heavy_load_is_no_thing(shopper: S
     assert shopper.lines["S10"] == (1, "confirmed")
     assert shopper.line(10).weight_g == pytest.approx(5979.0, abs=1.0)
     assert [kind for kind, _ in shopper.open if kind != "not_placed"] == []
+
+
+def test_row_31_what_follows_a_scan_is_the_scanned_thing_or_a_swap_and_no_slope(shopper: Shopper) -> None:
+    """44 is badly catalogued and goes in for 45, which is heavier by 20 g."""
+    shopper.scan(10).put(6000.0).wait(2.0).scan(45).put(339.0).wait(3.0)
+    shopper.scan(44).wait(0.5).put(319.0 - 339.0).wait(2.0)
+    assert [kind for kind, _ in shopper.open] == ["which_removed"]

@@ -26,10 +26,9 @@ from cart.core.reconciliation.search import (
     Search,
     grouped,
     look_for,
-    passed_over,
 )
 from cart.core.reconciliation.together import best_together
-from cart.core.reconciliation.window import Step, Waiting, Window, as_of
+from cart.core.reconciliation.window import Step, Waiting, Window, as_of, passed_over
 
 
 def explain(window: Window) -> Decision:

@@ -156,9 +156,10 @@ PART_SHOWN = -0.5
 SHOWN = -7.5
 """Of what fits nothing singly: taken out to show what is plainly asked for, and lies there under another name."""
 
-CHARGED = 4.5
-"""Natural log: a unit whose odds of being there are below ninety to one is asked about before it is paid for. It costs
-a touch, and one wrong charge costs what many touches do.
+CHARGED = 5.0
+"""Natural log: a unit whose odds of being there are below a hundred and fifty to one is asked about before it is paid
+for: no more than its scan makes likely by itself (`LEFT_OUT`, at the best moment). It costs a touch, and one wrong
+charge what many touches do.
 """
 
 TAKEN_AS_ASKED = -0.5

@@ -14,7 +14,7 @@ from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import Explanation
 from cart.core.reconciliation.moves import Move, MoveSet, OutSets, in_sets, placements, takes, turns
 from cart.core.reconciliation.unmoved import nothing_moved, part_back_out
-from cart.core.reconciliation.window import Step, Window
+from cart.core.reconciliation.window import Step, Window, passed_over
 
 TOUCHED_LATE_NS = 1_000_000_000
 """A thing may be on its way in while it is picked on the screen."""
@@ -129,15 +129,6 @@ def _weightless(moves: tuple[Move, ...], residual_g: float) -> bool:
     """
     spread_g2 = sum(m.variance_g2 for m in moves)
     return spread_g2 > 0.0 and any(m.mean_g * (m.mean_g + residual_g * m.variance_g2 / spread_g2) < 0.0 for m in moves)
-
-
-def passed_over(window: Window, step: Step, but: int | None = None) -> float:
-    """Log prior of a step being nothing scanned, although something had just been scanned that still waits."""
-    for waiting in window.waiting:
-        late_s = (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
-        if 0.0 <= late_s <= priors.FRESH_S and waiting.step_id in (None, step.step_id) and waiting.line_id != but:
-            return priors.PASSED_OVER
-    return 0.0
 
 
 def grouped(steps: tuple[Step, ...]) -> Group:

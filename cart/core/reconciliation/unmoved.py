@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import Explanation
-from cart.core.reconciliation.window import Step, Window
+from cart.core.reconciliation.window import Step, Window, passed_over
 
 
 def nothing_moved(window: Window, group: tuple[Step, ...]) -> Iterator[Explanation]:
@@ -32,6 +32,8 @@ def nothing_moved(window: Window, group: tuple[Step, ...]) -> Iterator[Explanati
         leveled = abs(after_g) < 2.0 + 2.0 * math.sqrt(step.variance_g2) and window.slope_g <= -priors.SURELY_G
         score = priors.SLOPE - math.log(slope_max_g) if not leveled else priors.NOISE - math.log(4.0)
         score += priors.TAKE_HASTY * step.hasty
+        if passed_over(window, step) < 0.0 and not leveled:
+            return  # who has just scanned a thing puts it in next, or something for it, and does not wheel away
         yield Explanation(ids, "the cart stands on a slope", score, absorbed_g=step.delta_g, variance_g2=variance_g2)
 
 

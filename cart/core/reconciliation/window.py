@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from cart.core.reconciliation import priors
+
 
 class Step(msgspec.Struct, frozen=True, gc=False):
     """An open weight step, or what is left of it."""
@@ -169,3 +171,12 @@ def as_of(window: Window, step: Step) -> Window:
     if any(i.rested_ns > step.rest_ns for i in inside):
         inside = tuple(i for i in inside if i.rested_ns <= step.rest_ns)
     return replace(window, waiting=tuple(ranked), inside=inside, began_ns=step.began_ns, now_ns=step.rest_ns)
+
+
+def passed_over(window: Window, step: Step, but: int | None = None) -> float:
+    """Log prior of a step being nothing scanned, although something had just been scanned that still waits."""
+    for waiting in window.waiting:
+        late_s = (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
+        if 0.0 <= late_s <= priors.FRESH_S and waiting.step_id in (None, step.step_id) and waiting.line_id != but:
+            return priors.PASSED_OVER
+    return 0.0

@@ -19,7 +19,7 @@ _NOT_NEXT_NS = 8_000_000_000
 """And so is one that something is put in after within this time. Only then it was the answer: of two things taken at
 random half weigh within a factor of two of each other, and hardly one in a hundred is wrongly catalogued.
 """
-_SAME_G = 3.0
+SAME_G = 3.0
 """Two weighings of one thing, each with what the scale leaves unsure."""
 WORD_SIGMAS = 4.0
 
@@ -45,13 +45,19 @@ def otherwise(desk: Desk, line: Line, mean_g: float | None, sd_g: float) -> tupl
         found.append(Otherwise(held_g, SHOWN_SD_G, word=True))
     for shown in reversed(desk.state.shown):
         # Where something else went in meanwhile, the movement that was asked about tells what it weighs.
-        asked_g = [open_g for _, open_g in shown.came[:1] if abs(open_g - shown.weight_g) > _SAME_G]
+        asked_g = [open_g for _, open_g in shown.came[:1] if abs(open_g - shown.weight_g) > SAME_G]
         for weight_g in (shown.weight_g, *(asked_g if shown.line_id == line.line_id else ())):
             recent = desk.t_ns - shown.t_ns < _SHOWN_NS and abs(weight_g - mean_g) > 2.0 * sd_g
-            recent = recent and all(abs(weight_g - known.mean_g) > _SAME_G for known in found)
+            recent = recent and all(abs(weight_g - known.mean_g) > SAME_G for known in found)
             if recent and _meant(desk, line, shown, scanned_ns) and word_allowed(desk, line, weight_g):
                 found.append(Otherwise(weight_g, SHOWN_SD_G, word=True))
     return tuple(found[:_OTHERWISE_MAX])
+
+
+def last_shown(desk: Desk, line: Line) -> Shown | None:
+    """The last thing of a line that was lifted out at a question about it, of late."""
+    since_ns = desk.t_ns - _SHOWN_NS
+    return next((s for s in reversed(desk.state.shown) if s.line_id == line.line_id and s.t_ns >= since_ns), None)
 
 
 def _meant(desk: Desk, line: Line, shown: Shown, scanned_ns: int) -> bool:
@@ -74,7 +80,7 @@ def _went_in_so(desk: Desk, shown: Shown) -> bool:
     line = basket.lines.get(shown.line_id or 0)
     weights_g = [g.weight_g for g in line.placed if g.weight_g is not None] if line is not None else []
     weights_g += [gone.weight_g for gone in basket.removed if gone.line.line_id == shown.line_id]
-    return any(abs(weight_g - shown.weight_g) <= _SAME_G for weight_g in weights_g)
+    return any(abs(weight_g - shown.weight_g) <= SAME_G for weight_g in weights_g)
 
 
 def _shops_on(desk: Desk, line: Line, asked_ns: int) -> bool:

@@ -20,11 +20,10 @@ from cart.core.ledger import ItemRemoved, StepExplained
 from cart.core.observations import Scan
 from cart.core.session_desk import Desk
 from cart.core.session_weight import reconcile
+from cart.core.session_word import IN_HAND_NS
 
 SAME_SHOWING_NS: Final = 3_000_000_000
 """From the camera's reading to the scanner's of the same thing in the same hand."""
-_IN_HAND_NS: Final = 30_000_000_000
-"""What was taken out at a question is scanned within this time."""
 _SAME_SIGMAS: Final = 4.0
 _WEIGHINGS_G: Final = 1.0
 """σ between two weighings of one thing."""
@@ -51,7 +50,7 @@ def is_known_unit(desk: Desk, item: Item) -> bool:
     out = state.recent_steps[-1] if state.recent_steps else None
     if shown is None or shown.line_id is not None or not shown.came or out is None or out.delta_g >= 0.0:
         return False
-    if desk.t_ns - out.rest_ns > _IN_HAND_NS or state.last_item_ns > shown.t_ns:
+    if desk.t_ns - out.rest_ns > IN_HAND_NS or state.last_item_ns > shown.t_ns:
         return False
     # What else rose and fell beside the movement that was asked about may have been a disturbance.
     beside_g = shown.weight_g - sum(open_g for _, open_g in shown.came[1:])

@@ -18,7 +18,7 @@ from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk, Held
 from cart.core.session_learning import learn, learn_anew, unlearn
 from cart.core.session_moves import confirm
-from cart.core.session_otherwise import word_allowed
+from cart.core.session_otherwise import last_shown, word_allowed
 from cart.core.session_shares import reopen
 from cart.core.session_state import OpenStep
 from cart.core.session_units import minimum_g, tentative, unit_weight
@@ -31,8 +31,6 @@ _HID_NS = 20_000_000_000
 
 _HOST_LEAST = -6.0
 """Natural log: less likely, nobody knows where the weight of what was shown has gone."""
-_SHOWN_NS = 120_000_000_000
-"""What was shown so long ago still tells what a thing weighs."""
 _TOGETHER_NS = 15_000_000_000
 """Things scanned within this time before a movement may have gone in with it."""
 
@@ -263,9 +261,8 @@ def _taken_for_put_back(group: PlacedGroup | None, line: Line, t_ns: int) -> boo
 
 def shown_elsewhere(desk: Desk, line: Line) -> bool:
     """The same for what a thing of this line weighed when it was last shown at a question."""
-    since_ns = desk.t_ns - _SHOWN_NS
-    shown = [(s.weight_g, s.t_ns) for s in desk.state.shown if s.line_id == line.line_id and s.t_ns >= since_ns]
-    return bool(shown) and found_as_another(desk, line, *shown[-1])
+    shown = last_shown(desk, line)
+    return shown is not None and found_as_another(desk, line, shown.weight_g, shown.t_ns)
 
 
 def _weighs_like(desk: Desk, line: Line, weight_g: float) -> bool:

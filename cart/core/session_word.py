@@ -20,21 +20,18 @@ from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk, Held
 from cart.core.session_learning import learn
 from cart.core.session_moves import confirm
-from cart.core.session_otherwise import word_allowed
+from cart.core.session_otherwise import SAME_G, last_shown, word_allowed
 from cart.core.session_shares import reopen
 from cart.core.session_units import minimum_g, unit_weight
 from cart.core.session_weight import reconcile, settle_by, tidy
 from cart.core.session_window import decide, repeated_ns
 
-_IN_HAND_NS: Final = 30_000_000_000
+IN_HAND_NS: Final = 30_000_000_000
 """What was taken out at a question is scanned again, and put in again, within this time."""
 _ELSE_MOVED: Final = 0.25
 """So much of its weight may be something else's that moved when it was taken out; with more it was another movement."""
-_SHOWN_NS: Final = 120_000_000_000
 _LEAST_G: Final = 10.0
 """What is left over is asked about from twice the lightest thing on that the scale can see."""
-_SAME_G: Final = 3.0
-"""Two weighings of one thing, each with what the scale leaves unsure."""
 
 
 def believe(desk: Desk, open_: Open, line: Line) -> bool:
@@ -64,9 +61,8 @@ def _shown_g(desk: Desk, line: Line, weight_g: float) -> float | None:
     """What the line's thing weighed when it was shown at its question, where what went in later weighs more than that
     by another thing.
     """
-    since_ns = desk.t_ns - _SHOWN_NS
-    shown = [s.weight_g for s in desk.state.shown if s.line_id == line.line_id and s.t_ns >= since_ns]
-    return shown[-1] if shown and weight_g - shown[-1] > max(_LEAST_G, _SAME_G) else None
+    shown = last_shown(desk, line)
+    return shown.weight_g if shown is not None and weight_g - shown.weight_g > _LEAST_G else None
 
 
 def _beside(desk: Desk, open_: Open, line: Line) -> tuple[Move, ...]:
@@ -162,7 +158,7 @@ def _short_steps(desk: Desk, rest_g: float) -> Iterator[int]:
     placed = [g for line in desk.state.basket.lines.values() for g in line.placed if g.weight_g is not None]
     for step in desk.state.recent_steps:
         seen_g = sum(g.weight_g or 0.0 for g in placed if step.step_id in g.step_ids)
-        if seen_g > 0.0 and abs(step.delta_g - seen_g - rest_g) <= _SAME_G:
+        if seen_g > 0.0 and abs(step.delta_g - seen_g - rest_g) <= SAME_G:
             yield step.step_id
 
 
@@ -182,7 +178,7 @@ def is_scanned_again(desk: Desk, item: Item, code: ScannedCode) -> bool:
         shown.line_id in (None, line.line_id)
         and scanned_ns < shown.t_ns
         and max(desk.state.last_item_ns, scanned_ns) <= shown.t_ns
-        and desk.t_ns - shown.t_ns < _IN_HAND_NS
+        and desk.t_ns - shown.t_ns < IN_HAND_NS
         for shown in desk.state.shown
     )
     if again:
@@ -222,7 +218,7 @@ def _is_out(desk: Desk, open_: Open, line: Line) -> bool:
         StepExplained(
             step_ids=(last_id, *ids) if rest_g > 0.0 else (*ids, last_id),
             won=f"taken out to be scanned: {line.name}", margin=99.0, considered=(),
-            open_g=round(rest_g, 3) if abs(rest_g) > _SAME_G else None,
+            open_g=round(rest_g, 3) if abs(rest_g) > SAME_G else None,
         )
     )  # fmt: skip
     desk.clear(open_)
@@ -232,7 +228,7 @@ def _is_out(desk: Desk, open_: Open, line: Line) -> bool:
 def _take_in_hand(desk: Desk, line: Line) -> bool:
     """What was taken out and is scanned is in the hand. An observation and no decision: a restart forgets it."""
     last = desk.state.recent_steps[-1] if desk.state.recent_steps else None
-    if last is None or last.delta_g >= 0.0 or desk.t_ns - last.rest_ns > _IN_HAND_NS:
+    if last is None or last.delta_g >= 0.0 or desk.t_ns - last.rest_ns > IN_HAND_NS:
         return False
     desk.in_hand = Held(line.line_id, desk.t_ns, -last.delta_g)
     return True

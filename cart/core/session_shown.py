@@ -162,8 +162,11 @@ def lifted_to_show(desk: Desk) -> bool:
 def _came_out_of(desk: Desk, line: Line, step: OpenStep, out: OpenStep) -> float:
     """Log odds of the line's thing having gone in with a step, by its time and by what else waits for what is left."""
     rest_g = step.delta_g + out.delta_g
-    if step.delta_g <= 0.0 or rest_g < -_FITS_SIGMAS * math.hypot(step.sigma_g, out.sigma_g, _SPREAD_G):
+    spread_g = math.hypot(step.sigma_g, out.sigma_g, _SPREAD_G)
+    if step.delta_g <= 0.0:
         return -math.inf
+    if rest_g < -_FITS_SIGMAS * spread_g:
+        return _taken_for_it(desk, rest_g, spread_g) + _timing(line, step)
     left = [priors.UNKNOWN_IN + priors.log_unknown_density(max(3.0, rest_g))]
     for other in desk.state.basket.lines.values():
         if other is not line and other.pending:
@@ -173,6 +176,17 @@ def _came_out_of(desk: Desk, line: Line, step: OpenStep, out: OpenStep) -> float
                 fits = priors.log_normal_density(rest_g - mean_g, sd_g * sd_g + _SPREAD_G**2)
             left.append(fits + _timing(other, step))
     return max(left) + _timing(line, step)
+
+
+def _taken_for_it(desk: Desk, rest_g: float, spread_g: float) -> float:
+    """Log odds of something that lay there having been taken out as the thing went in."""
+    fits = [
+        priors.log_normal_density(rest_g + group.weight_g, spread_g**2 + group.sigma_g**2)
+        for line in desk.state.basket.lines.values()
+        for group in line.placed
+        if group.units == 1 and group.weight_g is not None
+    ]
+    return priors.TAKE + priors.SWAP - math.log(len(fits)) + max(fits) if fits else -math.inf
 
 
 def _timing(line: Line, step: OpenStep) -> float:

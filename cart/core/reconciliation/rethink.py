@@ -169,7 +169,8 @@ def _choices(
         used = known.get(step.step_id, ()) if after.delta_g < 0.0 else ()
         found += [e for e in both.ranked() if _settles(e) and not _fewer(e, used)][:CHOICES]
     extra = sorted(extra_units(search, alone), key=lambda e: -e.score)[:CHOICES] if step.delta_g > 0.0 else []
-    return [*found, *extra, *_left_open(step, waiting)]
+    settles = index > 0 and abs(step.delta_g) < priors.SETTLING_FRACTION * steps[index - 1].delta_g
+    return [*found, *extra, *_left_open(step, waiting, hasty=step.hasty and not settles)]
 
 
 def _settles(explanation: Explanation) -> bool:
@@ -209,12 +210,12 @@ def _timed(waiting: Waiting, step: Step, scans_ns: tuple[int, ...]) -> Waiting:
     return replace(waiting, log_prior=odds, since_ns=min(scans_ns), asked_alone_ns=None, step_id=None)
 
 
-def _left_open(step: Step, waiting: tuple[Waiting, ...]) -> list[Explanation]:
+def _left_open(step: Step, waiting: tuple[Waiting, ...], *, hasty: bool) -> list[Explanation]:
     """Nothing scanned explains the step: something unscanned, or something else than what was scanned."""
     ids, weight_g = (step.step_id,), max(3.0, abs(step.delta_g))
     unknown = -math.log(weight_g * priors.UNKNOWN_LOG_SPAN)
     if step.delta_g < 0.0:
-        taken = priors.UNKNOWN_OUT + unknown + priors.TAKE_HASTY * step.hasty
+        taken = priors.UNKNOWN_OUT + unknown + priors.TAKE_HASTY * hasty
         return [Explanation(ids, "something was taken out", taken, open_kind="which_removed")]
     found = [Explanation(ids, "something unscanned", priors.UNKNOWN_IN + unknown, open_kind="unscanned_item")]
     for line in waiting:

@@ -147,7 +147,8 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
     if len(group.steps) == 2 and group.steps[1].hasty:
         settling_g = priors.SETTLING_FRACTION * group.steps[0].delta_g
         again = priors.ANOTHER_MOVEMENT + priors.log_part_density(*shares_g)
-        if shares_g[0] < settling_g:
+        soon = group.steps[1].began_ns - group.steps[0].rest_ns < priors.HASTY_S * 1e9
+        if shares_g[0] < settling_g and soon:
             again = -math.log(settling_g)  # after a heavy load some of it always comes late
     paused = again + sum(_pause(*both) for both in pairwise(group.steps))
     taken = _taken_as_asked(search.window, group)

@@ -182,12 +182,15 @@ def report(run: Run, coarse_of: Sequence[int]) -> dict[str, object]:
         part = run.known.where(chosen)
         final, _ = head.answers(part.logits, part.features)
         temperature = measures.fitted_temperature(final, part.fine)
+        likely = measures.softmax(final, temperature)
         figures[name] = {
             "photos": len(part.fine),
             "first head alone": measures.accuracy(part.logits, part.fine, coarse_of),
             **measures.accuracy(final, part.fine, coarse_of),
             "temperature": temperature,
-            "ece": measures.calibration_error(measures.softmax(final, temperature), part.fine),
+            "confidence": float(likely.max(1).mean()),
+            "ece": measures.calibration_error(likely, part.fine),
+            "ece by chance": measures.chance_error(likely.max(1)),
         }
     if len(run.strange.fine):
         figures["strangers"] = _strangers(run, head)

@@ -49,6 +49,15 @@ def confidence_error(confidence: Floats, right: NDArray[np.bool_], bins: int = 1
     return float(sum(gaps))
 
 
+def chance_error(confidence: Floats, draws: int = 1000) -> dict[str, float]:
+    """What `confidence_error` comes to by chance alone where every confidence [N] is just right: its mean, and what it
+    exceeds once in twenty times.
+    """
+    rng = np.random.default_rng(0)
+    errors = [confidence_error(confidence, rng.random(len(confidence)) < confidence) for _ in range(draws)]
+    return {"mean": float(np.mean(errors)), "exceeded once in twenty": float(np.quantile(errors, 0.95))}
+
+
 def fitted_temperature(logits: Floats, fine: Labels) -> float:
     """The temperature, 0.2 to 5, at which the photos' classes are likeliest; the grid's step is 1 %."""
     candidates = np.exp(np.arange(np.log(0.2), np.log(5.0), 0.01))

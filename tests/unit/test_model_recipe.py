@@ -102,6 +102,15 @@ def test_calibration_error_is_the_gap() -> None:
     assert measures.calibration_error(sure, right) == pytest.approx(0.2)
 
 
+def test_a_perfect_nets_calibration_error_is_chance_and_falls_with_the_photos() -> None:
+    few, many = (measures.chance_error(np.full(photos_seen, 0.8), draws=200) for photos_seen in (100, 10_000))
+    # One bin: the mean deviation of a share of 100 at 0.8, sqrt(2 / π · 0.8 · 0.2 / 100).
+    assert few["mean"] == pytest.approx(0.032, abs=0.005)
+    assert many["mean"] == pytest.approx(0.0032, abs=0.0005)
+    assert few["exceeded once in twenty"] == pytest.approx(1.96 * 0.04, abs=0.015)
+    assert measures.chance_error(np.ones(50))["mean"] == 0.0
+
+
 def test_the_temperature_that_was_put_in_is_found() -> None:
     rng = np.random.default_rng(3)
     logits = rng.normal(0, 2, (4000, 5))

@@ -24,7 +24,7 @@ class AuditUse(Problem):
 
 def run(
     *,
-    journal: Annotated[Path | None, typer.Option(help="The journal's folder; [journal] folder otherwise.")] = None,
+    journal: Annotated[Path | None, typer.Option(help="The journal's folder; \\[journal] folder otherwise.")] = None,
     config: Annotated[Path, typer.Option(help="The configuration to take the folder from.")] = DEFAULT_PATH,
     trip: Annotated[str | None, typer.Option(help="List the events of this trip (`open`: the latest).")] = None,
     explain: Annotated[str | None, typer.Option(help=f"Explain a decision: {EXPLAIN_EXAMPLE}.")] = None,
@@ -32,7 +32,7 @@ def run(
         list[Path] | None,
         typer.Option(
             help="A certificate of the cart that tombstones are checked by, also an earlier one; may be repeated. "
-            "[broker] cert_file otherwise.",
+            "\\[broker] cert_file otherwise.",
             metavar="FILE",
         ),
     ] = None,

@@ -160,7 +160,7 @@ def revoke(
 def signing_key(
     out: Annotated[Path, typer.Argument(help="Where the secret key goes; the public one beside it.")],
 ) -> None:
-    """In the store: the key that signs catalogue and commands. Carts get the .pub as [store] public_key_file."""
+    """In the store: the key that signs catalogue and commands. Carts get the .pub as \\[store] public_key_file."""
     key = new_signing_key()
     write_signing_key(key, out)
     public = out.with_name(out.name + ".pub")

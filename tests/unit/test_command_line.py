@@ -39,6 +39,18 @@ def test_each_command_has_help_of_its_own(
 
 
 @pytest.mark.parametrize(
+    ("command", "names"),
+    [(["audit"], ["[journal]", "[broker]"]), (["provision", "signing-key"], ["[store]"])],
+)
+def test_help_that_names_a_table_of_the_configuration_shows_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str], names: list[str]
+) -> None:
+    assert call(monkeypatch, *command, "--help") == 0
+    shown = capsys.readouterr().out
+    assert [name for name in names if name in shown] == names
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["frobnicate"], "No such command 'frobnicate'"),

@@ -17,7 +17,7 @@ function total({ view, live, words }) {
     "div",
     { key: "total", class: "total" },
     h("span", { class: "label" }, say("total")),
-    h("output", { class: amount.length > 9 ? "amount-long" : "", "aria-label": live ? `${say("total")} ${amount}` : say("total.unknown") }, amount),
+    h("output", { class: amount.length > 7 ? "amount-long" : "", "aria-label": live ? `${say("total")} ${amount}` : say("total.unknown") }, amount),
     live && shown.savings_minor > 0 && h("span", { key: "savings", class: "savings" }, say(view.phase === "paid" ? "saved" : "savings", { amount: money(shown.savings_minor) })),
   );
 }

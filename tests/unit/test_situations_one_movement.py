@@ -61,3 +61,11 @@ def test_row_31_what_follows_a_scan_is_the_scanned_thing_or_a_swap_and_no_slope(
     shopper.scan(10).put(6000.0).wait(2.0).scan(45).put(339.0).wait(3.0)
     shopper.scan(44).wait(0.5).put(319.0 - 339.0).wait(2.0)
     assert [kind for kind, _ in shopper.open] == ["which_removed"]
+
+
+def test_row_13_what_may_have_been_swapped_in_before_is_not_settled_by_what_fits_it_badly(shopper: Shopper) -> None:
+    """4 is taken out as 3 goes in; before anybody is asked, something unscanned goes in that is 10 g heavier than 3."""
+    shopper.scan(4).put(139.0).wait(2.0)
+    shopper.scan(3).wait(0.5).put(500.0 - 139.0).wait(4.0)
+    shopper.put(510.0).wait(1.0)
+    assert shopper.line(3).state == "pending"

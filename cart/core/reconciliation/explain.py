@@ -150,7 +150,8 @@ def _choose(
         rival = max((g for g, _ in rivals), default=-math.inf)
         margin = min(gain - rival, gain)
         needs = explanation.needs(window.gain_min)
-        if gain < needs or (explanation.takes and gain - rival < window.margin):
+        swapped = _swapped_elsewhere(explanation, candidates, window)
+        if gain < needs or (explanation.takes and gain - rival < window.margin) or gain - swapped < window.margin:
             doubtful.update(explanation.step_ids)
             if explanation.ranged is not None and len(explanation.step_ids) == 1:
                 asked[explanation.step_ids[-1]] = _not_alone(explanation, window)
@@ -164,6 +165,22 @@ def _choose(
             continue
         return explanation, margin if math.isfinite(margin) else gain
     return None, 0.0
+
+
+def _swapped_elsewhere(explanation: Explanation, candidates: list[tuple[float, Explanation]], window: Window) -> float:
+    """The most that is gained by a story of another step in which the same unit went in as something was taken out."""
+    units = {w.line_id: w.units for w in window.waiting}
+    own = {m.key for m in explanation.moves if m.kind == "place" and m.units == units.get(m.key)}
+    return max(
+        (
+            gain
+            for gain, e in candidates
+            if e.takes
+            and set(explanation.step_ids).isdisjoint(e.step_ids)
+            and any(m.kind == "place" and m.key in own for m in e.moves)
+        ),
+        default=-math.inf,
+    )
 
 
 def _shared(explanation: Explanation, rivals: list[Explanation], window: Window) -> bool:

@@ -90,9 +90,12 @@ def _put_in_alone(desk: Desk, steps: list[OpenStep], weight_g: float) -> bool:
     in with them at first: that is the answer. The rest of that movement stays to be explained.
     """
     for open_, line in _asked_alone(desk, steps[0]):
-        step = desk.state.open_steps.get(open_.event.step_ids[-1])
         spread_g = _FITS_SIGMAS * math.hypot(steps[0].sigma_g, _SPREAD_G)
-        if step is None or step.delta_g - weight_g < -spread_g:
+        about = [i for i in open_.event.step_ids[-1:] if i in desk.state.open_steps]
+        others = [i for i in reversed(desk.state.open_steps) if i not in about]
+        came_out = (desk.state.open_steps[i] for i in (*about, *others))
+        step = next((step for step in came_out if step.delta_g - weight_g >= -spread_g), None)
+        if step is None:
             continue
         rest_g = step.delta_g - weight_g
         desk.emit(

@@ -9,7 +9,8 @@ from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
 
 UNKNOWN = item(30, None, None)
 BADLY = item(34, 330.0, 2.0)
-RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, UNKNOWN, BADLY))
+PEARS = item(36, None, None, unit="kg", plu="4012", price_minor=299)
+RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, UNKNOWN, BADLY, PEARS))
 
 
 @pytest.fixture
@@ -112,3 +113,23 @@ def test_row_13_what_is_shown_had_gone_in_as_another_thing_was_taken_out_for_it(
             shopper.take(330.0).wait(1.0).put(330.0).wait(2.0)
     assert "S4" not in shopper.lines
     assert shopper.lines["S34"] == (1, "confirmed")
+
+
+def test_row_17_loose_goods_put_in_alone_came_out_of_whichever_movement_they_were_in(shopper: Shopper) -> None:
+    """Asked about one movement, and too heavy for it; two of them had gone in with a later one."""
+    shopper.touch("produce", sku="S9")
+    shopper.touch("produce", sku="S36")
+    shopper.wait(0.5).put(521.0).wait(1.0).put(584.0 + 651.0).wait(12.0)
+    asked = next(view for view in shopper.view.interventions if view.stage == "question" and view.reason == "not_alone")
+    shopper.take(584.0).wait(1.5).put(584.0).wait(2.0)
+    line = next(line for line in shopper.view.lines if line.sku == asked.sku)
+    assert line.weight_g == pytest.approx(584.0, abs=1.0)
+
+
+def test_row_17_of_two_picks_of_the_same_goods_neither_is_priced_by_what_may_be_both(shopper: Shopper) -> None:
+    shopper.touch("produce", sku="S9")
+    shopper.wait(0.7)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(0.5).put(689.0 + 681.0).wait(2.0)
+    assert [line.weight_g for line in shopper.view.lines] == [None, None]
+    assert [view.reason for view in shopper.view.interventions] == ["not_alone"]

@@ -161,7 +161,8 @@ def _choose(
         close = [e for g, e in candidates if abs(gain - g) < margin_shared and e is not explanation]
         if _shared(explanation, close, window):
             doubtful.update(explanation.step_ids)
-            asked[explanation.step_ids[-1]] = _not_alone(explanation, window)
+            alone = _not_alone(explanation, window)
+            asked[alone.step_ids[-1]] = alone
             continue
         return explanation, margin if math.isfinite(margin) else gain
     return None, 0.0
@@ -191,8 +192,10 @@ def _shared(explanation: Explanation, rivals: list[Explanation], window: Window)
     together = len(explanation.moves) > 1
     if not together and _obeys(ranged, explanation, window):
         return False
-    ids = set(explanation.step_ids)
-    others = [e for e in rivals if ids & set(e.step_ids) and e.effect != explanation.effect]
+    ids, keys = set(explanation.step_ids), [m.key for m in explanation.moves]
+    # Of two picks of the same goods either may have gone in, and both.
+    others = [e for e in rivals if ids & set(e.step_ids)]
+    others = [e for e in others if e.effect != explanation.effect or [m.key for m in e.moves] != keys]
     doubted = together or any(e.moves and all(m.kind == "place" for m in e.moves) for e in others)
     if not doubted and not (
         ranged.priced and (_elsewhere(ranged, ids, rivals, window) or _anothers(ranged, ids, window))
@@ -232,8 +235,7 @@ def _elsewhere(ranged: Move, ids: set[int], rivals: list[Explanation], window: W
 
 def _not_alone(explanation: Explanation, window: Window) -> Explanation:
     ranged = explanation.ranged
-    last = explanation.step_ids[-1]
-    open_g = next(s.delta_g for s in window.steps if s.step_id == last)
+    open_g, last = max((s.delta_g, s.step_id) for s in window.steps if s.step_id in explanation.step_ids)
     return Explanation(
         (last,), f"{ranged.name if ranged else ''} may not have gone in alone", explanation.score,
         open_kind="wrong_weight", open_g=open_g, line_id=ranged.key if ranged else None, reason=NOT_ALONE,

@@ -167,9 +167,8 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
         # What was taken out as asked is not what is left.
         odds += paused if unknown.moves[0].key in taken else movements
         _fit_ranged(group, unknown, _NOTHING, odds + twice * priors.RANGED_TWICE)
-        if alone:
-            for known in search.beside:
-                _fit_ranged(group, unknown, known, odds)
+        for known in search.beside if alone or _overshot(group.steps) else ():
+            _fit_ranged(group, unknown, known, odds)
     # Steps that nothing explains add up to some line's weight easily: a removal is one movement, or two at once.
     at_once = alone or (len(group.steps) == 2 and _pause(*group.steps) > priors.PAUSE_LONG)
     for out in search.near_out(target_g, variance_g2) if at_once else ():

@@ -5,8 +5,9 @@ cosine tells a product from all others (ROC area, equal error rate, rates at the
 enrolled product is named rightly among all classes, and what the checks of `cart catalog enrol` refuse.
 
 Classes of the data that the model was not trained on are enrolled as they are. The shipped model was trained on all of
-them: then a tenth of the classes at a time is struck from its answers, and `seen_in_training` says that its embedding
-knew them, so that the figures flatter it. --backbone FILE measures beside it an ImageNet net that saw none of them.
+them: then a tenth of the classes at a time is struck from its answers and from what is near, and `seen_in_training`
+says that its embedding knew them, so that the figures flatter it. --backbone FILE measures beside it an ImageNet net
+that saw none of them.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from cart.vision.enrolment import EnrolmentProblem, Prototypes, check_new, check
 from drivers.classifier import NONE, Classification, Classifier, classification, prepare
 from drivers.errors import DriverError
 from drivers.model_folder import Manifest
+from models.embedding import NEARNESS_MIN
 from models.measures import auroc
 
 Floats = npt.NDArray[np.float64]
@@ -128,17 +130,33 @@ def without(manifest: Manifest, names: Sequence[str]) -> tuple[Manifest, npt.NDA
     return msgspec.structs.replace(manifest, labels=labels, coarse=coarse), kept
 
 
+def class_means(photos: Answers, labels: Sequence[str]) -> dict[str, Floats]:
+    """The mean direction of each of these classes' embeddings."""
+    fine, directions = np.array([photo.fine for photo in photos.photos]), unit(photos.raw)
+    found = {label: directions[fine == label] for label in labels}
+    return {label: unit(rows.mean(0, keepdims=True))[0] for label, rows in found.items() if len(rows)}
+
+
+def struck(manifest: Manifest, some: Answers, names: Sequence[str], means: dict[str, Floats]) -> list[Classification]:
+    """What a net without some of its classes would say: neither their logits nor the nearness to them, which is the
+    embedding's length where the manifest weighs enrolled products against it.
+    """
+    reduced, kept = without(manifest, names)
+    raw, closest = some.raw, [means[label] for label in reduced.labels if label in means]
+    if not kept.all() and manifest.verification.margin is not None and closest:
+        directions = unit(raw)
+        raw = directions * np.maximum((directions @ np.stack(closest).T).max(1, keepdims=True), NEARNESS_MIN)
+    return [classification(reduced, logits[kept], one) for logits, one in zip(some.logits, raw, strict=True)]
+
+
 def named(
     manifest: Manifest, train: Answers, test: Answers, folds: Sequence[Sequence[str]], count: int
 ) -> dict[str, Any]:
     """With each fold enrolled: are its products named rightly, the others still, and what do the checks refuse?"""
     tally = Tally()
+    means = class_means(train, manifest.labels)
     for fold in folds:
-        reduced, kept = without(manifest, fold)
-        seen = [classification(reduced, logits[kept], raw) for logits, raw in zip(test.logits, test.raw, strict=True)]
-        taught = [
-            classification(reduced, logits[kept], raw) for logits, raw in zip(train.logits, train.raw, strict=True)
-        ]
+        seen, taught = (struck(manifest, some, fold, means) for some in (test, train))
         for drawn in draws(train.photos, fold, count):
             pictures = {name: [taught[n] for n in numbers] for name, numbers in drawn.items()}
             tally.looks(manifest, pictures, seen, test.photos)
@@ -219,7 +237,7 @@ def measure(classifier: Classifier, given: Sequence[Photo], asked: Sequence[Phot
     if not classes:
         raise DataError(f"no class has {PICTURES[0]} pictures to enrol from and one to ask about; give larger splits")
     folds = [strange] if strange else [classes[start::FOLDS] for start in range(min(FOLDS, len(classes) // 2))]
-    train = answers(classifier, [photo for photo in given if photo.fine in classes])
+    train = answers(classifier, [photo for photo in given if photo.fine in {*classes, *manifest.labels}])
     test = answers(classifier, asked)
     by_pictures = {}
     for count in PICTURES:

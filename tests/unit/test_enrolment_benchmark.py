@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
-from benchmarks.enrolment import roc, without
+from benchmarks.enrolment import Answers, class_means, roc, struck, without
+from benchmarks.vision_data import Photo
 from drivers.classifier import available_runtimes
-from drivers.model_folder import read_manifest
+from drivers.model_folder import Margin, read_manifest
 from tests.stand_in_model import COLOURS_RGB, picture_of, write_stand_in
 
 NEW = {"Purple": (200, 40, 200), "Yellow": (220, 220, 30)}
@@ -85,3 +87,21 @@ def test_struck_classes_leave_labels_and_logits_in_step(model: Path) -> None:
     assert reduced.labels == ("Red", "Blue", "Grey")
     assert reduced.coarse == ("Coloured", "Coloured", "Plain")
     assert kept.tolist() == [True, False, True, True]
+
+
+def test_a_struck_class_is_nothing_that_a_photo_is_near_to(model: Path) -> None:
+    manifest = read_manifest(model)
+    first, second = manifest.labels[:2]
+    margin = Margin(offset=0.0, slope=1.0)
+    manifest = msgspec.structs.replace(
+        manifest, verification=msgspec.structs.replace(manifest.verification, margin=margin)
+    )
+    photos = [Photo(Path(f"{name}.png"), name, "any") for name in (first, second)]
+    raw = np.array([[0.9, 0.0], [0.6, 0.8]])
+    some = Answers(photos, np.zeros((2, len(manifest.labels)), np.float32), raw)
+    means = class_means(some, manifest.labels)
+    assert means[second] == pytest.approx([0.6, 0.8])
+    left = struck(manifest, some, [first], means)
+    assert [one.nearness for one in left] == pytest.approx([0.6, 1.0])
+    assert first not in left[0].scores
+    assert [one.nearness for one in struck(manifest, some, [], means)] == pytest.approx([0.9, 1.0])

@@ -11,6 +11,7 @@ import msgspec
 
 from cart.core.catalog import Catalog
 from cart.core.catalog_reading import CatalogError, read_catalog_json
+from cart.core.problem import UNREADABLE_JSON
 
 
 def read_file(path: Path) -> bytes:
@@ -23,9 +24,26 @@ def read_file(path: Path) -> bytes:
         raise CatalogError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
 
 
+class _Envelope(msgspec.Struct, frozen=True):
+    """What of a signed catalogue is needed to look into it."""
+
+    signature: str
+    catalogue: msgspec.Raw
+
+
 def load_catalog(path: Path) -> Catalog:
-    """Read and check a `catalog.json`. Raises CatalogError."""
-    return read_catalog_json(read_file(path), str(path))
+    """Read and check a `catalog.json`, also a signed one, whoever signed it. Raises CatalogError."""
+    data = read_file(path)
+    try:
+        return read_catalog_json(data, str(path))
+    except CatalogError:
+        try:
+            signed = msgspec.json.decode(data, type=_Envelope)
+        except UNREADABLE_JSON:
+            signed = None
+        if signed is None:
+            raise
+    return read_catalog_json(bytes(signed.catalogue), str(path))
 
 
 def demo_catalog_json() -> bytes:

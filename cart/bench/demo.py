@@ -47,6 +47,9 @@ def running_stack(options: DemoOptions) -> Iterator[Stack]:
     folder = options.folder or Path(tempfile.mkdtemp(prefix="cart-demo-"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Problem(f"{folder}: cannot be made ({error.strerror}); give another --folder") from None
+    try:
         stack = Stack(_plan(options, folder.resolve()))
         try:
             stack.start()

@@ -166,9 +166,11 @@ def sign(
     from cart.provision.files import write_public
     from cart.sync.keys import read_signing_key
     from cart.sync.signatures import opened, sign_catalogue
+    from cart.sync.topics import address
 
+    address(store, "cart")  # a store's id that no topic can bear is refused here, not by each cart
+    catalog = load_catalog(file)
     _, body = opened(read_file(file))
-    catalog = read_catalog_json(body, str(file))
     signer = read_signing_key(key)
     now_ms = time.time_ns() // 1_000_000
     expires_ms = now_ms + days * 86_400_000 if days else 0

@@ -109,6 +109,7 @@ def test_a_demo_that_is_killed_takes_its_processes_along(tmp_path: Path) -> None
         (("--script", "no-such-trip"), "no such scenario; give a YAML file or one of 00-whole-trip"),
         (("--broker", "127.0.0.1:1"), "no broker answers at 127.0.0.1:1"),
         (("--catalog", "none.json"), "none.json: no such catalogue"),
+        (("--folder", "/proc/cart-demo"), "cannot be made"),
         (("--bench-port", "99999999"), "less than or equal to 65535"),
     ],
 )

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from cart.__main__ import COMMANDS
+from cart.catalog_file import load_catalog
 from cart.commands import catalog, provision
 from cart.config import load_config
 from cart.core.problem import Problem
@@ -158,6 +159,22 @@ def test_a_catalogue_signed_from_the_command_line_is_believed(tmp_path: Path) ->
     assert trust.catalogue(sealed.read_bytes()) == SMALL
     catalog.sign(sealed, tmp_path / "sign.key", "store-1", sealed, 0)  # a new signature over the same catalogue
     assert trust.catalogue(sealed.read_bytes()) == SMALL
+    assert load_catalog(sealed) == load_catalog(plain), "what is signed can be checked and shown too"
+
+
+@pytest.mark.parametrize("store", ["", "a/+/#"])
+def test_a_catalogue_is_not_signed_for_a_store_that_no_topic_can_bear(tmp_path: Path, store: str) -> None:
+    (tmp_path / "catalog.json").write_bytes(SMALL)
+    provision.signing_key(tmp_path / "sign.key")
+    with pytest.raises(Problem, match="letters, digits"):
+        catalog.sign(tmp_path / "catalog.json", tmp_path / "sign.key", store, tmp_path / "signed.json", 90)
+
+
+def test_what_is_no_catalogue_is_not_signed(tmp_path: Path) -> None:
+    (tmp_path / "catalog.json").write_text("sku,name")
+    provision.signing_key(tmp_path / "sign.key")
+    with pytest.raises(Problem, match=r"catalog\.json: not JSON"):
+        catalog.sign(tmp_path / "catalog.json", tmp_path / "sign.key", "s", tmp_path / "signed.json", 90)
 
 
 def test_standing_says_no_secret_and_that_a_cart_is_not_enrolled(

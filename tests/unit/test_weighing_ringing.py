@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 
 import pytest
 
 from cart.bench.physics import Physics
 from cart.bench.platform import Platform
 from cart.core.settings import ScaleSettings
-from cart.core.weighing import Weigher, WeightStep
+from cart.core.weighing import Foretold, Weigher, WeightStep
 from cart.core.weighing.ringing import heard
 
 PERIOD_S = 1 / 80
@@ -76,3 +77,20 @@ def test_rest_once_told_stays_while_a_heavy_item_still_rings() -> None:
                 told.append(weigher.live.stable)
         assert len(told) > 100
         assert all(told)
+
+
+def test_a_platform_that_was_heard_before_is_weighed_sooner() -> None:
+    settings = ScaleSettings(counts_per_gram=21.5, tare_counts=84_213)
+    physics = Physics(glitches_per_hour=0.0, gaps_per_hour=0.0, wander_g=2.0)
+    waited_s = []
+    for seed in range(12):
+        world = Platform(settings, seed, physics)
+        world.put(3 * S, 700.0, press_g=900.0, style="press")
+        rest_ns = world.put(7 * S, 600.0, press_g=900.0, style="press")
+        weigher = Weigher(settings)
+        weigher.expect([Foretold(700.0, 12.0), Foretold(600.0, 12.0)])
+        events = [event for t_ns, counts in world.conversions(0, 10 * S) for event in weigher.feed(t_ns, counts)]
+        _, second = [event for event in events if isinstance(event, WeightStep)]
+        assert second.delta_g == pytest.approx(600.0, abs=4 * second.sigma_g)
+        waited_s.append((second.decided_ns - rest_ns) / S)
+    assert statistics.median(waited_s) < 0.145

@@ -12,17 +12,11 @@ from typing import Literal
 
 from cart.core.weighing import evidence, noise
 from cart.core.weighing.events import WeightStep
-from cart.core.weighing.evidence import (
-    RINGING_SAMPLES,
-    UNKNOWN_ERROR,
-    UNKNOWN_SAMPLES,
-    Window,
-    look,
-)
+from cart.core.weighing.evidence import RINGING_SAMPLES, UNKNOWN_ERROR, Window, look
 from cart.core.weighing.last_touch import rest_began
-from cart.core.weighing.movement import SETTLING, Movement
+from cart.core.weighing.movement import FAINT_SLOW_S, SETTLING, Movement
 from cart.core.weighing.odds import Odds
-from cart.core.weighing.reference import DRIFT_G_PER_S, Reference
+from cart.core.weighing.reference import Reference
 from cart.core.weighing.ringing import (
     HEARD_AGAIN,
     HEARD_ERROR,
@@ -44,7 +38,9 @@ QUIET_S = 0.065
 RINGING_QUIET_S = 0.35
 """A change smaller than the oscillation that hides it wants several cycles."""
 DRIFT_AWAY_G_PER_S = 0.1
-"""What drift may add to the smallest step for each second of disturbance, up to as much again."""
+"""What drift may add to the smallest step for each second that it was not followed, up to as much again."""
+BACK_S = 0.15
+"""How long it is quiet where nothing changed before that is rest, if samples are many."""
 UNKNOWN_DECAY_PER_S = 4.0
 QUIET_MAX_S, QUIET_MAX_SLOW_S = 1.0, 3.0
 """The longest stretch that is looked at. Where samples are few and noisy, less would never be evidence enough."""
@@ -144,8 +140,7 @@ class StepDetector:
                 start = self._ts[-n]
                 step = WeightStep(delta, sd, start, start, t_ns, seen.level_g)
         self._has_reference = True
-        self.reference.g = seen.level_g
-        self.reference.variance = seen.level_sd_g**2
+        self.reference.account(t_ns, seen.level_g, seen.level_sd_g**2)
         self._settle(t_ns, seen.level_g, seen.level_sd_g, n, 0.0)
         return step
 
@@ -179,7 +174,7 @@ class StepDetector:
             self._noise_seen = min(256, self._noise_seen + 1)
             variance = sigma * sigma + (limited - sigma * sigma) / max(40, self._noise_seen)
             self.sigma_g = min(SIGMA_MAX_G, max(SIGMA_MIN_G, math.sqrt(variance)))
-        self.reference.follow(self.local_g, self.local_sd_g, self.sigma_g, period_s)
+        self.reference.follow(t_ns, self.local_g, self.local_sd_g, self.sigma_g, period_s)
         if self._n_rest == round(0.4 / period_s):
             self._learn_ringing(period_s, self.local_g)
         return self._poured(t_ns, period_s)
@@ -189,14 +184,17 @@ class StepDetector:
         delta = self.local_g - self.reference.g
         rest_s = POURED_SLOW_S if is_slow(period_s) else POURED_S
         sd = math.sqrt(self.local_sd_g**2 + self.reference.variance)
-        if abs(delta) < max(STEP_MIN_G + 0.5, STEP_MIN_SIGMAS * 1.4 * sd) or self._n_rest < rest_s / period_s:
+        if (
+            abs(delta) < max(0.5 + self._smallest_g(t_ns), STEP_MIN_SIGMAS * 1.4 * sd)
+            or self._n_rest < rest_s / period_s
+        ):
             return None
         half = max(4, round(0.4 * rest_s / period_s))
         late = sum(self._xs[-half:]) / half
         if abs(late - self.local_g) > 3.0 * self.sigma_g / math.sqrt(half) + 0.1:
             return None
         step = WeightStep(delta, math.hypot(sd, 0.5), self._ts[-half], t_ns, t_ns, self.local_g)
-        self.reference.g = self.local_g
+        self.reference.account(t_ns, self.local_g)
         return step
 
     def _leave(self, t_ns: int, period_s: float) -> None:
@@ -228,13 +226,10 @@ class StepDetector:
             if seen.quiet:
                 self._move.run = max(n, min(self._move.run + 1, most))
                 return self._weigh(t_ns, period_s, seen, n)
-            shortest = UNKNOWN_SAMPLES if self._guess else RINGING_SAMPLES
-            self._move.run = n = max(shortest, round(0.75 * n)) if n > shortest else least
-        if self._move.since % 16 == 0 and self._move.since * period_s > 0.4:
-            self._learn_ringing(period_s, sum(self._xs[-32:]) / 32)
-            step = self._while_rolling(t_ns, period_s)
-            if step is not None:
-                return step
+            self._move.run = n = max(RINGING_SAMPLES, round(0.75 * n)) if n > RINGING_SAMPLES else least
+        step = self._while_rolling(t_ns, period_s)
+        if step is not None:
+            return step
         self._move.run = 0
         for n in (RINGING_SAMPLES, least) if known else (least,):
             if n <= most:
@@ -244,18 +239,16 @@ class StepDetector:
                     return self._weigh(t_ns, period_s, seen, n)
         if not known:
             self._guess = None
-            if self._move.since % 2 and most >= UNKNOWN_SAMPLES and not is_slow(period_s):
-                self._guess = evidence.find_ringing(xs[-UNKNOWN_SAMPLES:], self.sigma_g, _us(period_s))
-                self._move.run = UNKNOWN_SAMPLES if self._guess else 0
+            if most >= RINGING_SAMPLES and not is_slow(period_s):
+                self._guess = evidence.find_ringing(xs[-RINGING_SAMPLES:], self.sigma_g, _us(period_s))
+                self._move.run = RINGING_SAMPLES if self._guess else 0
         return None
 
     def _moving_loudly(self, t_ns: int, period_s: float) -> WeightStep | None:
         """Rest is no question but in a free decay, and that tells its own frequency and damping."""
-        if self._move.since % 16 == 0 and self._move.since * period_s > 0.4:
-            self._learn_ringing(period_s, sum(self._xs[-32:]) / 32)
-            step = self._while_rolling(t_ns, period_s)
-            if step is not None:
-                return step
+        step = self._while_rolling(t_ns, period_s) or self._as_predicted(t_ns, period_s)
+        if step is not None:
+            return step
         before, self._heard = self._heard, None
         known = self.ring.at(self.glance()[0], period_s) if self.ring.rate_error < HEARD_AGAIN else None
         most = min(self._move.since, round(QUIET_MAX_S / period_s))
@@ -287,6 +280,21 @@ class StepDetector:
         self._move.run = 0
         return None
 
+    def _as_predicted(self, t_ns: int, period_s: float) -> WeightStep | None:
+        """A platform whose oscillation is known needs fewer samples than it takes to hear one."""
+        n = RINGING_SAMPLES
+        ringing = self.ring.at(self.glance()[0], period_s)
+        if ringing is None or self._move.since < n:
+            return None
+        seen = self._look(n, _us(period_s), ringing)
+        if not seen.quiet:
+            return None
+        run, self._move.run = self._move.run, n
+        step = self._weigh(t_ns, period_s, seen, n)
+        if step is None:
+            self._move.run = run
+        return step
+
     def _hear_noise(self, period_s: float) -> None:
         """A cable or a supply may get noisier within a trip: learned only at rest, that would never be rest again."""
         n = max(32, round((noise.NOISE_SLOW_S if is_slow(period_s) else noise.NOISE_S) / period_s))
@@ -297,13 +305,16 @@ class StepDetector:
                 self._noise_seen = 0
 
     def _while_rolling(self, t_ns: int, period_s: float) -> WeightStep | None:
+        """Looked at now and then: how the platform rings, and a change of the mean under vibration."""
+        if self._move.since % 16 or self._move.since * period_s <= 0.4:
+            return None
+        self._learn_ringing(period_s, sum(self._xs[-32:]) / 32)
         told = self._rolling.change(self._xs, self._move.since, self.reference.g, self.sigma_g, period_s)
         if told is None:
             return None
         began_ns = t_ns - round(1e9 * period_s * told.samples)
         sigma = math.sqrt(told.variance + self.reference.variance + 1.0)
-        self.reference.g = told.level_g
-        self.reference.variance = 4.0 * told.variance + 4.0
+        self.reference.account(t_ns, told.level_g, 4.0 * told.variance + 4.0)
         return WeightStep(told.delta_g, sigma, min(self._move.began_ns, began_ns), began_ns, t_ns, told.level_g)
 
     def _look(self, n: int, period_us: int, ringing: tuple[float, float] | None) -> Window:
@@ -316,19 +327,14 @@ class StepDetector:
 
     def _weigh(self, t_ns: int, period_s: float, seen: Window, n: int, keep: float | None = None) -> WeightStep | None:
         """The basket looks quiet: back where it was, or a step if a hand can be ruled out. `keep`: as it was heard."""
-        away_s = (t_ns - self._move.left_ns) * 1e-9
-        drift = DRIFT_SD_G_PER_S * away_s
+        drift = DRIFT_SD_G_PER_S * (t_ns - self._move.left_ns) * 1e-9
         delta = seen.level_g - self.reference.g
         variance = seen.level_sd_g**2 + self.reference.variance + drift * drift
         quiet_s = self._move.run * period_s
-        smallest = STEP_MIN_G + min(STEP_MIN_G, DRIFT_AWAY_G_PER_S * away_s)
-        if abs(delta) < max(smallest, STEP_MIN_SIGMAS * math.sqrt(variance)):
-            if quiet_s >= 0.15:
+        if abs(delta) < max(self._smallest_g(t_ns), STEP_MIN_SIGMAS * math.sqrt(variance)):
+            if quiet_s >= (FAINT_SLOW_S if is_slow(period_s) else BACK_S):
                 self.odds.touched(t_ns)
-                # What was only estimated (while rolling) is measured now; what was measured may only drift.
-                unsure = self.reference.variance / (self.reference.variance + seen.level_sd_g**2 + drift * drift + 1e-9)
-                most = DRIFT_G_PER_S * away_s + 3.0 * unsure * math.sqrt(self.reference.variance)
-                self.reference.g += max(-most, min(most, max(0.5, unsure) * delta))
+                self.reference.touched(t_ns, seen.level_g, seen.level_sd_g, drift)
                 self._settle(t_ns, seen.level_g, seen.level_sd_g, n, 0.0)
                 self._ring_on(seen, n, period_s, keep)
             return None
@@ -346,11 +352,15 @@ class StepDetector:
         sigma = math.sqrt(variance + 0.06 + (0.35 * self.sigma_g) ** 2 + (3e-4 * delta) ** 2)
         rest_ns = self._rest_began(seen, delta, period_s)
         step = WeightStep(delta, sigma, self._move.began_ns, max(self._move.began_ns, rest_ns), t_ns, seen.level_g)
-        self.reference.g = seen.level_g
+        self.reference.account(t_ns, seen.level_g)
         self.reference.loaded(delta)
         self._settle(t_ns, seen.level_g, seen.level_sd_g, n, REFINE_S)
         self._ring_on(seen, n, period_s, keep)
         return step
+
+    def _smallest_g(self, t_ns: int) -> float:
+        """The smallest change that is a step: what was not followed may be drift."""
+        return STEP_MIN_G + min(STEP_MIN_G, DRIFT_AWAY_G_PER_S * self.reference.unfollowed_s(t_ns))
 
     def _ring_on(self, seen: Window, n: int, period_s: float, keep: float | None) -> None:
         """What still rings, and how fast that dies away: rest is not left for it."""

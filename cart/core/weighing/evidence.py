@@ -25,12 +25,11 @@ LIGHT_HAND_G = 30.0
 RINGING_SAMPLES = 8
 """The fewest that tell a level from an oscillation, at 80/s most of a cycle of a platform."""
 UNKNOWN_ERROR = 0.09
+"""How wrong the nearest of what a platform may do that was never heard before may be, relatively."""
 UNKNOWN_HZ = (5.5, 20.0)
 UNKNOWN_DAMPING = 0.07
 FAINT_CHANGE = 1.5
 """An oscillation whose change with a wrong frequency stays below this, in units of the noise, is fitted without."""
-UNKNOWN_SAMPLES = 10
-"""What a platform may do that was never heard before, and how many samples it takes to hear it."""
 CHANGING_SAMPLES = 10
 """The fewest at which a strong oscillation, whose change is fitted too, leaves enough to see a hand by."""
 ALONG_MAX = 3.4
@@ -56,7 +55,7 @@ class Window(msgspec.Struct, frozen=True):
     noise_g: float = 1.0
     """Noise of a sample here: what moves fast is noisier, as samples are not quite evenly spaced."""
     strange: float = 0.0
-    """How far the oscillation is from a free decay at the platform's own frequency, in units of the noise."""
+    """How far the oscillation is from a free decay at the platform's own frequency, in standard deviations."""
 
     @property
     def rings(self) -> bool:
@@ -137,7 +136,8 @@ def look_ringing(
         basis = regressors(n, period_us, turn_milli, keep_milli, changing=True, modes=modes)
         swings += [sum(map(mul, left, s)) for s in basis.swings[2:]]
         change_g = math.hypot(swings[2], swings[3])
-        strange = (change_g - may_change_g) / noise_g
+        # Of two amplitudes, each of noise and of what a wrong frequency makes of it: 3 is passed by one in ninety.
+        strange = change_g / math.sqrt(noise_g * noise_g + 0.5 * may_change_g**2)
         total -= change_g * change_g
     total /= noise_g * noise_g
     if total > HOPELESS * n:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cart.bench.trips import acts, answers, cheats
+from cart.bench.trips import acts, answers, cheats, staff
 from cart.bench.trips.auditor import Auditor, Billed, Tag
 from cart.bench.trips.eye import Eye
 from cart.bench.trips.people import HABITS
@@ -103,7 +103,7 @@ def test_staff_lift_loose_goods_before_they_accept_them() -> None:
     s = Recorded()
     thing = s.inside(LOOSE, 500.0)
     before = len(s.world.diary)
-    answers._weigh_anew(s, asked("not_placed", LOOSE, stage="staff"))
+    staff._weigh_anew(s, asked("not_placed", LOOSE, stage="staff"))
     assert [entry.kind for entry in s.world.diary[before:]] == ["take", "put"]
     assert thing in s.world.inside
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from cart.bench.trips.acts import HONEST
-from cart.bench.trips.answers import call_staff, staff_comes
 from cart.bench.trips.auditor import Billed, Verdict
 from cart.bench.trips.cheats import Cheating, cheat
 from cart.bench.trips.people import ACTS
 from cart.bench.trips.shopper import Shopper
+from cart.bench.trips.staff import call_staff, staff_comes
 from cart.bench.trips.things import Entry
 from cart.bench.trips.watch import Watch
 

@@ -239,7 +239,7 @@ class StepDetector:
                     return self._weigh(t_ns, period_s, seen, n)
         if not known:
             self._guess = None
-            if most >= RINGING_SAMPLES and not is_slow(period_s):
+            if self._move.since % 2 and most >= RINGING_SAMPLES and not is_slow(period_s):
                 self._guess = evidence.find_ringing(xs[-RINGING_SAMPLES:], self.sigma_g, _us(period_s))
                 self._move.run = RINGING_SAMPLES if self._guess else 0
         return None
@@ -286,7 +286,7 @@ class StepDetector:
         ringing = self.ring.at(self.glance()[0], period_s)
         if ringing is None or self._move.since < n:
             return None
-        seen = self._look(n, _us(period_s), ringing)
+        seen = evidence.look_ringing(self._xs[-n:], self.sigma_g, _us(period_s), *ringing, self.ring.rate_error)
         if not seen.quiet:
             return None
         run, self._move.run = self._move.run, n

@@ -33,6 +33,8 @@ FAINT_CHANGE = 1.5
 CHANGING_SAMPLES = 10
 """The fewest at which a strong oscillation, whose change is fitted too, leaves enough to see a hand by."""
 ALONG_MAX = 3.4
+STRANGE = 3.0
+"""Where an oscillation is no free decay of the platform: one in ninety is further off than this."""
 HOPELESS = 13.0
 """Sum of squares a sample beyond which no window can be quiet, whatever it is made of."""
 RING_BIAS, RING_BIAS_EXACT = 0.004, 0.002
@@ -71,9 +73,8 @@ class Window(msgspec.Struct, frozen=True):
     def quiet(self) -> bool:
         """Consistent with rest: scatter within 2.6 standard deviations of its χ² distribution, no shape stands out."""
         limit = self.freedom + 2.6 * math.sqrt(2 * self.freedom) + 1.0
-        return (
-            self.strange < 3.0 and self.scatter < limit and max(self.along) < ALONG_MAX and min(self.along) > -ALONG_MAX
-        )
+        fits = self.strange < STRANGE and self.scatter < limit
+        return fits and max(self.along) < ALONG_MAX and min(self.along) > -ALONG_MAX
 
     def evidence(self, force_g: float) -> float:
         """Log likelihood ratio of rest against a hand that holds `force_g`, whichever of `HAND_WANDERS` it has."""
@@ -131,13 +132,16 @@ def look_ringing(
     total = sum(map(mul, left, left)) - swing_g * swing_g
     strange = 0.0
     may_change_g = rate_error * basis.growth * swing_g
+    change_sd_g = math.sqrt(noise_g * noise_g + 0.5 * may_change_g**2)
+    if not exactly and total - (STRANGE * change_sd_g) ** 2 > HOPELESS * n * noise_g * noise_g:
+        # No change that would not be strange leaves a quiet window: most are refused here, at half the cost.
+        return Window(mean, noise_g, total, n, [ALONG_MAX], basis, noise_g=noise_g)
     # A faint oscillation cannot be wrong by more than noise: fewer unknowns, a better level.
     if exactly or may_change_g > FAINT_CHANGE * noise_g:
         basis = regressors(n, period_us, turn_milli, keep_milli, changing=True, modes=modes)
         swings += [sum(map(mul, left, s)) for s in basis.swings[2:]]
         change_g = math.hypot(swings[2], swings[3])
-        # Of two amplitudes, each of noise and of what a wrong frequency makes of it: 3 is passed by one in ninety.
-        strange = change_g / math.sqrt(noise_g * noise_g + 0.5 * may_change_g**2)
+        strange = change_g / change_sd_g
         total -= change_g * change_g
     total /= noise_g * noise_g
     if total > HOPELESS * n:

@@ -105,7 +105,7 @@ def _try_broker(table: Any) -> str | None:
     try:
         client.connect(table.host, table.port, keepalive=10)
     except (OSError, ValueError) as error:
-        return str(error)
+        return (error.strerror if isinstance(error, OSError) else None) or str(error)
     client.loop_start()
     try:
         if not answered.wait(BROKER_WAIT_S):

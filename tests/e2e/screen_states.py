@@ -54,6 +54,7 @@ PASTA = line(4, "Spaghetti No. 5, 500 g", 129, units=3, placed=1, price_minor=38
 WATER = line(5, "Sparkling water 6 × 1.5 l", 414, deposit_minor=150, price_minor=564)
 YOGHURT = line(6, "Greek style yoghurt with honey 450 g", 279, state="pending", placed=0, proof=None, saving=True)
 CARD = line(7, "Birthday card", 250, proof="scanned_only")
+LONG = line(8, f"Organic Mediterranean couscous salad {'with roasted peppers, courgettes and mint ' * 3}500 g", 499)
 LINES = [MILK, BREAD, BANANAS, PASTA, WATER, CARD]
 
 
@@ -223,6 +224,7 @@ STATES: dict[str, TripView] = {
     "question_last_look": asking(question("not_placed", ["in_basket"], candidates=FITTING, reason="not_seen")),
     "question_extra": asking(question("extra_unit", ["add", "all_scanned"], name="Whole milk 1 l", line=1)),
     "question_weight": asking(question("wrong_weight", ["remove", "insist"], name="Bananas", line=3)),
+    "question_long": asking(question("wrong_weight", ["remove", "insist"], line=8), lines=[LONG]),
     "question_wrong_item": asking(question("wrong_item", ["insist"], name="Bananas", line=3)),
     "question_removed": asking(
         question("which_removed", [*(each.choice for each in FITTING), "none_of_these"], candidates=FITTING)

@@ -94,14 +94,20 @@ def _shops_on(desk: Desk, line: Line, asked_ns: int) -> bool:
 def word_allowed(desk: Desk, line: Line, weight_g: float, units: int = 1) -> bool:
     """Whether the shopper's word is enough for units of this line to weigh so much each: within the store's limits."""
     mean_g, _ = unit_weight(desk, line)
-    item, factor, limit_minor = desk.item(line.sku), desk.policy.word_weight_factor, desk.policy.word_total_max_minor
+    item, limit_minor = desk.item(line.sku), desk.policy.word_total_max_minor
     if item is None or mean_g is None or line.unit == "kg":
         return False
     # Where the catalogue says nothing, what was learned may be another thing's: nothing stands against a word.
     claimed = item.weight_g is not None or line.expected_g is not None
-    if claimed and not mean_g / factor <= weight_g <= mean_g * factor:
+    if claimed and not within_word(desk, mean_g, weight_g):
         return False
     return _at_word_minor(desk) + units * line.unit_price_minor <= limit_minor
+
+
+def within_word(desk: Desk, mean_g: float, weight_g: float) -> bool:
+    """Whether a thing of `mean_g` may weigh so much by the shopper's word: within the store's factor."""
+    factor = desk.policy.word_weight_factor
+    return mean_g / factor <= weight_g <= mean_g * factor
 
 
 def _at_word_minor(desk: Desk) -> int:

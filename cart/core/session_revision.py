@@ -20,7 +20,7 @@ from cart.core.session_counts import counted_anew
 from cart.core.session_desk import Desk
 from cart.core.session_learning import unlearn
 from cart.core.session_moves import confirm, make_moves
-from cart.core.session_otherwise import word_allowed
+from cart.core.session_otherwise import within_word, word_allowed
 from cart.core.session_shares import Seen, reopen, together
 from cart.core.session_shown import shown_in_place
 from cart.core.session_state import OpenStep
@@ -274,7 +274,8 @@ def instead_of_return(desk: Desk, line: Line, *, said: bool = False) -> bool:
                 continue
             fits = mean_g is None or abs(group.weight_g - mean_g) <= _INSTEAD_Z * math.hypot(sd_g, 1.0)
             if said:
-                fits = fits or word_allowed(desk, line, group.weight_g)
+                like_it = mean_g is not None and within_word(desk, mean_g, group.weight_g)
+                fits = fits or (like_it and word_allowed(desk, line, group.weight_g))
             elif group.away_ns < _LONG_AWAY_NS:
                 continue
             if fits:

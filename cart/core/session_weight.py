@@ -207,7 +207,7 @@ def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
 def level_again(desk: Desk) -> None:
     """Who pays stands level: what a slope was believed to have taken, and has not come back, is looked at anew."""
     state, step = desk.state, desk.state.slope_step
-    if step is None or state.slope_g > -_SLOPE_LEAST_G or desk.t_ns - step.rest_ns <= priors.SLOPE_S * 1e9:
+    if step is None or state.slope_g > -_SLOPE_LEAST_G:
         return
     desk.emit(
         StepExplained(

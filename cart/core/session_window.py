@@ -103,8 +103,15 @@ def as_step(desk: Desk, step: OpenStep) -> Step:
     return Step(
         step.step_id, step.delta_g, step.sigma_g**2, step.began_ns, step.rest_ns, min(asked, default=None),
         next((s.began_ns for s in desk.state.recent_steps if s.delta_g > 0.0 and s.began_ns > step.rest_ns), None),
-        seen, _is_remainder(desk, step), desk.t_ns - step.rest_ns > priors.SLOPE_S * 1e9, hasty(desk, step),
+        seen, _is_remainder(desk, step), _level(desk, step), hasty(desk, step),
     )  # fmt: skip
+
+
+def _level(desk: Desk, step: OpenStep) -> bool:
+    """Whether no slope explains it any more: it is too long ago, or was believed and reopened before payment."""
+    slope = desk.state.slope_step
+    reopened = slope is not None and slope.step_id == step.step_id
+    return reopened or desk.t_ns - step.rest_ns > priors.SLOPE_S * 1e9
 
 
 def _is_remainder(desk: Desk, step: OpenStep) -> bool:

@@ -176,6 +176,15 @@ def test_row_31_a_slope_that_never_ends_is_asked_about_before_payment(shopper: S
     assert (shopper.phase(), shopper.open) == ("checkout", [])
 
 
+def test_row_31_who_pays_stands_level_however_lately_a_slope_was_believed(shopper: Shopper) -> None:
+    """A thing was switched for a lighter one just before the checkout, and the difference is what a slope may take."""
+    shopper.scan(10).put(6020.0).wait(2.0).scan(10).put(5990.0).wait(2.0).scan(4).put(139.0).wait(2.0)
+    shopper.take(37.0).wait(3.0)
+    assert shopper.open == []
+    shopper.touch("checkout")
+    assert (shopper.phase(), shopper.open) == ("shopping", [("which_removed", "question")])
+
+
 def test_row_31_a_slope_that_ended_is_asked_of_nobody(shopper: Shopper) -> None:
     shopper.scan(10).put(6020.0).wait(2.0).scan(10).put(5990.0).wait(2.0)
     shopper.take(37.0).wait(15.0).put(37.0).wait(35.0)

@@ -28,7 +28,7 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     remainder: bool = False
     """What is left of it after a part was explained."""
     level: bool = False
-    """So long ago that the cart stands level again: no slope explains it."""
+    """So long ago, or so near to payment, that the cart stands level again: no slope explains it."""
     hasty: bool = False
     """It takes back a part of the movement before, or goes on with it, so soon after that one's rest that no hand can
     have done anything else between: the rest was none."""

@@ -6,7 +6,7 @@ import math
 
 from cart.core.interventions import Open
 from cart.core.ledger import Hypothesis, StepExplained, WeightStepSeen
-from cart.core.reconciliation import Decision, Explanation, priors
+from cart.core.reconciliation import Decision, Explanation
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_bags import bag_came_after
 from cart.core.session_check import is_settled

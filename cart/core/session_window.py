@@ -129,7 +129,8 @@ def hasty(desk: Desk, step: OpenStep) -> bool:
         return False  # a second thing goes in as soon as that
     if not settles and step.rest_ns - step.began_ns > priors.HASTY_S * 1e9:
         return False  # the cart rolled on, or a hand had time for more
-    return step.began_ns - before.rest_ns < (priors.SETTLING_S if settles else priors.HASTY_S) * 1e9
+    creeps = abs(step.delta_g) < priors.CREEP_FRACTION * before.delta_g
+    return step.began_ns - before.rest_ns < (priors.CREEP_S if creeps else priors.HASTY_S) * 1e9
 
 
 def _about(open_: Open, step: OpenStep) -> bool:

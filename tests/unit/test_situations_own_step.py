@@ -104,11 +104,22 @@ def test_row_16_a_hand_that_rests_on_the_thing_is_part_of_its_movement(shopper: 
     assert shopper.events(ItemRemoved) == []
 
 
-def test_row_16_a_cell_that_relaxes_after_a_heavy_load_takes_nothing_out(shopper: Shopper) -> None:
+def test_row_16_what_a_heavy_load_gives_back_at_once_is_nothing_taken_out(shopper: Shopper) -> None:
     shopper.scan(27).wait(1.0).put(8.7).wait(3.0)
-    shopper.scan(25).wait(1.0).put(2341.0, wait_s=2.5).take(8.7).wait(1.0)
+    shopper.scan(25).wait(1.0).put(2341.0, wait_s=0.5).take(8.7).wait(1.0)
     assert shopper.lines == {"S27": (1, "confirmed"), "S25": (1, "confirmed")}
     assert shopper.events(ItemRemoved) == []
+
+
+def test_row_04_a_light_thing_put_in_seconds_after_a_heavy_one_is_not_the_cells_creep(shopper: Shopper) -> None:
+    shopper.scan(25).wait(1.0).put(2341.0, wait_s=4.0).put(5.6).wait(3.0)
+    assert shopper.open == [("unscanned_item", "hint")]
+
+
+def test_row_10_a_light_thing_taken_out_seconds_after_a_heavy_one_is_not_the_cells_creep(shopper: Shopper) -> None:
+    shopper.scan(27).wait(1.0).put(8.7).wait(3.0)
+    shopper.scan(25).wait(1.0).put(2341.0, wait_s=4.0).take(8.7).wait(1.0)
+    assert shopper.lines == {"S25": (1, "confirmed")}
 
 
 def test_row_25_two_light_things_seen_together(shopper: Shopper) -> None:

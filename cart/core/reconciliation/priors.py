@@ -95,8 +95,12 @@ TAKE_HASTY = -6.0
 cart onto a slope.
 """
 SETTLING_FRACTION = 0.005
-SETTLING_S = 5.0
-"""And a cell relaxes for seconds after a heavy load by as little of it."""
+"""Of a heavy load so much may come late: what still rang, or a hand that stayed on it for a moment."""
+CREEP_FRACTION = 0.001
+CREEP_S = 5.0
+"""And a cell creeps for seconds by as little of it: OIML R 60 allows class C3 0.025 % in half an hour, and a cheap cell
+creeps several times as much.
+"""
 TAKE_PAIR = -2.5
 EVERYTHING = -5.0
 RETURN = -2.0

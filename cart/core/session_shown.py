@@ -183,12 +183,13 @@ def _came_out_of(desk: Desk, line: Line, step: OpenStep, out: OpenStep) -> float
 
 def _taken_for_it(desk: Desk, rest_g: float, spread_g: float) -> float:
     """Log odds of something that lay there having been taken out as the thing went in."""
-    fits = [
-        priors.log_normal_density(rest_g + group.weight_g, spread_g**2 + group.sigma_g**2)
-        for line in desk.state.basket.lines.values()
-        for group in line.placed
-        if group.units == 1 and group.weight_g is not None
-    ]
+    fits = []
+    for line in desk.state.basket.lines.values():
+        for group in line.placed:
+            if group.weight_g is not None and group.units > 0:
+                apart_g = unit_weight(desk, line)[1] if group.units > 1 else 0.0  # its own among those of its group
+                unit_g, sigma_g = group.weight_g / group.units, group.sigma_g / group.units
+                fits.append(priors.log_normal_density(rest_g + unit_g, spread_g**2 + sigma_g**2 + apart_g**2))
     return priors.TAKE + priors.SWAP - math.log(len(fits)) + max(fits) if fits else -math.inf
 
 

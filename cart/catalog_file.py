@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from importlib import resources
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import msgspec
 from cart.core.catalog import Catalog
 from cart.core.catalog_reading import CatalogError, read_catalog_json
 from cart.core.problem import UNREADABLE_JSON
+from cart.replaced_file import replace_file
 
 
 def read_file(path: Path) -> bytes:
@@ -59,20 +58,7 @@ def demo_catalog() -> Catalog:
 def save_catalog(catalog: Catalog, path: Path) -> None:
     """Write `catalog.json` so that a reader sees the old file or the new one. Raises CatalogError."""
     data = msgspec.json.format(msgspec.json.encode(catalog), indent=1) + b"\n"
-    beside = None
     try:
-        if path.exists() and not path.is_file():  # a pipe or a device is written, never replaced
-            path.write_bytes(data)
-            return
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            beside = Path(file.name)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # NamedTemporaryFile makes files for the owner alone; a catalogue is no secret, and others read it.
-        beside.chmod(0o644)
-        beside.replace(path)
+        replace_file(path, data)
     except OSError as error:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
         raise CatalogError(f"{path}: cannot be written ({error.strerror}); choose another --out") from None

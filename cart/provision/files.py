@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from cart.core.problem import Problem
+from cart.replaced_file import replace_file
 
 
 class FileProblem(Problem):
@@ -23,20 +22,8 @@ def read(path: Path) -> bytes:
 
 def write_public(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Replace a file that is no secret; a reader sees the old one or the new one. Raises FileProblem."""
-    beside = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not path.is_file():  # a pipe or a device is written, never replaced
-            path.write_bytes(content)
-            return
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            beside = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.chmod(mode)
-        beside.replace(path)
+        replace_file(path, content, mode)
     except OSError as error:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
         raise FileProblem(f"{path}: cannot be written ({error.strerror}); run as root, or give --root") from None

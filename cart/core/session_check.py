@@ -38,10 +38,9 @@ def doubted(desk: Desk) -> list[tuple[Line, PlacedGroup]]:
     for _, seen in together(desk):
         odds = _odds(desk, seen, passed)
         for sure, (line, group) in zip(odds, seen, strict=True):
-            if group.returned and len(seen) == 1:
-                found.append((_returned(desk, line, group, passed), line, group))
-            elif group.returned:
-                found.append((min(sure, _returned(desk, line, group, passed)), line, group))
+            if group.returned:
+                back = _returned(desk, line, group, passed)
+                found.append((back if len(seen) == 1 else min(sure, back), line, group))
             elif line.unit != "kg":
                 found.append((sure, line, group))
     found.sort(key=lambda one: one[0])

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from cart.core.basket import Line, PlacedGroup
 from cart.core.interventions import Open
-from cart.core.ledger import ItemConfirmed, StepExplained
+from cart.core.ledger import InterventionKind, ItemConfirmed, StepExplained
 from cart.core.reconciliation import Explanation, priors
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk, Held
@@ -42,10 +42,8 @@ def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
     weight_g = (steps[1].delta_g - steps[0].delta_g) / 2.0
     if _put_in_alone(desk, steps, weight_g):
         return
-    for open_ in desk.open_of("not_placed"):
-        line = desk.state.basket.lines.get(open_.event.line_id or 0)
-        asked = open_.stage == "question" and open_.stage_ns <= steps[1].began_ns
-        if line is None or not line.pending or not asked or not _fits(desk, line, weight_g):
+    for _, line in _plainly_asked(desk, steps[1].began_ns, "not_placed"):
+        if not _fits(desk, line, weight_g):
             continue
         if line.unit == "kg" and not _nothing_else(desk, weight_g):
             continue
@@ -57,6 +55,14 @@ def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
         _believe(desk, line, weight_g, host)
         return
     _shown_right(desk, steps, weight_g)
+
+
+def _plainly_asked(desk: Desk, by_ns: int, *kinds: InterventionKind) -> Iterator[tuple[Open, Line]]:
+    """Waiting lines that a question of these kinds was about when something moved, `by_ns`."""
+    for open_ in desk.open_of(*kinds):
+        line = desk.state.basket.lines.get(open_.event.line_id or 0)
+        if line is not None and line.pending and open_.stage == "question" and open_.stage_ns <= by_ns:
+            yield open_, line
 
 
 def _nothing_else(desk: Desk, weight_g: float) -> bool:
@@ -116,10 +122,8 @@ def _asked_alone(desk: Desk, out: OpenStep) -> Iterator[tuple[Open, Line]]:
     others = [desk.state.basket.lines.get(o.event.line_id or 0) for o in desk.open_of("wrong_weight", "not_placed")]
     if -out.delta_g < minimum_g(desk) or any(o is not None and _weighs_like(desk, o, -out.delta_g) for o in others):
         return
-    for open_ in desk.open_of("wrong_weight"):
-        line = desk.state.basket.lines.get(open_.event.line_id or 0)
-        asked = open_.stage == "question" and open_.stage_ns <= out.began_ns and open_.event.reason == NOT_ALONE
-        if line is not None and line.pending and line.unit == "kg" and asked:
+    for open_, line in _plainly_asked(desk, out.began_ns, "wrong_weight"):
+        if line.unit == "kg" and open_.event.reason == NOT_ALONE:
             yield open_, line
 
 
@@ -139,11 +143,9 @@ def lifted_to_show(desk: Desk) -> bool:
     out = steps[-1] if len(steps) > 1 else None
     if out is None or out.delta_g >= 0.0:
         return False
-    for open_ in desk.open_of("wrong_weight"):
-        line = desk.state.basket.lines.get(open_.event.line_id or 0)
-        asked = open_.stage == "question" and open_.stage_ns <= out.began_ns
+    for open_, line in _plainly_asked(desk, out.began_ns, "wrong_weight"):
         about = desk.state.open_steps.get(open_.event.step_ids[-1])
-        if line is None or not line.pending or line.unit == "kg" or not asked or about is None or about is out:
+        if line.unit == "kg" or about is None or about is out:
             continue
         if not _weighs_like(desk, line, -out.delta_g):
             continue
@@ -201,11 +203,9 @@ def _shown_right(desk: Desk, steps: list[OpenStep], weight_g: float) -> None:
     """Asked why a movement weighed other than the scanned thing, the shopper shows that thing, and it weighs as it
     should: then it is in, and the rest of that movement is something else, put in with it or taken out for it.
     """
-    for open_ in desk.open_of("wrong_weight"):
-        line = desk.state.basket.lines.get(open_.event.line_id or 0)
-        asked = open_.stage == "question" and open_.stage_ns <= steps[1].began_ns
+    for open_, line in _plainly_asked(desk, steps[1].began_ns, "wrong_weight"):
         step = desk.state.open_steps.get(open_.event.step_ids[-1])
-        if line is None or not line.pending or line.unit == "kg" or not asked or step is None:
+        if line.unit == "kg" or step is None:
             continue
         rest_g = step.delta_g - weight_g
         if not _weighs_like(desk, line, weight_g) or abs(rest_g) <= _FITS_SIGMAS * math.hypot(step.sigma_g, _SPREAD_G):
@@ -219,10 +219,8 @@ def _shown_right(desk: Desk, steps: list[OpenStep], weight_g: float) -> None:
         confirm(desk, line.line_id, 1, round(weight_g, 2), "weighed", (steps[1].step_id,), steps[1].sigma_g)
         desk.clear(open_)
         return
-    for open_ in desk.open_of("wrong_weight"):
-        line = desk.state.basket.lines.get(open_.event.line_id or 0)
-        asked = open_.stage == "question" and open_.stage_ns <= steps[1].began_ns
-        if line is not None and asked and found_as_another(desk, line, weight_g, steps[0].began_ns):
+    for _, line in _plainly_asked(desk, steps[1].began_ns, "wrong_weight"):
+        if found_as_another(desk, line, weight_g, steps[0].began_ns):
             return
 
 
@@ -236,10 +234,8 @@ def shown_as_another(desk: Desk, won: Explanation) -> None:
     back = next((g for g in groups if g.returned and g.step_ids == won.step_ids and g.weight_g is not None), None)
     if back is None:
         return
-    for open_ in desk.open_of("not_placed", "wrong_weight"):
-        line = desk.state.basket.lines.get(open_.event.line_id or 0)
-        asked = open_.stage == "question" and open_.stage_ns <= back.since_ns - back.away_ns
-        if line is not None and asked and found_as_another(desk, line, back.weight_g or 0.0, back.rested_ns):
+    for _, line in _plainly_asked(desk, back.since_ns - back.away_ns, "not_placed", "wrong_weight"):
+        if found_as_another(desk, line, back.weight_g or 0.0, back.rested_ns):
             return
 
 

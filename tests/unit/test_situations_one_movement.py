@@ -49,6 +49,14 @@ def test_row_04_what_rested_for_an_instant_at_anothers_weight_is_what_is_scanned
     assert shopper.lines["S44"] == (1, "pending")
 
 
+def test_row_03_what_weighed_like_two_for_an_instant_is_one_whose_code_was_read_twice(shopper: Shopper) -> None:
+    """A hand presses one 42 with just what a second one weighs, and lets go."""
+    shopper.scan(42).wait(0.8).scan(42).wait(1.0)
+    shopper.put(309.0, wait_s=0.5).take(154.5, wait_s=3.0)
+    assert shopper.lines["S42"] == (2, "pending")
+    assert shopper.line(42).placed == 1
+
+
 def test_row_16_what_a_cell_gives_late_after_a_heavy_load_is_no_thing(shopper: Shopper) -> None:
     shopper.scan(1).wait(1.0).scan(10).put(5970.0, wait_s=0.8).put(9.0).wait(3.0)
     assert shopper.lines["S10"] == (1, "confirmed")

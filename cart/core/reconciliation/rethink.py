@@ -166,7 +166,7 @@ def _choices(
     if after is not None and after.began_ns - step.rest_ns < _APART_NS and _one_movement(step, after, known):
         both = grouped((step, after))
         look_for(search, both, ranged=after.delta_g < 0.0)
-        used = known.get(step.step_id, ()) if after.delta_g < 0.0 else ()
+        used = known.get(step.step_id, ()) if after.delta_g < 0.0 and not after.hasty else ()
         found += [e for e in both.ranked() if _settles(e) and not _fewer(e, used)][:CHOICES]
     extra = sorted(extra_units(search, alone), key=lambda e: -e.score)[:CHOICES] if step.delta_g > 0.0 else []
     settles = index > 0 and abs(step.delta_g) < priors.SETTLING_FRACTION * steps[index - 1].delta_g

@@ -166,8 +166,8 @@ def _choices(
     if after is not None and after.began_ns - step.rest_ns < _APART_NS and _one_movement(step, after, known):
         both = grouped((step, after))
         look_for(search, both, ranged=after.delta_g < 0.0)
-        used = known.get(step.step_id, ()) if after.delta_g < 0.0 and not after.hasty else ()
-        found += [e for e in both.ranked() if _settles(e) and not _fewer(e, used)][:CHOICES]
+        used = known.get(step.step_id, ()) if after.delta_g < 0.0 else ()
+        found += [e for e in both.ranked() if _settles(e) and not _fewer(e, used, hasty=after.hasty)][:CHOICES]
     extra = sorted(extra_units(search, alone), key=lambda e: -e.score)[:CHOICES] if step.delta_g > 0.0 else []
     settles = index > 0 and abs(step.delta_g) < priors.SETTLING_FRACTION * steps[index - 1].delta_g
     return [*found, *extra, *_left_open(step, waiting, hasty=step.hasty and not settles)]
@@ -180,12 +180,15 @@ def _settles(explanation: Explanation) -> bool:
     return not explanation.takes and explanation.open_kind is None and not shared
 
 
-def _fewer(explanation: Explanation, used: Used) -> bool:
+def _fewer(explanation: Explanation, used: Used, *, hasty: bool) -> bool:
     """Whether it is what was settled without some of the units: those came out then, and which did is a removal's
-    question, with all that lies in the basket to choose from.
+    question, with all that lies in the basket to choose from. But of several units of one product the hand may have
+    pressed a single one with another's weight.
     """
     units = {(kind, key): count for kind, key, count in used}
     left = {(m.kind, m.key): m.units for m in explanation.moves}
+    if hasty and left.keys() == units.keys():
+        return False
     return bool(units) and left != units and all(count <= units.get(key, 0) for key, count in left.items())
 
 

@@ -128,10 +128,12 @@ class Recording:
     def messages(self, topics: Collection[str] = OBSERVED_TOPICS) -> Iterator[RecordedMessage]:
         """Messages of `topics` in order of time (file order where times are equal).
 
-        Raises RecordingError at the first message that is not what its topic promises.
+        A message that is not what its topic promises is left out, as a cart would do without it, and a warning at the
+        end counts them; of the truth each one matters, so there it raises RecordingError.
         """
         decoders = {topic: msgspec.json.Decoder(BODIES[topic]) for topic in topics}
         first_ns: int | None = None
+        wrong, first_wrong = 0, ""
         for message in self._ordered():
             channel = self._channels.get(message.channel_id)
             if channel is None or channel.topic not in decoders:
@@ -142,11 +144,21 @@ class Recording:
                 body = decoders[channel.topic].decode(message.data)
             except UNREADABLE_JSON as error:
                 at_s = (message.log_time - first_ns) / 1e9
-                raise RecordingError(
-                    f"{self.path}: the message on {channel.topic} at {at_s:.3f} s is wrong ({error}); "
-                    "correct what wrote it and record again"
-                ) from None
+                said = f"the message on {channel.topic} at {at_s:.3f} s is wrong ({error})"
+                if channel.topic == TRUTH:
+                    raise RecordingError(f"{self.path}: {said}; correct what wrote it and record again") from None
+                wrong, first_wrong = wrong + 1, first_wrong or said
+                continue
             yield RecordedMessage(channel.topic, message.log_time, body)
+        if wrong:
+            more = f", and {wrong - 1} more" if wrong > 1 else ""
+            self._warn(f"{first_wrong}{more}; left out, correct what wrote it")
+
+    def _warn(self, said: str) -> None:
+        """Once, however often the messages are read."""
+        warning = f"{self.path}: {said}"
+        if warning not in self.warnings:
+            self.warnings.append(warning)
 
     def _survey(self, stream: IO[bytes]) -> None:
         magic = stream.read(len(MAGIC))
@@ -211,7 +223,7 @@ class Recording:
                 try:
                     found = [r for r in self._load(stream, span) if isinstance(r, Message)]
                 except DAMAGE as error:
-                    self.warnings.append(f"{self.path}: damaged ({error}); using what is readable up to there")
+                    self._warn(f"damaged ({error}); using what is readable up to there")
                     break
                 if any(message.log_time < last_ns for message in found):
                     raise RecordingError(

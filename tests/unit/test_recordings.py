@@ -256,11 +256,23 @@ def test_a_missing_file_and_a_folder_get_one_line(tmp_path: Path) -> None:
         (LOOK, b'{"frame_t_ns": 1, "scores": {"a": "b"}}'),
     ],
 )
-def test_a_wrong_message_is_named_with_its_time(tmp_path: Path, topic: str, data: bytes) -> None:
+def test_a_wrong_message_is_left_out_and_named_with_its_time(tmp_path: Path, topic: str, data: bytes) -> None:
     path = tmp_path / "a.mcap"
-    raw_recording(path, [(SCALE, 1_000_000_000, b'{"counts": 0}'), (topic, 1_500_000_000, data)])
-    with pytest.raises(RecordingError, match=f"message on {topic} at 0.500 s is wrong"):
-        list(open_recording(path).messages())
+    right = [(SCALE, t_ns, b'{"counts": 0}') for t_ns in (1_000_000_000, 2_000_000_000)]
+    raw_recording(path, [right[0], (topic, 1_500_000_000, data), (topic, 1_600_000_000, data), right[1]])
+    recording = open_recording(path)
+    for _ in range(2):
+        assert [message.t_ns for message in recording.messages()] == [1_000_000_000, 2_000_000_000]
+    assert len(recording.warnings) == 1
+    assert f"message on {topic} at 0.500 s is wrong" in recording.warnings[0]
+    assert "and 1 more; left out" in recording.warnings[0]
+
+
+def test_a_wrong_truth_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    raw_recording(path, [(SCALE, 1_000_000_000, b'{"counts": 0}'), (TRUTH, 1_500_000_000, b'{"event": "flew"}')])
+    with pytest.raises(RecordingError, match="message on /truth at 0.000 s is wrong"):
+        open_recording(path).truth_events()
 
 
 def test_counts_at_the_converters_limits_are_fine(tmp_path: Path) -> None:

@@ -271,7 +271,7 @@ def test_a_wrong_message_is_left_out_and_named_with_its_time(tmp_path: Path, top
 def test_a_wrong_truth_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.mcap"
     raw_recording(path, [(SCALE, 1_000_000_000, b'{"counts": 0}'), (TRUTH, 1_500_000_000, b'{"event": "flew"}')])
-    with pytest.raises(RecordingError, match="message on /truth at 0.000 s is wrong"):
+    with pytest.raises(RecordingError, match=r"message on /truth at 0\.000 s is wrong"):
         open_recording(path).truth_events()
 
 

@@ -37,7 +37,7 @@ _TOLD_WITH = 3.0
 _JUST_REMOVED_S = 20.0
 """A scan this soon after a removal, with nothing put in since, says what was removed."""
 _REMEMBERED_S = 60.0
-"""Plainly asked what was taken out, people think of what left the basket in the last minute."""
+"""Asked what was taken out, people think of what left the basket in the last minute."""
 
 
 def scan(desk: Desk, seen: Scan) -> None:
@@ -191,8 +191,8 @@ def _tells_removal(desk: Desk, item: Item) -> bool:
         if answer_removed(desk, open_, item.sku, "told by scanning it"):
             return True
     gone = desk.state.basket.removed
-    if any(o.stage == "question" for o in desk.open_of("which_removed")) and _went_lately(desk, item.sku):
-        return True  # plainly asked what was taken out, people show what they remember
+    if desk.open_of("which_removed") and _went_lately(desk, item.sku):
+        return True  # asked what was taken out, people show what they remember
     if not gone or desk.t_ns - gone[-1].at_ns > _JUST_REMOVED_S * 1e9 or desk.state.last_item_ns > gone[-1].at_ns:
         return False
     if gone[-1].line.sku == item.sku:

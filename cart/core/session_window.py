@@ -223,7 +223,9 @@ def _believed_in(desk: Desk, line: Line) -> int | None:
 
 
 def window_anew(desk: Desk, groups: list[tuple[Line, PlacedGroup]], steps: tuple[Step, ...]) -> Window:
-    """The window as if these groups had not been settled: their units wait again, put-backs are gone again."""
+    """The window as if these groups had not been settled: their units wait again, put-backs are gone again. Of what
+    lies in the basket only what the scale has not seen yet is in it.
+    """
     basket, went_in = desk.state.basket, _went_in(desk)
     units: dict[int, int] = {}
     scanned_ns: dict[int, int] = {}
@@ -244,7 +246,8 @@ def window_anew(desk: Desk, groups: list[tuple[Line, PlacedGroup]], steps: tuple
         for index, (line, group) in enumerate(groups)
         if group.returned
     ]  # fmt: skip
-    return _window(desk, steps, tuple(waiting), (), (*_gone(desk), *back), ())
+    unseen = tuple(i for line in basket.lines.values() for i in inside_of(desk, line) if i.unseen)
+    return _window(desk, steps, tuple(waiting), unseen, (*_gone(desk), *back), ())
 
 
 def _waiting_anew(

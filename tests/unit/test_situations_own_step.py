@@ -331,3 +331,11 @@ def test_row_10_of_two_things_put_in_one_that_is_lifted_out_at_once_is_taken_out
     shopper.scan(38).wait(1.0)
     assert shopper.open == []
     assert shopper.lines == {"S22": (1, "confirmed")}
+
+
+def test_row_25_two_light_things_pressed_down_by_the_hand_are_no_put_back(shopper: Shopper) -> None:
+    """They weigh for an instant what was taken out half a minute before."""
+    shopper.scan(38).put(105.0).wait(2.0).take(105.0).wait(3.0)
+    shopper.scan(23).wait(0.8).scan(23).wait(1.0).put(105.0, wait_s=0.5).take(105.0 - 9.2).wait(2.0)
+    assert shopper.lines == {"S23": (2, "confirmed")}
+    assert shopper.open == []

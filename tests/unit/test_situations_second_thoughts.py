@@ -75,14 +75,26 @@ def test_row_12_two_things_taken_out_with_one_movement_come_back_with_one(shoppe
     assert _asked(shopper) == []
 
 
-def test_row_11_what_was_taken_out_a_minute_ago_is_shown_at_the_question_and_not_bought(shopper: Shopper) -> None:
+@pytest.mark.parametrize(("asked_s", "stage"), [(11.0, "question"), (2.0, "hint")])
+def test_row_11_what_was_taken_out_a_minute_ago_is_shown_when_asked_and_not_bought(
+    shopper: Shopper, asked_s: float, stage: str
+) -> None:
     shopper.scan(1).put(1034.0).scan(3).put(500.0).scan(4).put(139.0).wait(2.0)
     shopper.take(500.0).wait(30.0)
-    shopper.take(77.0).wait(11.0)
-    assert shopper.question("which_removed").stage == "question"
+    shopper.take(77.0).wait(asked_s)
+    assert shopper.question("which_removed").stage == stage
     added = len(shopper.events(ItemAdded))
     shopper.scan(3)
     assert len(shopper.events(ItemAdded)) == added
+
+
+def test_row_05_a_code_read_twice_is_not_what_went_in_before_it_while_what_was_scanned_for_that_waits(
+    shopper: Shopper,
+) -> None:
+    """7 and 62 went in at once; then 2 is scanned twice, and two of it would weigh about as much."""
+    shopper.scan(7).wait(0.8).scan(62).wait(0.8).put(222.0 + 271.0).wait(5.0)
+    shopper.scan(2).wait(0.8).scan(2).wait(0.5)
+    assert shopper.line(2).placed == 0
 
 
 def test_row_17_goods_that_were_picked_for_an_unscanned_thing_get_their_price_from_their_own_step(

@@ -189,7 +189,7 @@ def _fewer(explanation: Explanation, used: Used, *, hasty: bool) -> bool:
     left = {(m.kind, m.key): m.units for m in explanation.moves}
     if hasty and left.keys() == units.keys():
         return False
-    return bool(units) and left != units and all(count <= units.get(key, 0) for key, count in left.items())
+    return bool(units) and left != units and all(count <= units.get(key, -1) for key, count in left.items())
 
 
 def _one_movement(step: Step, after: Step, known: dict[int, Used]) -> bool:

@@ -14,7 +14,7 @@ from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import Explanation
 from cart.core.reconciliation.moves import Move, MoveSet, OutSets, in_sets, placements, takes, turns
 from cart.core.reconciliation.unmoved import nothing_moved, part_back_out
-from cart.core.reconciliation.window import Step, Window, passed_over
+from cart.core.reconciliation.window import Step, Window, passed_over, scanned_just_before
 
 TOUCHED_LATE_NS = 1_000_000_000
 """A thing may be on its way in while it is picked on the screen."""
@@ -67,6 +67,8 @@ class Group:
     found: list[Explanation] = field(default_factory=list)
     later_ns: int | None = None
     """When the next thing went in."""
+    fresh: frozenset[int] = frozenset()
+    """Lines scanned just before that still wait."""
     floor: float = -math.inf
     """What a further one must score to be kept."""
 
@@ -91,13 +93,16 @@ class Group:
             self.keep(found)
 
     def scanned_late(self, moves: tuple[Move, ...]) -> float:
-        """Log prior of things that were put in first and scanned later."""
+        """Log prior of things that were put in first and scanned later: unscanned, as far as anybody knew by then."""
         began_ns = self.steps[0].began_ns
         late = 0.0
         for move in moves:
             if move.since_ns > began_ns:
                 late += priors.log_timing((began_ns - move.since_ns) / 1e9)
                 late += priors.NOT_THE_LAST * (self.later_ns is not None and move.since_ns > self.later_ns)
+        passed_over = self.fresh - {move.key for move in moves}
+        if passed_over and any(move.since_ns > began_ns + TOUCHED_LATE_NS for move in moves):
+            late += priors.PASSED_OVER
         return late
 
     def seen(self, moves: tuple[Move, ...]) -> float:
@@ -140,6 +145,7 @@ def grouped(steps: tuple[Step, ...]) -> Group:
 def look_for(search: Search, group: Group, *, ranged: bool) -> None:
     """Find what explains the group completely."""
     target_g, variance_g2 = group.target_g, group.variance_g2
+    group.fresh = scanned_just_before(search.window, group.steps[0])
     alone = len(group.steps) == 1
     # Each further movement has a weight of its own: any share of the whole, and that has a density too.
     shares_g = sorted(abs(s.delta_g) for s in group.steps)
@@ -221,7 +227,7 @@ def _cancelled(search: Search, group: Group, log_prior: float) -> None:
     lay in the basket.
     """
     first = group.steps[0]
-    if first.delta_g < 0.0 and search.window.inside and not _lay_there(search, first):
+    if first.delta_g < 0.0 and search.out.means_g and not _lay_there(search, first):
         log_prior += priors.UNKNOWN_OUT
     found = group.fitted(_NOTHING, _NOTHING, log_prior)
     if found is not None and found.z <= priors.Z_RETURNED:

@@ -175,8 +175,14 @@ def as_of(window: Window, step: Step) -> Window:
 
 def passed_over(window: Window, step: Step, but: int | None = None) -> float:
     """Log prior of a step being nothing scanned, although something had just been scanned that still waits."""
-    for waiting in window.waiting:
-        late_s = (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
-        if 0.0 <= late_s <= priors.FRESH_S and waiting.step_id in (None, step.step_id) and waiting.line_id != but:
-            return priors.PASSED_OVER
-    return 0.0
+    return priors.PASSED_OVER if scanned_just_before(window, step) - {but} else 0.0
+
+
+def scanned_just_before(window: Window, step: Step) -> frozenset[int]:
+    """Lines scanned just before a step that still wait, and may have gone in with it."""
+    return frozenset(
+        waiting.line_id
+        for waiting in window.waiting
+        if 0.0 <= (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9 <= priors.FRESH_S
+        and waiting.step_id in (None, step.step_id)
+    )

@@ -29,6 +29,8 @@ _SPREAD_G = 1.0
 _HID_NS = 20_000_000_000
 """It went in with another thing at most this long before its scan."""
 
+_DOUBLED_NS = 4_000_000_000
+"""A scanner that reads one thing twice does so while it is in the hand."""
 _HOST_LEAST = -6.0
 """Natural log: less likely, nobody knows where the weight of what was shown has gone."""
 _TOGETHER_NS = 15_000_000_000
@@ -241,11 +243,13 @@ def shown_as_another(desk: Desk, won: Explanation) -> None:
 
 def found_as_another(desk: Desk, line: Line, weight_g: float, t_ns: int) -> bool:
     """Take what the shopper shows for the waiting thing that was asked about, if it lies there by a name that nothing
-    speaks for: that one's own weight is unknown, or other, or it was taken for a put-back just when this was scanned.
-    Its unit then waits again. Whether it was so.
+    speaks for: that one's own weight is unknown, or other, it was taken for a put-back just when this was scanned, or
+    its code was perhaps read twice; or whatever its name, if this weighs so and can be hidden in no other movement
+    about its scan. Its unit then waits again. Whether it was so.
     """
     if not line.pending or not _fits(desk, line, weight_g):
         return False
+    nowhere_else = _weighs_like(desk, line, weight_g) and _host(desk, line, weight_g) is None
     hosts = [
         (abs(group.weight_g - weight_g), host, group)
         for host in desk.state.basket.lines.values()
@@ -256,7 +260,11 @@ def found_as_another(desk: Desk, line: Line, weight_g: float, t_ns: int) -> bool
         and group.proof != "staff"
         and group.weight_g is not None
         and abs(group.weight_g - weight_g) <= _FITS_SIGMAS * math.hypot(group.sigma_g, _SPREAD_G)
-        and (not _weighs_like(desk, host, group.weight_g) or _taken_for_put_back(group, line, t_ns))
+        and (
+            not _weighs_like(desk, host, group.weight_g)
+            or _taken_for_put_back(group, line, t_ns)
+            or (_about_its_scan(group.origin, line) and (nowhere_else or _read_twice(host)))
+        )
     ]
     if not hosts:
         return False
@@ -269,8 +277,18 @@ def _taken_for_put_back(group: PlacedGroup | None, line: Line, t_ns: int) -> boo
     """Whether a thing was believed to come back, before it was shown, about when a unit of the line was scanned."""
     if group is None:
         return False
-    near = abs(group.rested_ns - line.pending[0].since_ns) <= _HID_NS
-    return (group.returned and group.rested_ns < t_ns and near) or _taken_for_put_back(group.was, line, t_ns)
+    back = group.returned and group.rested_ns < t_ns and _about_its_scan(group, line)
+    return back or _taken_for_put_back(group.was, line, t_ns)
+
+
+def _about_its_scan(group: PlacedGroup, line: Line) -> bool:
+    return abs(group.rested_ns - line.pending[0].since_ns) <= _HID_NS
+
+
+def _read_twice(line: Line) -> bool:
+    """Whether both of two units went in on scans so near that a scanner may have read one thing twice."""
+    scans_ns = sorted(group.origin.scanned_ns for group in line.placed)
+    return line.units == len(scans_ns) == 2 and scans_ns[1] - scans_ns[0] <= _DOUBLED_NS
 
 
 def shown_elsewhere(desk: Desk, line: Line) -> bool:

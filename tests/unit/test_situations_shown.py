@@ -58,6 +58,23 @@ def test_row_08_a_thing_that_took_anothers_name_is_the_one_that_is_shown(shopper
     assert shopper.open == []
 
 
+def test_row_05_what_is_shown_is_no_second_unit_of_what_was_read_twice(shopper: Shopper) -> None:
+    """5 weighs nearly like 2 and goes in before its scan; a light thing may be hidden with 10, but not 5."""
+    shopper.scan(2).wait(0.8).scan(2).put(250.0).wait(6.0).scan(10).put(6000.0).wait(9.0)
+    shopper.put(252.0).wait(2.0).scan(5).wait(27.0)
+    assert shopper.lines == {"S2": (2, "confirmed"), "S10": (1, "confirmed"), "S5": (1, "pending")}
+    shopper.take(252.0).wait(1.5).put(252.0).wait(2.0)
+    assert shopper.lines == {"S2": (2, "pending"), "S10": (1, "confirmed"), "S5": (1, "confirmed")}
+    assert shopper.line(2).placed == 1
+
+
+def test_row_03_what_is_shown_went_in_for_its_twin_that_was_left_on_the_shelf(shopper: Shopper) -> None:
+    shopper.scan(2).wait(4.0).put(251.5).wait(1.0).scan(5).wait(27.0)
+    assert shopper.lines == {"S2": (1, "confirmed"), "S5": (1, "pending")}
+    shopper.take(251.5).wait(1.5).put(251.5).wait(2.0)
+    assert shopper.lines == {"S2": (1, "pending"), "S5": (1, "confirmed")}
+
+
 def test_row_11_a_thing_that_lay_there_at_anothers_weight_goes_at_its_own(shopper: Shopper) -> None:
     """What went in for 2 weighed 399 g, and the shopper stood by it; taken out is 2 itself."""
     shopper.scan(2).put(399.0).wait(11.0).answer("wrong_weight", "insist")

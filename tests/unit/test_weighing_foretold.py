@@ -70,6 +70,23 @@ def test_hands_make_no_step_of_what_is_foretold() -> None:
         assert [e for t_ns, counts in world.conversions(0, 24 * S) for e in weigher.feed(t_ns, counts)] == []
 
 
+@pytest.mark.parametrize("lost", [5, 20])
+def test_words_lost_while_nothing_moves_are_no_touch(lost: int) -> None:
+    """A host is too busy to read for 60 ms, or for a quarter of a second, once a second: that is no hand."""
+    for seed in range(4):
+        world = Platform(SETTINGS, seed, PLAIN)
+        rest_ns = world.put(9 * S, 150.0)
+        words = list(world.conversions(0, 12 * S))
+        decided: list[int] = []
+        for kept in (words, [w for number, w in enumerate(words) if number % 80 >= lost or w[0] > 8 * S]):
+            weigher = Weigher(SETTINGS)
+            weigher.expect([Foretold(151.0, 4.0)])
+            events = [event for t_ns, counts in kept for event in weigher.feed(t_ns, counts)]
+            (step,) = [event for event in events if isinstance(event, WeightStep)]
+            decided.append(step.decided_ns - rest_ns)
+        assert decided[1] == pytest.approx(decided[0], abs=0.03 * S)
+
+
 def test_a_scan_and_what_is_inside_foretell() -> None:
     def seconds(shopper: Shopper, mass_g: float) -> float:
         before_ns = shopper.t_ns

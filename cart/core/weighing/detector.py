@@ -49,6 +49,8 @@ LOUD_SHARE = 0.1
 BASELINE_S, BASELINE_MIN, REFINE_S = 0.3, 20, 0.6
 POURED_S, POURED_SLOW_S = 1.0, 3.0
 """How long it must be at rest for what was poured in; below RATE_MIN slow rolling looks like rest for a second."""
+BLINK_S = 0.1
+"""Words lost for no longer than this are no reason to doubt the rest: nothing comes and is still within it."""
 KEPT = 256
 """Samples remembered: 3.2 s at 80/s."""
 
@@ -97,18 +99,20 @@ class StepDetector:
         """Take one sample; returns the step it decided, if any."""
         xs, ts = self._xs, self._ts
         gap_s = (t_ns - self._last_ns) * 1e-9 if ts else period_s
+        lost = gap_s > 2.5 * period_s
         self._last_ns = t_ns
         xs.append(gross_g)
         ts.append(t_ns)
         if len(xs) >= 2 * KEPT:
             del xs[:KEPT], ts[:KEPT]
         if self.state == "rest":
-            if gap_s > 2.5 * period_s:
+            if lost and gap_s > BLINK_S:
                 self._leave(t_ns, period_s)
+                self._move.unseen = True
                 return None
             return self._at_rest(t_ns, gross_g, period_s)
         if self.state == "moving":
-            if gap_s > 2.5 * period_s:
+            if lost:
                 self._move.run = 0
                 self._move.since = 0
             return self._moving(t_ns, period_s)
@@ -150,7 +154,7 @@ class StepDetector:
         sigma = self.sigma_g
         off = x - self.local_g
         ringing_g = self._ringing_g = self._ringing_g * self._keep
-        if abs(off) > 4.5 * sigma + 0.4 + 1.5 * ringing_g:
+        if abs(off) > self._band_g(ringing_g):
             self._leave(t_ns, period_s)
             return None
         if ringing_g > sigma:
@@ -200,7 +204,7 @@ class StepDetector:
     def _leave(self, t_ns: int, period_s: float) -> None:
         self.state = "moving"
         self.rest_since_ns = None
-        self._move = Movement(t_ns - round(1.5e9 * period_s), t_ns, self._xs[-1])
+        self._move = Movement(self._ts[-2] - round(0.5e9 * period_s), t_ns, self._xs[-1])
 
     # -- moving --------------------------------------------------------------------------------------------------
 
@@ -333,7 +337,8 @@ class StepDetector:
         quiet_s = self._move.run * period_s
         if abs(delta) < max(self._smallest_g(t_ns), STEP_MIN_SIGMAS * math.sqrt(variance)):
             if quiet_s >= (FAINT_SLOW_S if is_slow(period_s) else BACK_S):
-                self.odds.touched(t_ns)
+                if not (self._move.unseen and self._as_still_as_rest(seen)):
+                    self.odds.touched(t_ns)
                 self.reference.touched(t_ns, seen.level_g, seen.level_sd_g, drift)
                 self._settle(t_ns, seen.level_g, seen.level_sd_g, n, 0.0)
                 self._ring_on(seen, n, period_s, keep)
@@ -357,6 +362,16 @@ class StepDetector:
         self._settle(t_ns, seen.level_g, seen.level_sd_g, n, REFINE_S)
         self._ring_on(seen, n, period_s, keep)
         return step
+
+    def _as_still_as_rest(self, seen: Window) -> bool:
+        """Whether nothing since rest was left would have been a reason to leave it."""
+        most = min(KEPT, self._move.since + 1)
+        band_g = self._band_g(seen.ring_g)
+        return all(abs(v - seen.level_g) <= band_g for v in self._xs[-most:])
+
+    def _band_g(self, ringing_g: float) -> float:
+        """How far a sample at rest may be from its level."""
+        return 4.5 * self.sigma_g + 0.4 + 1.5 * ringing_g
 
     def _smallest_g(self, t_ns: int) -> float:
         """The smallest change that is a step: what was not followed may be drift."""

@@ -38,6 +38,8 @@ class Movement:
         self.run = 0
         """For how many of the newest it has been quiet."""
         self.highest_g = highest_g
+        self.unseen = False
+        """Rest was left only because words were lost: while all since then is quiet, nothing has touched the basket."""
         self._hidden_g = math.inf  # level of the last window that too much was fitted to
 
     def believed(

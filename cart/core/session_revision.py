@@ -26,7 +26,7 @@ from cart.core.session_shown import shown_in_place
 from cart.core.session_state import OpenStep
 from cart.core.session_stickers import surplus_beside_sticker
 from cart.core.session_units import unit_weight
-from cart.core.session_window import as_step, window_anew
+from cart.core.session_window import LIFTED_NS, as_step, window_anew
 
 _INTACT_G = 0.5
 """What went in with a step is all there while its weights add up to the step's, rounding apart."""
@@ -84,6 +84,26 @@ def part_waits_again(desk: Desk, line: Line) -> None:
         )  # fmt: skip
         _reopen(desk, part)
         desk.clear(open_)
+
+
+def price_waits_again(desk: Desk, won: Explanation) -> None:
+    """What was plainly asked for goes in, and loose goods have just got their price from a movement in which it may
+    have been lifted out: then nobody knows what they weigh.
+    """
+    placed = {move.key for move in won.moves if move.kind == "place"}
+    began_ns = min((s.began_ns for s in desk.state.recent_steps if s.step_id in won.step_ids), default=0)
+    steps = [s for s in desk.state.recent_steps if 0 <= began_ns - s.rest_ns <= LIFTED_NS and placed & set(s.asked_for)]
+    for step in steps:
+        priced = [both for ids, seen in together(desk) if ids == (step.step_id,) for both in seen]
+        if [line.unit for line, _ in priced] != ["kg"] or _as_asked(desk, priced[0][0], step.began_ns):
+            continue
+        desk.emit(
+            StepExplained(
+                step_ids=(step.step_id,), won="looked at anew: what was asked for was perhaps lifted out in it",
+                margin=0.0, considered=(), open_g=round(step.delta_g, 3),
+            )
+        )  # fmt: skip
+        _reopen(desk, priced)
 
 
 def _may_weigh(desk: Desk, line: Line, step: OpenStep) -> bool:
@@ -147,7 +167,8 @@ def _forestalls(desk: Desk, found: Again) -> bool:
 
 def _prices_what_is_asked(desk: Desk, found: Again, anew: Window) -> bool:
     """Whether loose goods would get a price while it is asked what they weigh alone, or which step was theirs alone, or
-    while another thing that had been scanned by then would not have gone in at all: it may be in the same step.
+    while another thing that had been scanned by then would not have gone in at all: it may be in the same step. Or from
+    one in which another thing may have been lifted out.
     """
     about = [o.event for o in desk.open_of("wrong_weight") if o.event.reason == NOT_ALONE]
     asked = {i for event in about for i in event.step_ids}
@@ -159,8 +180,9 @@ def _prices_what_is_asked(desk: Desk, found: Again, anew: Window) -> bool:
     for explanation in priced:
         if lines.intersection(m.key for m in explanation.moves if m.priced):
             return True
-        rest_ns = max(s.rest_ns for s in anew.steps if s.step_id in explanation.step_ids)
-        if any(left[w.line_id] > 0 and w.since_ns <= rest_ns for w in anew.waiting):
+        own = [s for s in anew.steps if s.step_id in explanation.step_ids]
+        rest_ns = max(s.rest_ns for s in own)
+        if any(s.lifted for s in own) or any(left[w.line_id] > 0 and w.since_ns <= rest_ns for w in anew.waiting):
             return True
     return any(asked.intersection(e.step_ids) for e in priced)
 

@@ -22,6 +22,7 @@ from cart.core.session_otherwise import last_shown, word_allowed
 from cart.core.session_shares import reopen
 from cart.core.session_state import OpenStep
 from cart.core.session_units import minimum_g, tentative, unit_weight
+from cart.core.session_window import LIFTED_NS
 
 _FITS_SIGMAS = 4.0
 _SPREAD_G = 1.0
@@ -45,18 +46,22 @@ def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
     if _put_in_alone(desk, steps, weight_g):
         return
     for _, line in _plainly_asked(desk, steps[1].began_ns, "not_placed"):
-        if not _fits(desk, line, weight_g):
-            continue
-        if line.unit == "kg" and not _nothing_else(desk, weight_g):
-            continue
-        if _out_of_open_step(desk, line, weight_g):
+        if _fits(desk, line, weight_g) and _is_in(desk, line, weight_g):
             return
-        host = _host(desk, line, weight_g)
-        if line.unit == "kg" and host is None:
-            continue  # a price needs a weight, and the weight has to come from somewhere
-        _believe(desk, line, weight_g, host)
-        return
     _shown_right(desk, steps, weight_g)
+
+
+def _is_in(desk: Desk, line: Line, weight_g: float) -> bool:
+    """Believe that a unit of a waiting line, which weighs so much, lay in the basket; whether that can be."""
+    if line.unit == "kg" and not _nothing_else(desk, weight_g):
+        return False
+    if _out_of_open_step(desk, line, weight_g):
+        return True
+    host = _host(desk, line, weight_g)
+    if line.unit == "kg" and host is None:
+        return False  # a price needs a weight, and the weight has to come from somewhere
+    _believe(desk, line, weight_g, host)
+    return True
 
 
 def _plainly_asked(desk: Desk, by_ns: int, *kinds: InterventionKind) -> Iterator[tuple[Open, Line]]:
@@ -127,6 +132,49 @@ def _asked_alone(desk: Desk, out: OpenStep) -> Iterator[tuple[Open, Line]]:
     for open_, line in _plainly_asked(desk, out.began_ns, "wrong_weight"):
         if line.unit == "kg" and open_.event.reason == NOT_ALONE:
             yield open_, line
+
+
+def goods_lifted_alone(desk: Desk) -> bool:
+    """Loose goods that are plainly asked to be put in alone come out, and weigh what their movement did together with
+    the thing that went in right after it: that one had been lifted out meanwhile, and lay there before. Whether it was
+    so.
+    """
+    steps = desk.state.open_steps
+    out = next(reversed(steps.values()), None)
+    if out is None or out.delta_g >= 0.0:
+        return False
+    for open_, loose in _plainly_asked(desk, out.began_ns, "wrong_weight"):
+        about = steps.get(open_.event.step_ids[-1])
+        if loose.unit != "kg" or open_.event.reason != NOT_ALONE or about is None or about is out:
+            continue
+        spread_g = _FITS_SIGMAS * math.hypot(about.sigma_g, out.sigma_g, _SPREAD_G)
+        for line, group in _lifted_in(desk, about):
+            weight_g = group.weight_g or 0.0
+            if abs(about.delta_g + weight_g + out.delta_g) > spread_g:
+                continue
+            desk.emit(
+                StepExplained(
+                    step_ids=(about.step_id, *group.step_ids, out.step_id), margin=99.0, considered=(),
+                    won=f"{loose.name} was taken out to be put in alone; {line.name} had been lifted out as it went in",
+                )
+            )  # fmt: skip
+            desk.clear(open_)
+            desk.in_hand = Held(loose.line_id, desk.t_ns)
+            reopen(desk, [(line, group)])
+            if not found_as_another(desk, line, weight_g, about.began_ns):
+                _is_in(desk, line, weight_g)
+            return True
+    return False
+
+
+def _lifted_in(desk: Desk, step: OpenStep) -> Iterator[tuple[Line, PlacedGroup]]:
+    """Single units that were plainly asked for as a step came, and went in right after it."""
+    after = {s.step_id for s in desk.state.recent_steps if 0 <= s.began_ns - step.rest_ns <= LIFTED_NS}
+    for line_id in step.asked_for:
+        line = desk.state.basket.lines.get(line_id)
+        for group in line.placed if line is not None else ():
+            if line is not None and group.units == 1 and group.weight_g is not None and after & set(group.step_ids):
+                yield line, group
 
 
 def taken_to_go_alone(desk: Desk, steps: list[OpenStep]) -> None:

@@ -45,6 +45,8 @@ _RECENT_STEPS = 24
 """Steps of the last minutes: some may be explained anew together, or have weighed more than they were taken for."""
 _SHOWN_MAX = 8
 """Things that were asked about and came out again: a shopper sorts out one or two at a time."""
+_FOR_A_THING = ("not_placed", "wrong_weight")
+"""Questions at which people take out the thing that they name."""
 _LEARNED_MAX = 2_000
 """Products of which a cart remembers what it learned, the last ones: a few months until the catalogue has it."""
 
@@ -59,6 +61,8 @@ class OpenStep:
     began_ns: int
     rest_ns: int
     seen_ns: int
+    asked_for: tuple[int, ...] = ()
+    """Lines that it was plainly asked about by then: one may have been lifted out to be looked at, meanwhile."""
 
 
 @dataclass(slots=True)
@@ -215,7 +219,10 @@ class TripState:
                     self.unloaded_g += min(0.0, event.delta_g)
                 self.gross_g, self.gross_noted_ns = event.gross_g, t_ns
                 self.gross_sigma_g = event.sigma_g
-                step = OpenStep(event.step_id, event.delta_g, event.sigma_g, event.began_ns, event.rest_ns, t_ns)
+                step = OpenStep(
+                    event.step_id, event.delta_g, event.sigma_g, event.began_ns, event.rest_ns, t_ns,
+                    self._asked_for(event.rest_ns),
+                )  # fmt: skip
                 self.open_steps[event.step_id] = step
                 self.recent_steps.append(replace(step))
                 del self.recent_steps[:-_RECENT_STEPS]
@@ -225,6 +232,10 @@ class TripState:
                 self.gross_g, self.gross_sigma_g, self.gross_noted_ns = event.gross_g, event.sigma_g, t_ns
             case _:
                 pass
+
+    def _asked_for(self, by_ns: int) -> tuple[int, ...]:
+        about = (o for o in self.interventions.values() if o.stage == "question" and o.stage_ns <= by_ns)
+        return tuple(o.event.line_id for o in about if o.kind in _FOR_A_THING and o.event.line_id is not None)
 
     def _explain(self, event: StepExplained) -> None:
         self.slope_g += event.absorbed_g

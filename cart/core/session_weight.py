@@ -14,8 +14,14 @@ from cart.core.session_counts import counted_anew, counted_with_open
 from cart.core.session_desk import Desk
 from cart.core.session_looks import candidates as seen_candidates
 from cart.core.session_moves import make_moves
-from cart.core.session_revision import second_thoughts
-from cart.core.session_shown import lifted_to_show, shown_as_another, shown_in_place, taken_to_go_alone
+from cart.core.session_revision import price_waits_again, second_thoughts
+from cart.core.session_shown import (
+    goods_lifted_alone,
+    lifted_to_show,
+    shown_as_another,
+    shown_in_place,
+    taken_to_go_alone,
+)
 from cart.core.session_stickers import prefer_stickers
 from cart.core.session_window import decide, hasty
 from cart.core.weighing.events import WeightStep
@@ -61,7 +67,7 @@ def _explain_open(desk: Desk) -> None:
     for _ in range(_ROUNDS_MAX):
         if not desk.state.open_steps:
             break
-        if lifted_to_show(desk):
+        if lifted_to_show(desk) or goods_lifted_alone(desk):
             continue
         decision = decide(desk)
         if decision.best is not None:
@@ -202,6 +208,7 @@ def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
         shown_in_place(desk, steps)
         taken_to_go_alone(desk, steps)
     shown_as_another(desk, won)
+    price_waits_again(desk, won)
 
 
 def level_again(desk: Desk) -> None:

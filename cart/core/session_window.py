@@ -40,6 +40,8 @@ _IN_HAND_NS = 15_000_000_000
 _DOUBLED_NS = 4_000_000_000
 """A scanner that reads one thing twice does so while it is in the hand."""
 _ASKED_ALONE_NS = 60_000_000_000
+LIFTED_NS: Final = 10_000_000_000
+"""Who has taken out what was asked about puts it in again within this time."""
 _ABOUT_A_STEP: Final[tuple[InterventionKind, ...]] = ("wrong_weight", "unscanned_item", "extra_unit")
 """Questions about what was put in."""
 _EXTRA_LINES_MAX = 3
@@ -103,7 +105,7 @@ def as_step(desk: Desk, step: OpenStep) -> Step:
     return Step(
         step.step_id, step.delta_g, step.sigma_g**2, step.began_ns, step.rest_ns, min(asked, default=None),
         next((s.began_ns for s in desk.state.recent_steps if s.delta_g > 0.0 and s.began_ns > step.rest_ns), None),
-        seen, _is_remainder(desk, step), _level(desk, step), hasty(desk, step),
+        seen, _is_remainder(desk, step), _level(desk, step), hasty(desk, step), _lifted(desk, step),
     )  # fmt: skip
 
 
@@ -131,6 +133,24 @@ def hasty(desk: Desk, step: OpenStep) -> bool:
         return False  # the cart rolled on, or a hand had time for more
     creeps = abs(step.delta_g) < priors.CREEP_FRACTION * before.delta_g
     return step.began_ns - before.rest_ns < (priors.CREEP_S if creeps else priors.HASTY_S) * 1e9
+
+
+def _lifted(desk: Desk, step: OpenStep) -> frozenset[int]:
+    """See `Step.lifted`: such a thing went in again right after, or waits and something had gone out right before."""
+    if not step.asked_for:
+        return frozenset()
+    before = desk.state.open_steps.get(step.step_id - 1)
+    after = {s.step_id for s in desk.state.recent_steps if 0 <= s.began_ns - step.rest_ns <= LIFTED_NS}
+    lines = ((line_id, desk.state.basket.lines.get(line_id)) for line_id in step.asked_for)
+    return frozenset(
+        line_id
+        for line_id, line in lines
+        if line is not None
+        and (
+            (line.pending and before is not None and before.delta_g < 0.0)
+            or any(after.intersection(group.step_ids) for group in line.placed)
+        )
+    )
 
 
 def _about(open_: Open, step: OpenStep) -> bool:

@@ -169,3 +169,16 @@ def test_row_17_of_two_picks_of_the_same_goods_neither_is_priced_by_what_may_be_
     shopper.wait(0.5).put(689.0 + 681.0).wait(2.0)
     assert [line.weight_g for line in shopper.view.lines] == [None, None]
     assert [view.reason for view in shopper.view.interventions] == ["not_alone"]
+
+
+def test_row_17_goods_that_went_in_as_another_thing_was_lifted_out_are_put_in_alone(shopper: Shopper) -> None:
+    """2 and 5 are twins: 5 went in for 2, and is asked for. It is lifted out while loose goods go in."""
+    shopper.scan(2).wait(4.0).put(251.5).wait(1.0).scan(5).wait(24.0)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(2.0).put(977.0 - 251.5, wait_s=2.0)
+    shopper.put(251.5, wait_s=2.0)
+    assert shopper.line(9).weight_g is None
+    shopper.wait(10.0)
+    assert [view.sku for view in shopper.view.interventions if view.reason == "not_alone"] == ["S9"]
+    shopper.take(977.0).wait(2.0).put(977.0).wait(2.0)
+    assert shopper.line(9).weight_g == pytest.approx(977.0, abs=1.0)

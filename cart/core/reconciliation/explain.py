@@ -185,7 +185,9 @@ def _swapped_elsewhere(explanation: Explanation, candidates: list[tuple[float, E
 
 
 def _shared(explanation: Explanation, rivals: list[Explanation], window: Window) -> bool:
-    """True where a thing of unknown weight may have gone in with others or not, and that matters or may still show."""
+    """True where a thing of unknown weight may have gone in with others or not, or as another was lifted out, and that
+    matters or may still show.
+    """
     ranged = explanation.ranged
     if ranged is None or ranged.kind != "place":
         return False
@@ -198,7 +200,12 @@ def _shared(explanation: Explanation, rivals: list[Explanation], window: Window)
     others = [e for e in others if e.effect != explanation.effect or [m.key for m in e.moves] != keys]
     doubted = together or any(e.moves and all(m.kind == "place" for m in e.moves) for e in others)
     if not doubted and not (
-        ranged.priced and (_elsewhere(ranged, ids, rivals, window) or _anothers(ranged, ids, window))
+        ranged.priced
+        and (
+            _elsewhere(ranged, ids, rivals, window)
+            or _anothers(ranged, ids, window)
+            or any(s.lifted - {ranged.key} for s in window.steps if s.step_id in ids)
+        )
     ):
         return False
     rest_ns = max(s.rest_ns for s in window.steps if s.step_id in explanation.step_ids)

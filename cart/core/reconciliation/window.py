@@ -32,6 +32,8 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     hasty: bool = False
     """It takes back a part of the movement before, or goes on with it, so soon after that one's rest that no hand can
     have done anything else between: the rest was none."""
+    lifted: frozenset[int] = frozenset()
+    """Lines that were plainly asked about, and of which a thing was perhaps lifted out while something else went in."""
 
 
 class Otherwise(msgspec.Struct, frozen=True, gc=False):

@@ -275,7 +275,9 @@ def _waiting_anew(
 ) -> Waiting:
     """The line with so many of its placed units waiting again, the last of which was scanned then."""
     waiting = _waiting(desk, line, went_in)
-    waiting = replace(waiting, units=line.pending_units + units, since_ns=max(waiting.since_ns, scanned_ns))
+    since_ns = max(waiting.since_ns, scanned_ns)
+    passed_ns = _passed_ns(desk, line, went_in, since_ns)
+    waiting = replace(waiting, units=line.pending_units + units, since_ns=since_ns, passed_ns=passed_ns)
     if units and tentative(desk, line) and not waiting.repeated:
         # What was learned from these very units is no evidence about them; but a code read twice is of one weight.
         waiting = replace(waiting, mean_g=None, tentative=False)

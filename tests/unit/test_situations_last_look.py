@@ -103,7 +103,7 @@ def test_several_doubts_are_one_question(shopper: Shopper) -> None:
 
 def test_a_thing_that_is_looked_at_keeps_no_wrong_name_unasked(shopper: Shopper) -> None:
     """The code of 2 was read twice, and something that nobody scanned weighs nearly like it."""
-    shopper.scan(2).wait(0.8).scan(2).put(250.0).wait(10.0).scan(3).put(500.0).put(255.5).wait(2.0)
+    shopper.scan(2).wait(0.8).scan(2).put(250.0).wait(9.0).put(255.5).wait(2.0)
     assert shopper.lines["S2"] == (2, "confirmed")
     shopper.take(255.5).wait(2.0).put(255.5).wait(2.0)
     assert shopper.lines["S2"] == (2, "confirmed")

@@ -97,6 +97,13 @@ def test_row_05_a_code_read_twice_is_not_what_went_in_before_it_while_what_was_s
     assert shopper.line(2).placed == 0
 
 
+def test_row_03_what_was_left_behind_long_before_is_not_what_was_put_in_just_before_its_scan(shopper: Shopper) -> None:
+    """2 and 5 are twins; 2 was scanned, and then 3 scanned and put in."""
+    shopper.scan(2).wait(2.0).scan(3).put(500.0).wait(22.0)
+    shopper.put(251.5).wait(2.0).scan(5).wait(17.0)
+    assert shopper.lines == {"S2": (1, "pending"), "S3": (1, "confirmed"), "S5": (1, "confirmed")}
+
+
 def test_row_17_goods_that_were_picked_for_an_unscanned_thing_get_their_price_from_their_own_step(
     shopper: Shopper,
 ) -> None:

@@ -205,7 +205,9 @@ def _one_movement(step: Step, after: Step, known: dict[int, Used]) -> bool:
 def _timed(waiting: Waiting, step: Step, scans_ns: tuple[int, ...]) -> Waiting:
     odds = max(priors.log_timing((step.began_ns - at_ns) / 1e9) for at_ns in scans_ns)
     odds += priors.PLACE_DOUBLED if waiting.doubled and waiting.units == 1 else 0.0
-    if waiting.mean_g is None and not waiting.by_weight and step.began_ns - max(scans_ns) > priors.STALE_S * 1e9:
+    if waiting.passed_ns is not None and waiting.passed_ns < step.began_ns:
+        odds += priors.PLACE_PASSED
+    elif waiting.mean_g is None and not waiting.by_weight and step.began_ns - max(scans_ns) > priors.STALE_S * 1e9:
         odds += priors.PLACE_STALE  # what may weigh anything fits every step
     if waiting.out_ns > step.rest_ns:
         odds += priors.PLACE_OUT_SINCE if waiting.units == 1 else 0.0

@@ -10,7 +10,7 @@ from cart.core.catalog import Item
 from cart.core.interventions import Open
 from cart.core.ledger import CouponEntered, ItemAdded, ItemRemoved, SecurityNoted, StepExplained
 from cart.core.observations import Scan, ScanRefused
-from cart.core.reconciliation import Explanation
+from cart.core.reconciliation import Explanation, priors
 from cart.core.reconciliation.moves import Move, takes
 from cart.core.session_desk import Desk
 from cart.core.session_moves import confirm
@@ -18,7 +18,7 @@ from cart.core.session_phases import back_to_shopping, start_trip
 from cart.core.session_revision import instead_of_return, part_waits_again, second_thoughts
 from cart.core.session_showings import is_known_unit, is_no_new_unit
 from cart.core.session_sights import tells_other
-from cart.core.session_units import is_light
+from cart.core.session_units import is_light, unit_weight
 from cart.core.session_weight import reconcile, required_age, settle_told, tidy
 from cart.core.session_window import decide, hasty, inside_of
 from cart.core.session_word import is_scanned_again
@@ -218,7 +218,7 @@ def answer_removed(desk: Desk, open_: Open, sku: str, how: str) -> bool:
     if not ids:
         return False
     delta_g = sum(desk.state.open_steps[i].delta_g for i in ids)
-    whole = _explanation_with(desk, ids, sku)
+    whole = _explanation_with(desk, ids, sku) or _swapped_for_unknown(desk, ids, sku, delta_g)
     if whole is not None:
         settle_told(desk, whole, how)
     else:
@@ -263,6 +263,27 @@ def _explanation_with(desk: Desk, ids: tuple[int, ...], sku: str) -> Explanation
         if sku in skus and (len(set(skus)) == 1 or likely):
             return explanation
     return None
+
+
+def _swapped_for_unknown(desk: Desk, ids: tuple[int, ...], sku: str, delta_g: float) -> Explanation | None:
+    """A unit of this product taken out as the one thing went in that had been scanned just before, and weighs nobody
+    knows what: it has what the unit weighs more than the step.
+    """
+    seen = (inside for li in desk.state.basket.lines.values() if li.sku == sku for inside in inside_of(desk, li))
+    taken = next((takes(inside)[0] for inside in seen if not inside.unseen), None)
+    began_ns = min(desk.state.open_steps[i].began_ns for i in ids)
+    waiting = [
+        line
+        for line in desk.state.basket.lines.values()
+        if any(0 <= began_ns - p.since_ns <= priors.FRESH_S * 1e9 for p in line.pending)
+    ]
+    if taken is None or len(waiting) != 1 or waiting[0].unit == "kg" or waiting[0].pending_units != 1:
+        return None
+    line, rest_g = waiting[0], delta_g - taken.mean_g
+    if line.sku == sku or unit_weight(desk, line)[0] is not None or rest_g < desk.policy.light_item_g:
+        return None
+    placed = Move("place", line.line_id, line.sku, line.name, 1, rest_g, taken.variance_g2)
+    return Explanation(ids, "", 0.0, (placed, taken), variance_g2=2.0 * taken.variance_g2)
 
 
 def _take_like(desk: Desk, sku: str, delta_g: float) -> Move | None:

@@ -42,14 +42,18 @@ def is_no_new_unit(desk: Desk, item: Item, seen: Scan) -> bool:
 
 
 def is_known_unit(desk: Desk, item: Item) -> bool:
-    """Whether what was lifted out at a question about something unscanned, and is scanned, lay there as settled: then
-    that unit has gone out, and the question stays. Who shows such a unit twice means another one.
+    """Whether what was lifted out at a question about something unscanned, or about another thing, and is scanned, lay
+    there as settled: then that unit has gone out, and the question stays. Who shows such a unit twice means another
+    one.
     """
     state = desk.state
     shown = state.shown[-1] if state.shown else None
     out = state.recent_steps[-1] if state.recent_steps else None
-    if shown is None or shown.line_id is not None or not shown.came or out is None or out.delta_g >= 0.0:
+    if shown is None or not shown.came or out is None or out.delta_g >= 0.0:
         return False
+    about = state.basket.lines.get(shown.line_id or 0)
+    if about is not None and about.sku == item.sku:
+        return False  # what the question named
     if desk.t_ns - out.rest_ns > IN_HAND_NS or state.last_item_ns > shown.t_ns:
         return False
     # What else rose and fell beside the movement that was asked about may have been a disturbance.

@@ -88,6 +88,16 @@ def test_row_11_what_was_taken_out_a_minute_ago_is_shown_when_asked_and_not_boug
     assert len(shopper.events(ItemAdded)) == added
 
 
+def test_row_13_who_shows_what_was_swapped_for_a_thing_of_unknown_weight_buys_no_second_one(shopper: Shopper) -> None:
+    shopper.scan(1).put(1034.0).scan(62).put(222.0).wait(3.0)
+    shopper.scan(7).wait(0.5).put(125.0 - 222.0).wait(2.0)
+    assert shopper.open == [("which_removed", "hint")]
+    shopper.scan(62)
+    assert shopper.lines == {"S1": (1, "confirmed"), "S7": (1, "confirmed")}
+    assert shopper.line(7).weight_g == pytest.approx(125.0, abs=2.0)
+    assert shopper.open == []
+
+
 def test_row_05_a_code_read_twice_is_not_what_went_in_before_it_while_what_was_scanned_for_that_waits(
     shopper: Shopper,
 ) -> None:

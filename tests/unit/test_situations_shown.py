@@ -29,6 +29,15 @@ def test_row_04_what_was_scanned_before_and_is_scanned_again_as_asked_is_no_furt
     assert [kind for kind, _ in shopper.open] == ["unscanned_item"]
 
 
+def test_row_08_what_is_scanned_at_a_question_about_another_thing_is_no_further_unit(shopper: Shopper) -> None:
+    """3 is looked at and put back, which a bump hid half of; the question takes it for what went in for 1."""
+    shopper.scan(3).put(500.0).wait(2.0).scan(1).wait(6.0)
+    shopper.take(470.0).wait(2.0).answer("which_removed", "none_of_these").put(500.0).wait(12.0)
+    assert shopper.question("wrong_weight").sku == "S1"
+    shopper.take(500.0).wait(1.0).scan(3).put(500.0).wait(1.0)
+    assert shopper.lines == {"S3": (1, "confirmed"), "S1": (1, "pending")}
+
+
 def test_row_05_who_shows_a_unit_a_second_time_means_a_further_one(shopper: Shopper) -> None:
     shopper.put(501.5).wait(1.0).scan(3).put(500.0).wait(12.0)
     shopper.take(500.0).wait(1.0).scan(3).put(500.0).wait(12.0)

@@ -213,27 +213,36 @@ def _went_lately(desk: Desk, sku: str) -> bool:
 
 
 def answer_removed(desk: Desk, open_: Open, sku: str, how: str) -> bool:
-    """Settle a `which_removed` by a product; False where none of it in the basket fits the step."""
-    ids = tuple(i for i in open_.event.step_ids if i in desk.state.open_steps)
-    if not ids:
-        return False
+    """Settle a `which_removed` by a product, if need be with another open movement that it was part of; False where
+    none of it in the basket fits.
+    """
+    steps = desk.state.open_steps
+    about = tuple(i for i in open_.event.step_ids if i in steps)
+    beside = ((*about, i) for i in reversed(steps) if i not in about)
+    for ids in (about, *beside) if about else ():
+        if _told(desk, ids, sku, how):
+            tidy(desk)
+            reconcile(desk)
+            return True
+    return False
+
+
+def _told(desk: Desk, ids: tuple[int, ...], sku: str, how: str) -> bool:
     delta_g = sum(desk.state.open_steps[i].delta_g for i in ids)
-    whole = _explanation_with(desk, ids, sku) or _swapped_for_unknown(desk, ids, sku, delta_g)
+    alone = len(ids) == 1
+    whole = (_explanation_with(desk, ids, sku) or _swapped_for_unknown(desk, ids, sku, delta_g)) if alone else None
     if whole is not None:
         settle_told(desk, whole, how)
-    else:
-        move = _take_like(desk, sku, delta_g)
-        if move is None:
-            return False
-        desk.emit(StepExplained(step_ids=ids, won=f"{move.label} ({how})", margin=99.0, considered=()))
-        desk.emit(
-            ItemRemoved(
-                line_id=move.key, sku=sku, units=move.units, weight_g=-delta_g, reason="taken_out", step_ids=ids,
-                told=True,
-            )
-        )  # fmt: skip
-    tidy(desk)
-    reconcile(desk)
+        return True
+    move = _take_like(desk, sku, delta_g) if delta_g < 0.0 else None
+    if move is None:
+        return False
+    desk.emit(StepExplained(step_ids=ids, won=f"{move.label} ({how})", margin=99.0, considered=()))
+    desk.emit(
+        ItemRemoved(
+            line_id=move.key, sku=sku, units=move.units, weight_g=-delta_g, reason="taken_out", step_ids=ids, told=True
+        )
+    )
     return True
 
 

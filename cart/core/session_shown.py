@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from cart.core.basket import Line, PlacedGroup
 from cart.core.interventions import Open
-from cart.core.ledger import InterventionKind, ItemConfirmed, StepExplained
+from cart.core.ledger import InterventionKind, ItemConfirmed, OwnThing, StepExplained
 from cart.core.reconciliation import Explanation, priors
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk, Held
@@ -276,9 +276,12 @@ def _shown_right(desk: Desk, steps: list[OpenStep], weight_g: float) -> None:
 
 def shown_as_another(desk: Desk, won: Explanation) -> None:
     """What was taken out and comes back at a plain question about a thing is that thing, by whatever name it was
-    believed to lie there.
+    believed to lie there, or as none of the store's goods.
     """
-    if len(won.moves) != 1 or won.moves[0].kind != "return":
+    if len(won.moves) != 1 or won.moves[0].kind not in ("return", "own_in"):
+        return
+    if won.moves[0].kind == "own_in":
+        _shown_as_own(desk, won)
         return
     groups = [g for line in desk.state.basket.lines.values() for g in line.placed]
     back = next((g for g in groups if g.returned and g.step_ids == won.step_ids and g.weight_g is not None), None)
@@ -286,6 +289,24 @@ def shown_as_another(desk: Desk, won: Explanation) -> None:
         return
     for _, line in _plainly_asked(desk, back.since_ns - back.away_ns, "not_placed", "wrong_weight"):
         if found_as_another(desk, line, back.weight_g or 0.0, back.rested_ns):
+            return
+
+
+def _shown_as_own(desk: Desk, won: Explanation) -> None:
+    thing = desk.state.basket.things[won.moves[0].key]
+    step = next((s for s in desk.state.recent_steps if s.step_id in won.step_ids), None)
+    if step is None or thing.declared:
+        return
+    for _, line in _plainly_asked(desk, step.began_ns, "not_placed"):
+        if _fits(desk, line, step.delta_g):
+            desk.emit(OwnThing(thing_id=thing.thing_id, weight_g=0.0, in_basket=False, declared=False))
+            desk.emit(
+                StepExplained(
+                    step_ids=won.step_ids, won=f"revised: it was {line.name}, as the shopper shows", margin=99.0,
+                    considered=(),
+                )
+            )  # fmt: skip
+            confirm(desk, line.line_id, 1, round(step.delta_g, 2), "shopper", won.step_ids, step.sigma_g)
             return
 
 

@@ -98,6 +98,18 @@ def test_row_13_who_shows_what_was_swapped_for_a_thing_of_unknown_weight_buys_no
     assert shopper.open == []
 
 
+def test_row_13_what_is_named_went_out_as_the_thing_went_in_that_was_lifted_out_since(shopper: Shopper) -> None:
+    """3 weighs 350 g, whatever the catalogue says, and went in for 4."""
+    shopper.scan(10).put(6000.0).scan(4).put(139.0).wait(3.0)
+    shopper.scan(3).wait(0.5).put(350.0 - 139.0).wait(12.0)
+    assert shopper.question("wrong_weight").sku == "S3"
+    shopper.take(350.0).wait(1.5).scan(3).put(348.8).wait(12.0)
+    asked = next(view for view in shopper.view.interventions if view.reason == "swapped")
+    shopper.touch("answer", intervention=asked.id, choice="S4")
+    assert shopper.lines == {"S10": (1, "confirmed"), "S3": (1, "confirmed")}
+    assert shopper.open == []
+
+
 def test_row_05_a_code_read_twice_is_not_what_went_in_before_it_while_what_was_scanned_for_that_waits(
     shopper: Shopper,
 ) -> None:

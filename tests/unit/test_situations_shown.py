@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from cart.core.ledger import OwnThing
 from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
 
 UNKNOWN = item(30, None, None)
@@ -191,3 +192,14 @@ def test_row_17_goods_that_went_in_as_another_thing_was_lifted_out_are_put_in_al
     assert [view.sku for view in shopper.view.interventions if view.reason == "not_alone"] == ["S9"]
     shopper.take(977.0).wait(2.0).put(977.0).wait(2.0)
     assert shopper.line(9).weight_g == pytest.approx(977.0, abs=1.0)
+
+
+def test_row_17_goods_that_were_taken_for_none_of_the_stores_are_the_ones_that_are_shown(shopper: Shopper) -> None:
+    """They went in before they were picked, and all that was known to be scanned had been scanned."""
+    shopper.put(492.0).wait(12.0).answer("unscanned_item", "all_scanned")
+    shopper.touch("produce", sku="S9")
+    shopper.wait(26.0)
+    assert ("not_placed", "question") in shopper.open
+    shopper.take(492.0).wait(1.5).put(492.0).wait(2.0)
+    assert shopper.line(9).weight_g == pytest.approx(492.0, abs=1.0)
+    assert not shopper.events(OwnThing)[-1].in_basket

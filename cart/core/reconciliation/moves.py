@@ -186,13 +186,9 @@ def _ranged(window: Window) -> list[MoveSet]:
     for waiting in window.waiting[: priors.PENDING_LINES_MAX]:
         if waiting.mean_g is not None and (waiting.repeated or not waiting.tentative):
             continue  # a unit that was perhaps never meant weighs at least what the first one does
-        turn = waiting.log_prior if waiting.log_prior is not None else waiting.rank * priors.PLACE_RANK
-        turn = priors.PLACE_IN_HAND if waiting.in_hand and waiting.log_prior is None else turn
-        turn = priors.PLACE_OUT_SINCE if waiting.out_ns > window.now_ns and waiting.log_prior is None else turn
+        # Which step it is believed to be part of counts where its weight is looked for.
+        turn = _turn(window, msgspec.structs.replace(waiting, step_id=None), waiting.rank)
         log_prior = priors.PLACE + turn + waiting.tentative * priors.PLACE_RELEARNED
-        log_prior += waiting.doubled * priors.PLACE_DOUBLED
-        if waiting.log_prior is None and not (waiting.by_weight or waiting.in_hand or waiting.asked):
-            log_prior += _late(window, waiting)  # what may weigh anything fits every step until it is found
         typical_g = priors.PICKED_TYPICAL_G if waiting.by_weight else None
         for units in sorted({1, waiting.units if waiting.at_once else 1}):
             move = Move(

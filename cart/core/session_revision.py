@@ -173,7 +173,8 @@ def _prices_what_is_asked(desk: Desk, found: Again, anew: Window) -> bool:
     about = [o.event for o in desk.open_of("wrong_weight") if o.event.reason == NOT_ALONE]
     asked = {i for event in about for i in event.step_ids}
     lines = {event.line_id for event in about}
-    priced = [e for e in found.explanations if e.ranged is not None and e.ranged.priced]
+    settled = [e for e in found.explanations if e.open_kind is None]
+    priced = [e for e in settled if e.ranged is not None and e.ranged.priced]
     left = Counter({w.line_id: w.units for w in anew.waiting})
     for move in (m for e in found.explanations for m in e.moves if m.kind == "place"):
         left[move.key] -= move.units

@@ -259,14 +259,25 @@ def test_row_04_everything_is_scanned_means_the_loose_goods_that_were_picked_aft
     assert shopper.line(2).units == 1
 
 
-def test_row_17_what_is_lifted_out_comes_out_of_what_loose_goods_make_up_without_it(shopper: Shopper) -> None:
-    """3 and loose goods went in as one; other loose goods, picked later, made it be asked about."""
+def test_row_17_goods_that_went_in_with_another_thing_are_no_other_goods_picked_later(shopper: Shopper) -> None:
+    """3 and loose goods went in as one; the next goods went in before they were picked."""
     shopper.scan(3).wait(0.6)
     shopper.touch("produce", sku="S9")
     shopper.wait(1.0).put(500.0 + 388.0).wait(4.0).put(590.0).wait(2.0)
     shopper.touch("produce", sku="S60")
     shopper.wait(13.0)
-    assert ("S3", 590.0) in [(asked.sku, asked.delta_g) for asked in shopper.view.interventions]
+    assert [(asked.sku, asked.delta_g) for asked in shopper.view.interventions] == [("S9", 888.0)]
+    assert shopper.line(60).weight_g == pytest.approx(590.0, abs=1.0)
+    shopper.take(388.0).wait(1.5).put(388.0).wait(2.0)
+    assert shopper.line(9).weight_g == pytest.approx(388.0, abs=1.0)
+    assert shopper.line(3).weight_g == pytest.approx(500.0, abs=1.0)
+
+
+def test_row_17_goods_of_which_something_was_taken_out_since_get_no_price(shopper: Shopper) -> None:
+    """It had gone in with them, and is scanned in the hand."""
+    shopper.scan(3).wait(0.6)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(1.0).put(500.0 + 388.0).wait(13.0)
     shopper.take(500.0).wait(1.5).scan(3).wait(0.5).put(500.0).wait(2.0)
     assert shopper.line(3).weight_g == pytest.approx(500.0, abs=1.0)
     assert shopper.line(9).weight_g != pytest.approx(888.0, abs=1.0)
@@ -307,6 +318,15 @@ def test_row_17_loose_goods_that_are_lifted_out_as_asked_are_no_other_thing_of_t
     shopper.put(250.4).wait(1.0)
     assert shopper.line(9).weight_g == pytest.approx(250.4, abs=1.0)
     assert shopper.lines["S2"] == (1, "confirmed")
+
+
+def test_row_17_what_went_in_with_loose_goods_does_not_take_their_weight_in_hindsight(shopper: Shopper) -> None:
+    """Of 7 nobody knows the weight, so all three may be in the movement as well as the two that are no loose goods."""
+    shopper.scan(7).wait(0.8).scan(10).wait(0.8)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(0.5).put(446.0 + 6146.0 + 810.0).wait(5.0).scan(4).put(139.0).wait(8.0)
+    assert shopper.lines["S7"] == (1, "pending")
+    assert shopper.question("wrong_weight").sku == "S9"
 
 
 def test_row_16_a_hand_that_swings_back_belongs_to_the_movement_before(shopper: Shopper) -> None:

@@ -205,6 +205,7 @@ def _shared(explanation: Explanation, rivals: list[Explanation], window: Window)
             _elsewhere(ranged, ids, rivals, window)
             or _anothers(ranged, ids, window)
             or any(s.lifted - {ranged.key} for s in window.steps if s.step_id in ids)
+            or _lessened(explanation, window)
         )
     ):
         return False
@@ -238,6 +239,13 @@ def _elsewhere(ranged: Move, ids: set[int], rivals: list[Explanation], window: W
         e.ranged is not None and e.ranged.key == ranged.key and ids.isdisjoint(e.step_ids) and since & set(e.step_ids)
         for e in rivals
     )
+
+
+def _lessened(explanation: Explanation, window: Window) -> bool:
+    """True where something unexplained was taken out since, and may have gone in with it."""
+    own = [s for s in window.steps if s.step_id in explanation.step_ids]
+    rest_ns, weight_g = max(s.rest_ns for s in own), sum(s.delta_g for s in own)
+    return any(s.began_ns > rest_ns and -weight_g < s.delta_g < 0.0 for s in window.steps)
 
 
 def _not_alone(explanation: Explanation, window: Window) -> Explanation:

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.explain import extra_units
-from cart.core.reconciliation.explanation import Explanation
+from cart.core.reconciliation.explanation import NOT_ALONE, Explanation
 from cart.core.reconciliation.moves import Move
 from cart.core.reconciliation.search import Search, grouped, look_for
 from cart.core.reconciliation.window import Step, Waiting, Window
@@ -162,6 +162,7 @@ def _choices(
     alone = grouped((step,))
     look_for(search, alone, ranged=True)
     found += [e for e in alone.ranked() if _settles(e)][:CHOICES]
+    found += [_unpriced(e) for e in alone.ranked() if _shares_price(e) and not e.takes][:CHOICES]
     after = steps[index + 1] if index + 1 < len(steps) else None
     if after is not None and after.began_ns - step.rest_ns < _APART_NS and _one_movement(step, after, known):
         both = grouped((step, after))
@@ -175,9 +176,18 @@ def _choices(
 
 def _settles(explanation: Explanation) -> bool:
     """What may be settled in hindsight. Nothing takes its price from a step that it shared."""
+    return not explanation.takes and explanation.open_kind is None and not _shares_price(explanation)
+
+
+def _shares_price(explanation: Explanation) -> bool:
     ranged = explanation.ranged
-    shared = ranged is not None and ranged.priced and len(explanation.moves) > 1
-    return not explanation.takes and explanation.open_kind is None and not shared
+    return ranged is not None and ranged.priced and len(explanation.moves) > 1
+
+
+def _unpriced(explanation: Explanation) -> Explanation:
+    """The same, left open: it accounts for all that is in it, but what each weighs has to be shown."""
+    ranged = explanation.ranged
+    return replace(explanation, open_kind="wrong_weight", line_id=ranged.key if ranged else None, reason=NOT_ALONE)
 
 
 def _fewer(explanation: Explanation, used: Used, *, hasty: bool) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from cart.core.basket import RemovedUnits
 from cart.core.interventions import Open
 from cart.core.ledger import ItemAdded, ItemConfirmed, ItemRemoved, ItemReopened, OwnThing, Proof
 from cart.core.reconciliation import Explanation, Move
@@ -59,7 +60,7 @@ def _make_move(
                 )
             )  # fmt: skip
         case "return":
-            _put_back(desk, move, weight_g, sigma_g, step_ids)
+            put_back(desk, desk.state.basket.removed[move.key], weight_g, sigma_g, step_ids)
         case "own_in" | "own_out" | "own_declared":
             thing = desk.state.basket.things[move.key]
             desk.emit(
@@ -116,8 +117,8 @@ def confirm(
     )  # fmt: skip
 
 
-def _put_back(desk: Desk, move: Move, weight_g: float, sigma_g: float, step_ids: tuple[int, ...]) -> None:
-    gone = desk.state.basket.removed[move.key]
+def put_back(desk: Desk, gone: RemovedUnits, weight_g: float, sigma_g: float, step_ids: tuple[int, ...]) -> None:
+    """Units that were taken out are in again, and weigh so much by these steps."""
     line = gone.line
     desk.emit(
         ItemAdded(

@@ -19,14 +19,14 @@ from cart.core.reconciliation.rethink import STEPS, Used
 from cart.core.session_counts import counted_anew
 from cart.core.session_desk import Desk
 from cart.core.session_learning import unlearn
-from cart.core.session_moves import confirm, make_moves
+from cart.core.session_moves import confirm, make_moves, put_back
 from cart.core.session_otherwise import within_word, word_allowed
 from cart.core.session_shares import Seen, reopen, together
 from cart.core.session_shown import shown_in_place
 from cart.core.session_state import OpenStep
 from cart.core.session_stickers import surplus_beside_sticker
 from cart.core.session_units import unit_weight
-from cart.core.session_window import LIFTED_NS, as_step, window_anew
+from cart.core.session_window import LIFTED_NS, as_step, hasty, window_anew
 
 _INTACT_G = 0.5
 """What went in with a step is all there while its weights add up to the step's, rounding apart."""
@@ -104,6 +104,28 @@ def price_waits_again(desk: Desk, won: Explanation) -> None:
             )
         )  # fmt: skip
         _reopen(desk, priced)
+
+
+def removal_went_on(desk: Desk) -> None:
+    """What was taken for a removal goes on within a second: the hand had not let go of anything, and lifts out another
+    thing that weighs as much as both.
+    """
+    state = desk.state
+    step = next(reversed(state.open_steps.values()))
+    before = next((s for s in state.recent_steps if s.step_id == step.step_id - 1), None)
+    gone = state.basket.removed[-1] if state.basket.removed else None
+    if before is None or gone is None or gone.told or before.step_id in state.open_steps or not hasty(desk, step):
+        return
+    same = gone.at_ns >= before.rest_ns and abs(gone.weight_g + before.delta_g) < _INTACT_G
+    if not same or step.delta_g >= 0.0:
+        return
+    put_back(desk, gone, gone.weight_g, gone.sigma_g, gone.was.step_ids if gone.was is not None else ())
+    desk.emit(
+        StepExplained(
+            step_ids=(before.step_id, step.step_id), won="looked at anew: it went on within a second", margin=0.0,
+            considered=(), open_g=round(before.delta_g + step.delta_g, 3),
+        )
+    )  # fmt: skip
 
 
 def _may_weigh(desk: Desk, line: Line, step: OpenStep) -> bool:

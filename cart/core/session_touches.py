@@ -11,6 +11,7 @@ from cart.core.session_answers import answer
 from cart.core.session_desk import Desk
 from cart.core.session_payment import frozen_step, paid_step, pay, settle_steps, take_back, unloaded
 from cart.core.session_phases import EMPTY_G, back_to_shopping, checkout, end_trip, go, start_trip
+from cart.core.session_revision import removal_went_on
 from cart.core.session_scans import add, enter_coupon, removable_units, set_quantity, told_meanwhile
 from cart.core.session_weight import level_again, reconcile, tidy
 
@@ -139,6 +140,7 @@ def after_step(desk: Desk) -> None:
     step = state.open_steps[step_id]
     match state.phase:
         case "shopping":
+            removal_went_on(desk)
             told_meanwhile(desk, step_id)
             reconcile(desk)
         case "checkout":

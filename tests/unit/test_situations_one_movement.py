@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from cart.core.ledger import ItemConfirmed
+from cart.core.ledger import ItemConfirmed, ItemRemoved
 from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
 
 SUGAR = item(40, 505.0, 3.0)
@@ -55,6 +55,17 @@ def test_row_03_what_weighed_like_two_for_an_instant_is_one_whose_code_was_read_
     shopper.put(309.0, wait_s=0.5).take(154.5, wait_s=3.0)
     assert shopper.lines["S42"] == (2, "pending")
     assert shopper.line(42).placed == 1
+
+
+def test_row_11_what_weighed_like_another_thing_for_an_instant_has_not_taken_that_out(shopper: Shopper) -> None:
+    """45 weighs 600 g and is lifted out at its question; the hand holds it for a moment where 40 seems to be gone."""
+    shopper.scan(40).put(505.0).wait(2.0).scan(41).put(291.0).wait(2.0)
+    shopper.scan(45).put(600.0).wait(12.0)
+    assert shopper.question("wrong_weight").sku == "S45"
+    shopper.take(505.0, wait_s=0.5).take(95.0, wait_s=1.5).put(600.0).wait(1.0)
+    assert shopper.lines == {"S40": (1, "confirmed"), "S41": (1, "confirmed"), "S45": (1, "confirmed")}
+    assert [event.sku for event in shopper.events(ItemRemoved)] == ["S40"]
+    assert shopper.open == []
 
 
 def test_row_16_what_a_cell_gives_late_after_a_heavy_load_is_no_thing(shopper: Shopper) -> None:

@@ -188,7 +188,9 @@ def _accept_light(desk: Desk, line_id: int, units: int) -> None:
 def _tells_removal(desk: Desk, item: Item) -> bool:
     """True where the scan answers what was taken out: an open `which_removed`, or a removal settled just now."""
     for open_ in desk.open_of("which_removed"):
-        if answer_removed(desk, open_, item.sku, "told by scanning it"):
+        # Where something else fits far better, another unit is being bought.
+        named = not open_.event.candidates or item.sku in open_.event.candidates
+        if named and answer_removed(desk, open_, item.sku, "told by scanning it"):
             return True
     gone = desk.state.basket.removed
     if desk.open_of("which_removed") and _went_lately(desk, item.sku):

@@ -12,7 +12,17 @@ from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
 PEARS = item(60, None, None, unit="kg", plu="4409", price_minor=366, vision_class="pear")
 SOAP = item(61, 204.0, 1.0, vision_class="soap")
 RANGE = msgspec.structs.replace(
-    CATALOG, items=(*ITEMS, PEARS, SOAP, item(62, 222.0, 2.0), item(63, 37.0, 0.4), item(64, 270.0, 2.0))
+    CATALOG,
+    items=(
+        *ITEMS,
+        PEARS,
+        SOAP,
+        item(62, 222.0, 2.0),
+        item(63, 37.0, 0.4),
+        item(64, 270.0, 2.0),
+        item(65, 1010.0, 1.0),
+        item(66, 1011.0, 1.0),
+    ),
 )
 
 
@@ -108,6 +118,15 @@ def test_row_13_what_is_named_went_out_as_the_thing_went_in_that_was_lifted_out_
     shopper.touch("answer", intervention=asked.id, choice="S4")
     assert shopper.lines == {"S10": (1, "confirmed"), "S3": (1, "confirmed")}
     assert shopper.open == []
+
+
+def test_row_11_what_fits_far_worse_than_what_is_listed_is_scanned_to_be_bought(shopper: Shopper) -> None:
+    shopper.scan(1).put(1034.0).scan(65).put(1010.0).scan(66).put(1011.0).wait(2.0)
+    shopper.take(1010.5).wait(2.0)
+    assert shopper.open == [("which_removed", "hint")]
+    shopper.scan(1).put(1034.0).wait(1.0)
+    assert shopper.lines["S1"] == (2, "confirmed")
+    assert shopper.open == [("which_removed", "hint")]
 
 
 def test_row_05_a_code_read_twice_is_not_what_went_in_before_it_while_what_was_scanned_for_that_waits(

@@ -56,3 +56,18 @@ def test_first_samples_that_are_quieter_than_the_cell_keep_no_rest_away(rate: fl
     assert resting > 0.8 * 20 * rate
     (only,) = told
     assert only.delta_g == pytest.approx(19.0, abs=2.0)
+
+
+def test_vibration_that_passed_for_noise_is_forgotten_once_it_is_quiet() -> None:
+    """A long roll at 10 samples a second looks as white as noise; a second's quiet after it doesn't."""
+    rng, detector = random.Random(3), StepDetector(None, 0.0)
+    told: list[tuple[int, WeightStep]] = []
+    number = 0
+    for level_g, sigma_g, many in ((860.0, 0.25, 60), (860.0, 7.0, 160), (860.0, 0.25, 60), (1080.0, 0.25, 30)):
+        for _ in range(many):
+            step = detector.feed(number * 100_000_000, rng.gauss(level_g, sigma_g), 0.1)
+            told += [(number, step)] if step is not None else []
+            number += 1
+    ((at, step),) = told
+    assert step.delta_g == pytest.approx(220.0, abs=1.0)
+    assert at < 280 + 20

@@ -151,6 +151,8 @@ class StepDetector:
     # -- at rest -------------------------------------------------------------------------------------------------
 
     def _at_rest(self, t_ns: int, x: float, period_s: float) -> WeightStep | None:
+        if self._n_rest % 4 == 0:
+            self._hear_quiet()
         sigma = self.sigma_g
         off = x - self.local_g
         ringing_g = self._ringing_g = self._ringing_g * self._keep
@@ -210,6 +212,8 @@ class StepDetector:
 
     def _moving(self, t_ns: int, period_s: float) -> WeightStep | None:
         self._move.since += 1
+        if self._move.since % 4 == 0:
+            self._hear_quiet()
         if self._move.since % 32 == 0:
             self._hear_noise(period_s)
         self._move.highest_g = max(self._move.highest_g, self._xs[-1])
@@ -298,6 +302,14 @@ class StepDetector:
         if step is None:
             self._move.run = run
         return step
+
+    def _hear_quiet(self) -> None:
+        """What passed for noise was vibration: it is over, and nothing would come to rest against so much of it."""
+        if len(self._xs) >= noise.QUIET_SAMPLES:
+            sigma = noise.quieter(self._xs[-noise.QUIET_SAMPLES :], self.sigma_g)
+            if sigma is not None and sigma < self.sigma_g:
+                self.sigma_g = sigma
+                self._noise_seen = 0
 
     def _hear_noise(self, period_s: float) -> None:
         """A cable or a supply may get noisier within a trip: learned only at rest, that would never be rest again."""

@@ -12,6 +12,8 @@ alone may show a third of their noise, and what is thought to be that quiet neve
 NOISE_S, NOISE_SLOW_S, NOISIER = 1.5, 12.0, 1.4
 """For how long noise must be white, and how much louder than learned, to be believed while nothing is at rest. Below
 40 samples a second the vibration of rolling looks white, too, but it does not last."""
+QUIET_SAMPLES, QUIETER = 20, 4.0
+"""So many samples scatter by so much less than the noise they have once in 10⁸ times (χ²)."""
 WHITE_RATIO = 0.75
 """Von Neumann's ratio, halved: 1 for white noise ± 1/√n, 0.4 for a platform's 12 Hz at 80/s, less for a hand."""
 
@@ -44,3 +46,13 @@ def white_noise(samples: list[float]) -> float | None:
     variance = 0.5 * sum(variances)
     alike = max(variances) < 2.0 * min(variances) and abs(means[1] - means[0]) < 3.0 * math.sqrt(2 * variance / half)
     return math.sqrt(variance) if alike and successive(samples) > WHITE_RATIO * variance else None
+
+
+def quieter(samples: Sequence[float], sigma_g: float) -> float | None:
+    """Standard deviation, g, to believe in if these `QUIET_SAMPLES` are plainly quieter than `sigma_g`, else None.
+
+    Whatever else moves them only adds: long rolling may pass for noise, but nothing passes for quiet.
+    """
+    mean = sum(samples) / len(samples)
+    variance = sum((x - mean) ** 2 for x in samples) / (len(samples) - 1)
+    return first_noise(len(samples), variance) if variance * QUIETER * QUIETER < sigma_g * sigma_g else None

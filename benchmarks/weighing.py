@@ -57,7 +57,10 @@ class Score(msgspec.Struct):
     late_s: float = LATE_S
 
     def add(self, signal: Signal, found: Sequence[Found]) -> None:
-        """Match `found` to the truth: nearest in size of those decided in time; what is left over is false."""
+        """Match `found` to the truth: the first decided in time that is of its size; what is left over is false.
+
+        Not the nearest in size, which may be the next thing of that weight.
+        """
         left = list(found)
         for truth in signal.truths:
             fitting = [f for f in left if _fits(truth, f, self.late_s)]
@@ -67,7 +70,7 @@ class Score(msgspec.Struct):
                 self.missed += 1
                 self.missed_light += light
                 continue
-            best = min(fitting, key=lambda f: abs(f.delta_g - truth.delta_g))
+            best = min(fitting, key=lambda f: f.decided_ns)
             left.remove(best)
             error_g = best.delta_g - truth.delta_g
             self.latencies_s.append((best.decided_ns - truth.rest_ns) / SECOND)

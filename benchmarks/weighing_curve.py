@@ -1,4 +1,7 @@
-"""What sooner would cost: latency against false steps, by the evidence asked. `python -m benchmarks.weighing_curve`."""
+"""What sooner would cost: latency against false steps, by the evidence asked and by what a scan may stand for.
+
+`python -m benchmarks.weighing_curve`
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from cart.core.weighing import odds
 
 FIRST_SEED = 1_400_000
 EVIDENCE = (3.0, 4.5, 6.0, 7.0, 8.5)
+FORETOLD_MAX = (8.0, 7.0, 6.0, 5.0, 4.0)
 
 
 def _row(evidence: float, plain: Score, foretold: Score, quiet: Score) -> tuple[float, float, float, float]:
@@ -25,6 +29,14 @@ def _row(evidence: float, plain: Score, foretold: Score, quiet: Score) -> tuple[
         f"in handling {wrong:.1f}/h"
     )
     return evidence, sooner, scanned, wrong
+
+
+def _scanned(most: float, foretold: Score) -> None:
+    told = foretold.report()
+    print(
+        f"  {most:4.1f}  scanned p50 {told['latency_p50_ms'] or 0:4.0f} p99 {told['latency_p99_ms'] or 0:5.0f} ms, "
+        f"of {told['steps']} steps {foretold.missed} missed, {foretold.false} false"
+    )
 
 
 def _draw(rows: Sequence[tuple[float, float, float, float]], path: Path) -> None:
@@ -59,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     stepping = [steps(FIRST_SEED + seed, 80.0, 40) for seed in range(given.seeds)]
     touched = [handling(FIRST_SEED + 1000 + seed, 80.0, 900.0) for seed in range(max(1, round(4 * given.hours)))]
-    kept = odds.EVIDENCE
+    kept, kept_most = odds.EVIDENCE, odds.FORETOLD_MAX
     rows = []
     try:
         for evidence in EVIDENCE:
@@ -67,8 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rows.append(
                 _row(evidence, scored(weigh, stepping), scored(weigh_foretold, stepping), scored(weigh, touched))
             )
-    finally:
         odds.EVIDENCE = kept
+        print("by the evidence that a scan stands for at most:")
+        for most in FORETOLD_MAX:
+            odds.FORETOLD_MAX = most
+            _scanned(most, scored(weigh_foretold, stepping))
+    finally:
+        odds.EVIDENCE, odds.FORETOLD_MAX = kept, kept_most
     if given.png is not None:
         _draw(rows, given.png)
     return 0

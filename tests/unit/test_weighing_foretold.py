@@ -9,7 +9,7 @@ from cart.bench.platform import Platform
 from cart.core.ledger import WeightStepSeen
 from cart.core.settings import ScaleSettings
 from cart.core.weighing import Foretold, Weigher, WeightStep
-from cart.core.weighing.odds import Odds
+from cart.core.weighing.odds import EVIDENCE, EVIDENCE_MIN, FORETOLD_MAX, Odds
 from tests.unit.shopper import Shopper
 
 S = 1_000_000_000
@@ -129,3 +129,20 @@ def test_an_item_with_a_hand_still_on_it_is_not_the_item() -> None:
     odds.foretold = [Foretold(1936.0, 38.0)]
     assert odds.gain(1936.0 + 70.0, 1.0) > 1.0
     assert odds.gain(1936.0 + 111.0, 1.0) == 0.0
+
+
+def test_what_is_foretold_stands_for_no_more_than_most_of_the_evidence() -> None:
+    odds = Odds()
+    odds.foretold = [Foretold(300.0, 0.1)]
+    assert odds.gain(300.0, 0.1) == FORETOLD_MAX
+    assert FORETOLD_MAX < EVIDENCE - EVIDENCE_MIN
+
+
+def test_a_hand_that_hovered_is_weighed_against_how_long_a_light_touch_lasts() -> None:
+    def asked(quiet_s: float, more: float) -> float:
+        return Odds().asked(
+            10 * S, 20.0, 1.0, sigma_g=1.0, quiet_s=quiet_s, busy_s=0.0, released=False, slow=False, more=more
+        )  # fmt: skip
+
+    assert asked(0.1, 6.0) == pytest.approx(asked(0.1, 0.0) + 6.0)
+    assert asked(1.2, 6.0) == asked(1.2, 0.0) == EVIDENCE_MIN

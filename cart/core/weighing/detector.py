@@ -33,6 +33,8 @@ STEP_MIN_G = 2.5
 STEP_MIN_SIGMAS = 4.5
 DRIFT_SD_G_PER_S = 0.03
 SIGMA_MIN_G, SIGMA_MAX_G = 0.1, 12.0
+UNSURE_G = 0.8
+"""How unsure the level that a step left is thought, 1 σ, at most: 5 g put in right after are a step of their own."""
 QUIET_S = 0.065
 """The shortest stretch that can be called quiet."""
 RINGING_QUIET_S = 0.35
@@ -281,7 +283,7 @@ class StepDetector:
                     )
                     if seen.quiet:
                         self._move.run = max(n, min(self._move.run + 1, most))
-                        return self._weigh(t_ns, period_s, seen, n, keep)
+                        return self._weigh(t_ns, period_s, seen, n, keep, loud=True)
             if n == HEARD_SAMPLES:
                 break
             n = max(HEARD_SAMPLES, round(0.75 * n))
@@ -298,7 +300,7 @@ class StepDetector:
         if not seen.quiet:
             return None
         run, self._move.run = self._move.run, n
-        step = self._weigh(t_ns, period_s, seen, n)
+        step = self._weigh(t_ns, period_s, seen, n, loud=True)
         if step is None:
             self._move.run = run
         return step
@@ -341,7 +343,9 @@ class StepDetector:
             return evidence.look_ringing(samples, self.sigma_g, period_us, *ringing, error)
         return seen
 
-    def _weigh(self, t_ns: int, period_s: float, seen: Window, n: int, keep: float | None = None) -> WeightStep | None:
+    def _weigh(
+        self, t_ns: int, period_s: float, seen: Window, n: int, keep: float | None = None, *, loud: bool = False
+    ) -> WeightStep | None:
         """The basket looks quiet: back where it was, or a step if a hand can be ruled out. `keep`: as it was heard."""
         drift = DRIFT_SD_G_PER_S * (t_ns - self._move.left_ns) * 1e-9
         delta = seen.level_g - self.reference.g
@@ -361,15 +365,17 @@ class StepDetector:
             return None
         believed = self._move.believed(
             self._xs, t_ns, period_s, seen, delta, variance**0.5,
-            sigma_g=self.sigma_g, odds=self.odds, heard=keep is not None,
+            sigma_g=self.sigma_g, odds=self.odds, heard=keep is not None, loud=loud,
         )  # fmt: skip
         if not believed:
             return None
         # Real noise is not quite white: before and after, a mean is worse than σ/√n by a quarter of a sample's.
-        sigma = math.sqrt(variance + 0.06 + (0.35 * self.sigma_g) ** 2 + (3e-4 * delta) ** 2)
+        unlike_white = 0.06 + (0.35 * self.sigma_g) ** 2
+        sigma = math.sqrt(variance + unlike_white + (3e-4 * delta) ** 2)
         rest_ns = self._rest_began(seen, delta, period_s)
         step = WeightStep(delta, sigma, self._move.began_ns, max(self._move.began_ns, rest_ns), t_ns, seen.level_g)
-        self.reference.account(t_ns, seen.level_g)
+        # What is left over when it is measured longer is no step of its own.
+        self.reference.account(t_ns, seen.level_g, min(UNSURE_G**2, seen.level_sd_g**2 + unlike_white))
         self.reference.loaded(delta)
         self._settle(t_ns, seen.level_g, seen.level_sd_g, n, REFINE_S)
         self._ring_on(seen, n, period_s, keep)

@@ -18,8 +18,11 @@ FAINT_SLOW_G, FAINT_SLOW_S = 8.0, 0.95
 """Below RATE_MIN slow rolling looks like a few grams for this long."""
 HIDDEN_SHARE = 0.015
 """What of the change an oscillation may be for a short window that it was fitted to not to hide a hand."""
-HIDDEN_ASKED, HIDDEN_SDS = 3.0, 2.0
-"""Where it may hide one: the most evidence that may be asked, and how far the window before may have said otherwise."""
+HIDDEN_ASKED = 3.0
+"""Where it may hide one: the most evidence that may be asked."""
+AGREED_SDS = 0.7
+"""How far apart the levels of two windows in a row may be, in standard deviations; they share all but one sample.
+Where the end of a touch is still in the first, an oscillation fits it as well, but not at the same level."""
 HOVERED = 3.0
 """How much more is asked where a hand hovered just before: one release in twenty is as gentle as that. As much again
 for each factor of e that it hovered longer."""
@@ -40,39 +43,46 @@ class Movement:
         self.highest_g = highest_g
         self.unseen = False
         """Rest was left only because words were lost: while all since then is quiet, nothing has touched the basket."""
-        self._hidden_g = math.inf  # level of the last window that too much was fitted to
+        self._told: tuple[int, float] = (-2, 0.0)  # at which sample a level was believable last, and which
 
     def believed(
         self, samples: Sequence[float], t_ns: int, period_s: float, seen: Window, delta_g: float, sd_g: float, *,
-        sigma_g: float, odds: Odds, heard: bool,
+        sigma_g: float, odds: Odds, heard: bool, loud: bool,
     ) -> bool:  # fmt: skip
         """Whether the window `seen` at the end of `samples` is evidence enough that no hand holds `delta_g` ± `sd_g`.
 
-        `sigma_g`: noise of a sample at rest; `heard`: the oscillation told its own frequency.
+        `sigma_g`: noise of a sample at rest; `heard`: the oscillation told its own frequency; `loud`: it drowns all
+        else.
         """
         slow = is_slow(period_s)
-        asked = self._asked(t_ns, period_s, seen, delta_g, sd_g, sigma_g=sigma_g, odds=odds, heard=heard)
-        if seen.hides and (heard or seen.ring_g > HIDDEN_SHARE * abs(delta_g)):
-            before_g, self._hidden_g = self._hidden_g, seen.level_g
-            if asked > HIDDEN_ASKED or abs(seen.level_g - before_g) > HIDDEN_SDS * seen.level_sd_g:
-                return False
+        hover = self._hover(samples, seen, delta_g, sigma_g)
+        asked = self._asked(t_ns, period_s, seen, delta_g, sd_g, sigma_g=sigma_g, odds=odds, heard=heard, hover=hover)
+        hidden = seen.hides and seen.ring_g > HIDDEN_SHARE * abs(delta_g)
+        if hidden and asked > HIDDEN_ASKED:
+            return False
         quiet_s = self.run * period_s
         if asked > HIDDEN_ASKED and quiet_s < SURE_S:
             return False
         if slow and abs(delta_g) < FAINT_SLOW_G and quiet_s < FAINT_SLOW_S:
             return False
         told = seen.evidence(abs(delta_g)) - LOUD_MORE * math.log(seen.noise_g / sigma_g)
-        if told < asked:
-            return False
+        return told >= asked and (not (hidden or loud) or self._again(seen))
+
+    def _again(self, seen: Window) -> bool:
+        """Whether the window one sample before was believable as well, at the same level."""
+        (since, level_g), self._told = self._told, (self.since, seen.level_g)
+        return since == self.since - 1 and abs(seen.level_g - level_g) <= AGREED_SDS * seen.level_sd_g
+
+    def _hover(self, samples: Sequence[float], seen: Window, delta_g: float, sigma_g: float) -> int:
+        """For how many samples a hand hovered before the quiet ones."""
         longest = min(HOVER_SAMPLES[-1], self.since - self.run - SETTLING)
         first = len(samples) - self.run - SETTLING
         before = samples[max(0, first - longest) : max(0, first)] if longest > 0 else ()
-        hover = hovered(before, seen.level_g, delta_g=delta_g, sigma_g=sigma_g, ring_g=seen.ring_g)
-        return not hover or told >= asked + HOVERED * (1 + math.log(hover / HOVER_SAMPLES[0]))
+        return hovered(before, seen.level_g, delta_g=delta_g, sigma_g=sigma_g, ring_g=seen.ring_g)
 
     def _asked(
         self, t_ns: int, period_s: float, seen: Window, delta_g: float, sd_g: float, *,
-        sigma_g: float, odds: Odds, heard: bool,
+        sigma_g: float, odds: Odds, heard: bool, hover: int,
     ) -> float:  # fmt: skip
         pressed_g = self.highest_g - seen.level_g
         # What rings loudly overshoots by itself.
@@ -81,6 +91,15 @@ class Movement:
         # The first sample has seen four periods. Below RATE_MIN that is no evidence: vibration looks quiet there.
         quiet_s = (self.run + (0 if slow else SETTLING - 1)) * period_s
         busy_s = (t_ns - self.left_ns) * 1e-9 - quiet_s
+        more = HOVERED * (1 + math.log(hover / HOVER_SAMPLES[0])) if hover else 0.0
         return odds.asked(
-            t_ns, delta_g, sd_g, sigma_g=sigma_g, quiet_s=quiet_s, busy_s=busy_s, released=released, slow=slow
+            t_ns,
+            delta_g,
+            sd_g,
+            sigma_g=sigma_g,
+            quiet_s=quiet_s,
+            busy_s=busy_s,
+            released=released,
+            slow=slow,
+            more=more,
         )

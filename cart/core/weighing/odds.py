@@ -28,7 +28,9 @@ LIGHT_G, LIGHT_SLOW_G = 200.0, 100.0
 """What counts as one: half of that at this force. Below RATE_MIN a lean may be as light as that for long."""
 FORETOLD_IN, FORETOLD_OUT = 12.0, 2.5
 """How much likelier a change is one that was foretold than a touch where each would do. Who scanned puts in."""
-FORETOLD_MAX = 8.0
+FORETOLD_MAX = 6.0
+"""The most that this stands for: a hand on the item, or on another, may hold just what is expected, and a step that is
+none costs a basket where 20 ms cost nobody anything (`benchmarks.weighing_curve` has the trade)."""
 FORETOLD_MANY = 32
 FORETOLD_AGITATED = 0.5
 """What remains of that for each recent touch: hands that stay in the basket hold many weights, sooner or later one of
@@ -61,12 +63,13 @@ class Odds:
 
     def asked(
         self, t_ns: int, delta_g: float, sd_g: float, *, sigma_g: float, quiet_s: float, busy_s: float,
-        released: bool, slow: bool,
+        released: bool, slow: bool, more: float = 0.0,
     ) -> float:  # fmt: skip
         """The evidence to ask for a change of `delta_g` ± `sd_g`.
 
         It has been quiet for `quiet_s` after `busy_s` of movement; `sigma_g` is the noise of a sample. `released`: the
-        platform carried clearly more just before. `slow`: too few samples a second to see an oscillation.
+        platform carried clearly more just before. `slow`: too few samples a second to see an oscillation. `more`: what
+        else speaks for a hand.
         """
         light = 1.0 / (1.0 + ((delta_g / LIGHT_SLOW_G) ** 4 if slow else (delta_g / LIGHT_G) ** 2))
         touch_s = TOUCH_S * (0.9 + 0.1 * min(3.0, sigma_g))
@@ -82,7 +85,7 @@ class Odds:
         if self.foretold:
             share: float = FORETOLD_AGITATED**touches / (1.0 + (busy_s / FORETOLD_BUSY_S) ** 2)
             asked -= share * self.gain(delta_g, sd_g)
-        return max(EVIDENCE_MIN, asked)
+        return max(EVIDENCE_MIN, asked + more)
 
     def gain(self, delta_g: float, sd_g: float) -> float:
         """Log of how much likelier `delta_g` ± `sd_g` is for what was foretold than for a hand's force, at least 0.

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from cart.core.weighing import evidence, noise
+from cart.core.weighing import evidence
 from cart.core.weighing.events import WeightStep
 from cart.core.weighing.evidence import RINGING_SAMPLES, UNKNOWN_ERROR, Window, look
 from cart.core.weighing.last_touch import rest_began
 from cart.core.weighing.movement import FAINT_SLOW_S, SETTLING, Movement
+from cart.core.weighing.noise import SIGMA_MAX_G, SIGMA_MIN_G, Noise, successive
 from cart.core.weighing.odds import Odds
 from cart.core.weighing.reference import Reference
 from cart.core.weighing.ringing import (
@@ -32,7 +33,6 @@ from cart.core.weighing.rolling import Rolling
 STEP_MIN_G = 2.5
 STEP_MIN_SIGMAS = 4.5
 DRIFT_SD_G_PER_S = 0.03
-SIGMA_MIN_G, SIGMA_MAX_G = 0.1, 12.0
 UNSURE_G = 0.8
 """How unsure the level that a step left is thought, 1 σ, at most: 5 g put in right after are a step of their own."""
 QUIET_S = 0.065
@@ -64,8 +64,7 @@ class StepDetector:
 
     def __init__(self, reference_g: float | None, reference_sigma_g: float) -> None:
         self.state: State = "starting"
-        self.sigma_g = noise.FIRST_SIGMA_G
-        """Noise of one sample at rest, learned."""
+        self.noise = Noise()
         self.reference = Reference(0.0 if reference_g is None else reference_g, reference_sigma_g**2)
         self.local_g = self.reference.g
         self.local_sd_g = 0.0
@@ -82,7 +81,6 @@ class StepDetector:
         self._heard: tuple[float, float] | None = None  # oscillation so loud that it tells its own frequency
         self._ringing_g = 0.0
         self._keep = 1.0
-        self._noise_seen = 0
         self._last_ns = 0
 
     def restart(self, sigma_growth_g: float) -> None:
@@ -124,7 +122,7 @@ class StepDetector:
         """Mean and spread of the last few samples, for a live display while nothing is settled."""
         few = self._xs[-4:] or [self.local_g]
         mean = sum(few) / len(few)
-        return mean, max(abs(v - mean) for v in few) + self.sigma_g
+        return mean, max(abs(v - mean) for v in few) + self.noise.sigma_g
 
     # -- starting ------------------------------------------------------------------------------------------------
 
@@ -133,11 +131,11 @@ class StepDetector:
         if len(self._xs) < n:
             return None
         window = self._xs[-n:]
-        diff2 = noise.successive(window)
+        diff2 = successive(window)
         seen = look(window, max(SIGMA_MIN_G, math.sqrt(diff2)), _us(period_s))
         if diff2 > SIGMA_MAX_G**2 or not seen.quiet:
             return None
-        self.sigma_g = max(SIGMA_MIN_G, noise.first_noise(n, diff2))
+        self.noise.begin(n, diff2)
         step = None
         if self._has_reference:
             delta = seen.level_g - self.reference.g
@@ -154,8 +152,8 @@ class StepDetector:
 
     def _at_rest(self, t_ns: int, x: float, period_s: float) -> WeightStep | None:
         if self._n_rest % 4 == 0:
-            self._hear_quiet()
-        sigma = self.sigma_g
+            self.noise.hear_quiet(self._xs)
+        sigma = self.noise.sigma_g
         off = x - self.local_g
         ringing_g = self._ringing_g = self._ringing_g * self._keep
         if abs(off) > self._band_g(ringing_g):
@@ -178,11 +176,8 @@ class StepDetector:
         self.local_sd_g = sigma / math.sqrt(min(self._n_rest, long))
         if self._n_rest > max(16, round(0.8 / period_s)):
             # What still rings just after a step is not noise.
-            limited = min(off * off, 9 * sigma * sigma)
-            self._noise_seen = min(256, self._noise_seen + 1)
-            variance = sigma * sigma + (limited - sigma * sigma) / max(40, self._noise_seen)
-            self.sigma_g = min(SIGMA_MAX_G, max(SIGMA_MIN_G, math.sqrt(variance)))
-        self.reference.follow(t_ns, self.local_g, self.local_sd_g, self.sigma_g, period_s)
+            self.noise.at_rest(off)
+        self.reference.follow(t_ns, self.local_g, self.local_sd_g, self.noise.sigma_g, period_s)
         if self._n_rest == round(0.4 / period_s):
             self._learn_ringing(period_s, self.local_g)
         return self._poured(t_ns, period_s)
@@ -199,7 +194,7 @@ class StepDetector:
             return None
         half = max(4, round(0.4 * rest_s / period_s))
         late = sum(self._xs[-half:]) / half
-        if abs(late - self.local_g) > 3.0 * self.sigma_g / math.sqrt(half) + 0.1:
+        if abs(late - self.local_g) > 3.0 * self.noise.sigma_g / math.sqrt(half) + 0.1:
             return None
         step = WeightStep(delta, math.hypot(sd, 0.5), self._ts[-half], t_ns, t_ns, self.local_g)
         self.reference.account(t_ns, self.local_g)
@@ -215,14 +210,14 @@ class StepDetector:
     def _moving(self, t_ns: int, period_s: float) -> WeightStep | None:
         self._move.since += 1
         if self._move.since % 4 == 0:
-            self._hear_quiet()
+            self.noise.hear_quiet(self._xs)
         if self._move.since % 32 == 0:
-            self._hear_noise(period_s)
+            self.noise.hear(self._xs, self._move.since, period_s)
         self._move.highest_g = max(self._move.highest_g, self._xs[-1])
         least = max(4, round(QUIET_S / period_s))
         xs = self._xs
         few = xs[-8:]
-        if not is_slow(period_s) and max(few) - min(few) > HEARD_SIGMAS * self.sigma_g:
+        if not is_slow(period_s) and max(few) - min(few) > HEARD_SIGMAS * self.noise.sigma_g:
             return self._moving_loudly(t_ns, period_s)
         ringing = self.ring.at(sum(few) / len(few), period_s)
         known = ringing is not None
@@ -250,7 +245,7 @@ class StepDetector:
         if not known:
             self._guess = None
             if self._move.since % 2 and most >= RINGING_SAMPLES and not is_slow(period_s):
-                self._guess = evidence.find_ringing(xs[-RINGING_SAMPLES:], self.sigma_g, _us(period_s))
+                self._guess = evidence.find_ringing(xs[-RINGING_SAMPLES:], self.noise.sigma_g, _us(period_s))
                 self._move.run = RINGING_SAMPLES if self._guess else 0
         return None
 
@@ -266,7 +261,7 @@ class StepDetector:
         while n <= most:
             n -= n % 2
             samples = self._xs[-n:]
-            told = heard(samples, self.sigma_g, period_s)
+            told = heard(samples, self.noise.sigma_g, period_s)
             if told is not None:
                 turn, keep, level_g = told
                 if keep > self.ring.keep_at_most(period_s):
@@ -279,7 +274,7 @@ class StepDetector:
                 # Rolling sounds like a decay for a moment, but not of one frequency.
                 if any(one is not None and abs(one[0] / turn - 1) < HEARD_AGAIN for one in (before, known)):
                     seen = evidence.look_ringing(
-                        samples, self.sigma_g, _us(period_s), turn, keep, HEARD_ERROR, exactly=True
+                        samples, self.noise.sigma_g, _us(period_s), turn, keep, HEARD_ERROR, exactly=True
                     )
                     if seen.quiet:
                         self._move.run = max(n, min(self._move.run + 1, most))
@@ -296,7 +291,7 @@ class StepDetector:
         ringing = self.ring.at(self.glance()[0], period_s)
         if ringing is None or self._move.since < n:
             return None
-        seen = evidence.look_ringing(self._xs[-n:], self.sigma_g, _us(period_s), *ringing, self.ring.rate_error)
+        seen = evidence.look_ringing(self._xs[-n:], self.noise.sigma_g, _us(period_s), *ringing, self.ring.rate_error)
         if not seen.quiet:
             return None
         run, self._move.run = self._move.run, n
@@ -305,29 +300,12 @@ class StepDetector:
             self._move.run = run
         return step
 
-    def _hear_quiet(self) -> None:
-        """What passed for noise was vibration: it is over, and nothing would come to rest against so much of it."""
-        if len(self._xs) >= noise.QUIET_SAMPLES:
-            sigma = noise.quieter(self._xs[-noise.QUIET_SAMPLES :], self.sigma_g)
-            if sigma is not None and sigma < self.sigma_g:
-                self.sigma_g = sigma
-                self._noise_seen = 0
-
-    def _hear_noise(self, period_s: float) -> None:
-        """A cable or a supply may get noisier within a trip: learned only at rest, that would never be rest again."""
-        n = max(32, round((noise.NOISE_SLOW_S if is_slow(period_s) else noise.NOISE_S) / period_s))
-        if self._move.since >= n and len(self._xs) >= n:
-            sigma = noise.white_noise(self._xs[-n:])
-            if sigma is not None and noise.NOISIER * self.sigma_g < sigma < SIGMA_MAX_G:
-                self.sigma_g = sigma
-                self._noise_seen = 0
-
     def _while_rolling(self, t_ns: int, period_s: float) -> WeightStep | None:
         """Looked at now and then: how the platform rings, and a change of the mean under vibration."""
         if self._move.since % 16 or self._move.since * period_s <= 0.4:
             return None
         self._learn_ringing(period_s, sum(self._xs[-32:]) / 32)
-        told = self._rolling.change(self._xs, self._move.since, self.reference.g, self.sigma_g, period_s)
+        told = self._rolling.change(self._xs, self._move.since, self.reference.g, self.noise.sigma_g, period_s)
         if told is None:
             return None
         began_ns = t_ns - round(1e9 * period_s * told.samples)
@@ -337,10 +315,10 @@ class StepDetector:
 
     def _look(self, n: int, period_us: int, ringing: tuple[float, float] | None) -> Window:
         samples = self._xs[-n:]
-        seen = look(samples, self.sigma_g, period_us)
+        seen = look(samples, self.noise.sigma_g, period_us)
         if ringing is not None and n >= RINGING_SAMPLES and not seen.quiet:
             error = UNKNOWN_ERROR if ringing is self._guess else self.ring.rate_error
-            return evidence.look_ringing(samples, self.sigma_g, period_us, *ringing, error)
+            return evidence.look_ringing(samples, self.noise.sigma_g, period_us, *ringing, error)
         return seen
 
     def _weigh(
@@ -365,12 +343,12 @@ class StepDetector:
             return None
         believed = self._move.believed(
             self._xs, t_ns, period_s, seen, delta, variance**0.5,
-            sigma_g=self.sigma_g, odds=self.odds, heard=keep is not None, loud=loud,
+            sigma_g=self.noise.sigma_g, odds=self.odds, heard=keep is not None, loud=loud,
         )  # fmt: skip
         if not believed:
             return None
         # Real noise is not quite white: before and after, a mean is worse than σ/√n by a quarter of a sample's.
-        unlike_white = 0.06 + (0.35 * self.sigma_g) ** 2
+        unlike_white = 0.06 + (0.35 * self.noise.sigma_g) ** 2
         sigma = math.sqrt(variance + unlike_white + (3e-4 * delta) ** 2)
         rest_ns = self._rest_began(seen, delta, period_s)
         step = WeightStep(delta, sigma, self._move.began_ns, max(self._move.began_ns, rest_ns), t_ns, seen.level_g)
@@ -389,7 +367,7 @@ class StepDetector:
 
     def _band_g(self, ringing_g: float) -> float:
         """How far a sample at rest may be from its level."""
-        return 4.5 * self.sigma_g + 0.4 + 1.5 * ringing_g
+        return 4.5 * self.noise.sigma_g + 0.4 + 1.5 * ringing_g
 
     def _smallest_g(self, t_ns: int) -> float:
         """The smallest change that is a step: what was not followed may be drift."""
@@ -411,7 +389,7 @@ class StepDetector:
         i = rest_began(
             self._xs,
             seen.level_g,
-            band_g=4.0 * self.sigma_g + 1.5 * seen.ring_g,
+            band_g=4.0 * self.noise.sigma_g + 1.5 * seen.ring_g,
             growth=1 / ringing[1] if ringing else 1.0 + UNKNOWN_DECAY_PER_S * period_s,
             most_g=0.2 * abs(delta_g),
             longest=min(KEPT, self._move.since),
@@ -431,9 +409,9 @@ class StepDetector:
         if is_slow(period_s):
             return
         half = round(0.1 / period_s) + 1
-        decay = free_decay(self._xs[-round(1.2 / period_s) :], level_g, self.sigma_g, half, SETTLING)
+        decay = free_decay(self._xs[-round(1.2 / period_s) :], level_g, self.noise.sigma_g, half, SETTLING)
         if decay:
-            self.ring.learn(decay, self.sigma_g, level_g, period_s)
+            self.ring.learn(decay, self.noise.sigma_g, level_g, period_s)
 
 
 def _us(period_s: float) -> int:

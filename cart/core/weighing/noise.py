@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from cart.core.weighing.ringing import is_slow
+
+SIGMA_MIN_G, SIGMA_MAX_G = 0.1, 12.0
 FIRST_SIGMA_G, FIRST_COUNTS = 1.0, 4.0
 """Noise of a sample before any was heard, and how many samples' worth that belief is: rigs have 0.3–3 g. Few samples
 alone may show a third of their noise, and what is thought to be that quiet never comes to rest."""
@@ -16,6 +19,45 @@ QUIET_SAMPLES, QUIETER = 20, 4.0
 """So many samples scatter by so much less than the noise they have once in 10⁸ times (χ²)."""
 WHITE_RATIO = 0.75
 """Von Neumann's ratio, halved: 1 for white noise ± 1/√n, 0.4 for a platform's 12 Hz at 80/s, less for a hand."""
+
+
+class Noise:
+    """`sigma_g`: noise of one sample at rest, as learned so far."""
+
+    def __init__(self) -> None:
+        self.sigma_g = FIRST_SIGMA_G
+        self._seen = 0
+
+    def begin(self, count: int, variance_g2: float) -> None:
+        """The first `count` samples that were quiet showed `variance_g2`, g²."""
+        self.sigma_g = max(SIGMA_MIN_G, first_noise(count, variance_g2))
+
+    def at_rest(self, off_g: float) -> None:
+        """A sample long at rest was `off_g` from the level."""
+        known = self.sigma_g * self.sigma_g
+        self._seen = min(256, self._seen + 1)
+        variance = known + (min(off_g * off_g, 9 * known) - known) / max(40, self._seen)
+        self.sigma_g = min(SIGMA_MAX_G, max(SIGMA_MIN_G, math.sqrt(variance)))
+
+    def hear(self, samples: Sequence[float], since: int, period_s: float) -> None:
+        """A cable or a supply may get noisier within a trip: learned only at rest, that would never be rest again.
+
+        `since`: how many of `samples` nothing has come to rest.
+        """
+        n = max(32, round((NOISE_SLOW_S if is_slow(period_s) else NOISE_S) / period_s))
+        if since >= n and len(samples) >= n:
+            sigma = white_noise(samples[-n:])
+            if sigma is not None and NOISIER * self.sigma_g < sigma < SIGMA_MAX_G:
+                self.sigma_g = sigma
+                self._seen = 0
+
+    def hear_quiet(self, samples: Sequence[float]) -> None:
+        """What passed for noise was vibration: it is over, and nothing would come to rest against so much of it."""
+        if len(samples) >= QUIET_SAMPLES:
+            sigma = quieter(samples[-QUIET_SAMPLES:], self.sigma_g)
+            if sigma is not None and sigma < self.sigma_g:
+                self.sigma_g = sigma
+                self._seen = 0
 
 
 def successive(samples: Sequence[float]) -> float:
@@ -31,7 +73,7 @@ def first_noise(count: int, variance_g2: float) -> float:
     return math.sqrt((count * variance_g2 + FIRST_COUNTS * FIRST_SIGMA_G**2) / (count + FIRST_COUNTS))
 
 
-def white_noise(samples: list[float]) -> float | None:
+def white_noise(samples: Sequence[float]) -> float | None:
     """Standard deviation, g, of at least 32 samples that scatter about one level as converter noise does, else None.
 
     Successive differences of white noise have twice its variance (von Neumann 1941, Ann. Math. Stat. 12:367); those of

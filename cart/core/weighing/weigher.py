@@ -77,7 +77,7 @@ class Weigher:
     @property
     def noise_g(self) -> float:
         """Noise of one sample at rest, rms, as learned."""
-        return self._detector.sigma_g
+        return self._detector.noise.sigma_g
 
     @property
     def rate(self) -> float:
@@ -96,7 +96,7 @@ class Weigher:
         if "no_samples" in self._faults:
             self._clear(events, t_ns, "no_samples", "samples are back")
         intake = self._intake
-        intake.sigma_g = self._detector.sigma_g
+        intake.sigma_g = self._detector.noise.sigma_g
         accepted = intake.feed(t_ns, counts) if not self._heat.waits(t_ns) else []
         if intake.raised:
             self._take_faults(events, t_ns)
@@ -118,7 +118,7 @@ class Weigher:
                 events.append(_with_gross(decided, self._zero.offset_g))
             self._watch_load(events, t_ns, gross_g)
         if accepted and self._detector.state == "rest":
-            self._zero.follow(self._detector.local_g, self._detector.sigma_g, intake.period_s)
+            self._zero.follow(self._detector.local_g, self._detector.noise.sigma_g, intake.period_s)
         return events
 
     def warm(self, t_ns: int, celsius: float) -> None:

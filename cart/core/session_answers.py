@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from cart.core.basket import Line
 from cart.core.interventions import Open
-from cart.core.ledger import AgeChecked, ItemAdded, ItemRemoved, OwnThing, Proof, StaffActed, StepExplained
+from cart.core.ledger import AgeChecked, ItemAdded, ItemRemoved, OwnThing, Proof, StaffActed
 from cart.core.observations import StaffCommand
 from cart.core.reconciliation.explanation import SWAPPED
+from cart.core.session_alone import accept_produce
 from cart.core.session_check import NOT_SEEN, all_there, not_there
 from cart.core.session_desk import Desk
 from cart.core.session_learning import learn
 from cart.core.session_moves import confirm
 from cart.core.session_phases import checkout, end_trip, go, needs_scale, start_trip
-from cart.core.session_revision import instead_of_return
+from cart.core.session_revision import instead_of_return, second_thoughts
 from cart.core.session_scans import add, answer_removed, removable_units
 from cart.core.session_shown import shown_elsewhere
 from cart.core.session_sights import is_other
-from cart.core.session_units import minimum_g, unit_weight
 from cart.core.session_weight import reconcile, required_age, settle_by, tidy
 from cart.core.session_window import read_twice
-from cart.core.session_word import believe, believe_all_scanned
+from cart.core.session_word import believe, believe_all_scanned, heeded, misfit
 
 _NOT_LISTED: Final = "taken out, and nothing of the list, as the shopper says"
 
@@ -32,10 +31,10 @@ def answer(desk: Desk, open_: Open, choice: str) -> None:
     offered = choice in event.choices or choice in event.candidates
     if not offered or (open_.stage == "staff" and open_.kind != "help"):
         return
-    desk.answering = (open_.id, choice)
+    desk.answering, desk.decided = (open_.id, choice), None
     _act_on(desk, open_, choice)
     tidy(desk)
-    desk.answering = None
+    desk.answering, desk.decided = None, None
     reconcile(desk)
 
 
@@ -79,12 +78,9 @@ def _drop_pending(desk: Desk, open_: Open) -> None:
     line = desk.state.basket.lines.get(open_.event.line_id or 0)
     if line is not None and removable_units(line):
         reason: Literal["not_placed", "shopper"] = "not_placed" if open_.kind == "not_placed" else "shopper"
-        desk.emit(
-            ItemRemoved(
-                line_id=line.line_id, sku=line.sku, units=line.pending_units or removable_units(line), weight_g=None,
-                reason=reason,
-            )
-        )  # fmt: skip
+        # A movement that weighs otherwise is one unit's, or several others': the rest is asked about again.
+        units = line.pending_units or removable_units(line) if open_.kind == "not_placed" else 1
+        desk.emit(ItemRemoved(line_id=line.line_id, sku=line.sku, units=units, weight_g=None, reason=reason))
 
 
 def _stand_by(desk: Desk, open_: Open, choice: str) -> None:
@@ -98,8 +94,10 @@ def _stand_by(desk: Desk, open_: Open, choice: str) -> None:
             _in_basket(desk, open_)
         case "which_removed" if open_.event.reason == SWAPPED:
             _not_swapped(desk, open_)
-        case "which_removed":
+        case "which_removed" if not heeded(desk, open_):
             settle_by(desk, open_, _NOT_LISTED)
+        case "which_removed":
+            pass
         case _:
             _all_scanned(desk, open_)
 
@@ -108,7 +106,7 @@ def _all_scanned(desk: Desk, open_: Open) -> None:
     """Then something weighs other than the catalogue says; or what lies there is none of the store's goods, and that is
     the shopper's word as for a thing of their own.
     """
-    if believe_all_scanned(desk, open_):
+    if heeded(desk, open_) or believe_all_scanned(desk, open_):
         return
     if desk.policy.own_thing_needs_staff:
         desk.restage(open_, "staff", "all_scanned")
@@ -132,6 +130,10 @@ def _not_swapped(desk: Desk, open_: Open) -> None:
     if (event.delta_g or 0.0) < 0.0:
         settle_by(desk, open_, _NOT_LISTED)
         return
+    if heeded(desk, open_):
+        return
+    other = misfit(desk, open_)
+    line = other if other is not None else line
     desk.clear(open_, answer="none_of_these")
     if line is not None and line.pending:
         desk.raise_(
@@ -169,7 +171,10 @@ def _under_basket(desk: Desk, open_: Open) -> None:
 def _in_basket(desk: Desk, open_: Open) -> None:
     """It is in there, though the scale never saw it by itself: who says so pays for it, and for no less than before."""
     line = desk.state.basket.lines.get(open_.event.line_id or 0)
-    if line is not None and line.pending and not needs_scale(line) and not instead_of_return(desk, line, said=True):
+    if line is None or not line.pending or needs_scale(line) or instead_of_return(desk, line, said=True):
+        return
+    desk.fruitless = None
+    if not second_thoughts(desk) or line.pending:
         confirm(desk, line.line_id, line.pending_units, None, "shopper")
 
 
@@ -308,7 +313,7 @@ def _resolve(desk: Desk, open_: Open, command: StaffCommand) -> None:
     elif event.reason == NOT_SEEN:
         all_there(desk, open_)
     elif open_.kind in ("wrong_weight", "not_placed") and line is not None and line.pending and needs_scale(line):
-        _accept_produce(desk, line, open_)
+        accept_produce(desk, line, open_)
     elif open_.kind == "wrong_weight" and line is not None and line.pending:
         delta_g, ids = settle_by(desk, open_, f"{line.name}, accepted by staff")
         confirm(desk, line.line_id, 1, round(delta_g, 2) if ids else None, "staff", ids, 1.0)
@@ -326,30 +331,6 @@ def _resolve(desk: Desk, open_: Open, command: StaffCommand) -> None:
     still = desk.state.interventions.get(open_.id)
     if still is not None:
         desk.clear(still, answer=choice, role=command.role, reason=command.reason)
-
-
-def _accept_produce(desk: Desk, line: Line, open_: Open) -> None:
-    """Staff says that it is there. Sold by weight it still needs one: what the scale has and can't explain, less what
-    else waits and is there by the same word. Where that weighs nobody knows what, the goods have to be weighed alone.
-    """
-    steps = desk.state.open_steps
-    ids = tuple(i for i in open_.event.step_ids if i in steps) or tuple(steps)
-    rested_ns = max((steps[i].rest_ns for i in ids), default=0)
-    others = [
-        li for li in desk.state.basket.lines.values()
-        if li is not line and li.pending and li.pending[0].since_ns <= rested_ns
-    ]  # fmt: skip
-    others_g = [unit_weight(desk, li)[0] for li in others]
-    net_g = sum(steps[i].delta_g for i in ids)
-    rest_g = net_g - sum(li.pending_units * (g or 0.0) for li, g in zip(others, others_g, strict=True))
-    if rest_g >= minimum_g(desk) and None not in others_g:
-        desk.emit(StepExplained(step_ids=ids, won=f"{line.name}, accepted by staff", margin=99.0, considered=()))
-        for li, unit_g in zip(others, others_g, strict=True):
-            confirm(desk, li.line_id, li.pending_units, round(li.pending_units * (unit_g or 0.0), 2), "staff", ids, 1.0)
-        confirm(desk, line.line_id, line.pending_units, round(rest_g, 2), "staff", ids, 1.0)
-    elif line.line_id in desk.state.asked_alone:
-        # Weighing it anew has been tried: staff lets it go, without a weight and so without a price.
-        confirm(desk, line.line_id, line.pending_units, None, "staff")
 
 
 def _void_line(desk: Desk, line_id: int) -> None:

@@ -11,10 +11,19 @@ import math
 from collections.abc import Iterator
 
 from cart.core.basket import Line, PlacedGroup
-from cart.core.interventions import Open
-from cart.core.ledger import InterventionKind, ItemConfirmed, OwnThing, StepExplained
+from cart.core.ledger import ItemConfirmed, OwnThing, StepExplained
 from cart.core.reconciliation import Explanation, priors
 from cart.core.reconciliation.explanation import NOT_ALONE
+from cart.core.session_alone import (
+    FITS_SIGMAS,
+    SPREAD_G,
+    believe_alone,
+    nothing_else,
+    plainly_asked,
+    put_in_alone,
+    shown_before,
+    weighs_like,
+)
 from cart.core.session_desk import Desk, Held
 from cart.core.session_learning import learn, learn_anew, unlearn
 from cart.core.session_moves import confirm
@@ -24,9 +33,6 @@ from cart.core.session_state import OpenStep
 from cart.core.session_units import minimum_g, tentative, unit_weight
 from cart.core.session_window import LIFTED_NS
 
-_FITS_SIGMAS = 4.0
-_SPREAD_G = 1.0
-"""σ of a step and of the scale's span together."""
 _HID_NS = 20_000_000_000
 """It went in with another thing at most this long before its scan."""
 
@@ -43,40 +49,30 @@ def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
     if len(steps) != 2 or steps[0].delta_g >= 0.0 or steps[1].delta_g <= 0.0:
         return
     weight_g = (steps[1].delta_g - steps[0].delta_g) / 2.0
-    if _put_in_alone(desk, steps, weight_g):
+    if put_in_alone(desk, steps, weight_g):
         return
-    for _, line in _plainly_asked(desk, steps[1].began_ns, "not_placed"):
-        if _fits(desk, line, weight_g) and _is_in(desk, line, weight_g):
+    for open_, line in plainly_asked(desk, steps[1].began_ns, "not_placed"):
+        if not _fits(desk, line, weight_g):
+            continue
+        if _is_in(desk, line, weight_g):
+            return
+        if line.unit == "kg" and nothing_else(desk, weight_g) and shown_before(desk, open_, steps, weight_g):
+            believe_alone(desk, line, steps[1])
             return
     _shown_right(desk, steps, weight_g)
 
 
 def _is_in(desk: Desk, line: Line, weight_g: float) -> bool:
     """Believe that a unit of a waiting line, which weighs so much, lay in the basket; whether that can be."""
-    if line.unit == "kg" and not _nothing_else(desk, weight_g):
+    if line.unit == "kg" and not nothing_else(desk, weight_g):
         return False
     if _out_of_open_step(desk, line, weight_g):
         return True
     host = _host(desk, line, weight_g)
     if line.unit == "kg" and host is None:
-        return False  # a price needs a weight, and the weight has to come from somewhere
+        return False  # a price needs a weight, and the weight has to come from somewhere, or to be shown twice
     _believe(desk, line, weight_g, host)
     return True
-
-
-def _plainly_asked(desk: Desk, by_ns: int, *kinds: InterventionKind) -> Iterator[tuple[Open, Line]]:
-    """Waiting lines that a question of these kinds was about when something moved, `by_ns`."""
-    for open_ in desk.open_of(*kinds):
-        line = desk.state.basket.lines.get(open_.event.line_id or 0)
-        if line is not None and line.pending and open_.stage == "question" and open_.stage_ns <= by_ns:
-            yield open_, line
-
-
-def _nothing_else(desk: Desk, weight_g: float) -> bool:
-    """Whether what was shown is enough to be priced, and nothing that lies in the basket by itself weighs so much."""
-    inside = (group for line in desk.state.basket.lines.values() for group in line.placed if group.weight_g)
-    units_g = ((group.weight_g or 0.0) / group.units for group in inside)
-    return weight_g >= minimum_g(desk) and all(abs(g - weight_g) > _FITS_SIGMAS * _SPREAD_G for g in units_g)
 
 
 def _out_of_open_step(desk: Desk, line: Line, weight_g: float) -> bool:
@@ -84,7 +80,7 @@ def _out_of_open_step(desk: Desk, line: Line, weight_g: float) -> bool:
     since_ns = line.pending[0].since_ns - _HID_NS
     for step in reversed(desk.state.open_steps.values()):
         rest_g = step.delta_g - weight_g
-        spread_g = _FITS_SIGMAS * math.hypot(step.sigma_g, _SPREAD_G)
+        spread_g = FITS_SIGMAS * math.hypot(step.sigma_g, SPREAD_G)
         if step.delta_g <= 0.0 or step.began_ns < since_ns or rest_g < -spread_g:
             continue
         desk.emit(
@@ -98,42 +94,6 @@ def _out_of_open_step(desk: Desk, line: Line, weight_g: float) -> bool:
     return False
 
 
-def _put_in_alone(desk: Desk, steps: list[OpenStep], weight_g: float) -> bool:
-    """Loose goods that are plainly asked to be put in alone were taken out and put in by themselves, whatever else went
-    in with them at first: that is the answer. The rest of that movement stays to be explained.
-    """
-    for open_, line in _asked_alone(desk, steps[0]):
-        spread_g = _FITS_SIGMAS * math.hypot(steps[0].sigma_g, _SPREAD_G)
-        about = [i for i in open_.event.step_ids[-1:] if i in desk.state.open_steps]
-        others = [i for i in reversed(desk.state.open_steps) if i not in about]
-        came_out = (desk.state.open_steps[i] for i in (*about, *others))
-        step = next((step for step in came_out if step.delta_g - weight_g >= -spread_g), None)
-        if step is None:
-            continue
-        rest_g = step.delta_g - weight_g
-        desk.emit(
-            StepExplained(
-                step_ids=(step.step_id,), won=f"revised: {line.name} was among it, and went in alone", margin=99.0,
-                considered=(), open_g=round(rest_g, 3) if rest_g > spread_g else None,
-            )
-        )  # fmt: skip
-        confirm(desk, line.line_id, 1, round(steps[1].delta_g, 2), "weighed", (steps[1].step_id,), steps[1].sigma_g)
-        return True
-    return False
-
-
-def _asked_alone(desk: Desk, out: OpenStep) -> Iterator[tuple[Open, Line]]:
-    """Loose goods that are plainly asked to be put in alone, where what was taken out may be priced and nothing else
-    that is asked about weighs like it.
-    """
-    others = [desk.state.basket.lines.get(o.event.line_id or 0) for o in desk.open_of("wrong_weight", "not_placed")]
-    if -out.delta_g < minimum_g(desk) or any(o is not None and _weighs_like(desk, o, -out.delta_g) for o in others):
-        return
-    for open_, line in _plainly_asked(desk, out.began_ns, "wrong_weight"):
-        if line.unit == "kg" and open_.event.reason == NOT_ALONE:
-            yield open_, line
-
-
 def goods_lifted_alone(desk: Desk) -> bool:
     """Loose goods that are plainly asked to be put in alone come out, and weigh what their movement did together with
     the thing that went in right after it: that one had been lifted out meanwhile, and lay there before. Whether it was
@@ -143,11 +103,11 @@ def goods_lifted_alone(desk: Desk) -> bool:
     out = next(reversed(steps.values()), None)
     if out is None or out.delta_g >= 0.0:
         return False
-    for open_, loose in _plainly_asked(desk, out.began_ns, "wrong_weight"):
+    for open_, loose in plainly_asked(desk, out.began_ns, "wrong_weight"):
         about = steps.get(open_.event.step_ids[-1])
         if loose.unit != "kg" or open_.event.reason != NOT_ALONE or about is None or about is out:
             continue
-        spread_g = _FITS_SIGMAS * math.hypot(about.sigma_g, out.sigma_g, _SPREAD_G)
+        spread_g = FITS_SIGMAS * math.hypot(about.sigma_g, out.sigma_g, SPREAD_G)
         for line, group in _lifted_in(desk, about):
             weight_g = group.weight_g or 0.0
             if abs(about.delta_g + weight_g + out.delta_g) > spread_g:
@@ -177,13 +137,6 @@ def _lifted_in(desk: Desk, step: OpenStep) -> Iterator[tuple[Line, PlacedGroup]]
                 yield line, group
 
 
-def taken_to_go_alone(desk: Desk, steps: list[OpenStep]) -> None:
-    """Note that loose goods are in the hand, as asked."""
-    if steps and steps[-1].delta_g < 0.0:
-        for _, line in _asked_alone(desk, steps[-1]):
-            desk.in_hand = Held(line.line_id, desk.t_ns)
-
-
 def lifted_to_show(desk: Desk) -> bool:
     """At a plain `wrong_weight` the scanned thing is lifted out, and weighs as it should: what else moved with it then
     has to be explained. Whether it was so. What another line's unit weighs by chance does not matter: who is asked
@@ -193,15 +146,15 @@ def lifted_to_show(desk: Desk) -> bool:
     out = steps[-1] if len(steps) > 1 else None
     if out is None or out.delta_g >= 0.0:
         return False
-    for open_, line in _plainly_asked(desk, out.began_ns, "wrong_weight"):
+    for open_, line in plainly_asked(desk, out.began_ns, "wrong_weight"):
         about = desk.state.open_steps.get(open_.event.step_ids[-1])
         if line.unit == "kg" or about is None or about is out:
             continue
-        if not _weighs_like(desk, line, -out.delta_g):
+        if not weighs_like(desk, line, -out.delta_g):
             continue
         step = max((about, *steps[:-1]), key=lambda step: _came_out_of(desk, line, step, out))
         rest_g = step.delta_g + out.delta_g
-        if abs(rest_g) <= _FITS_SIGMAS * math.hypot(step.sigma_g, out.sigma_g, _SPREAD_G):
+        if abs(rest_g) <= FITS_SIGMAS * math.hypot(step.sigma_g, out.sigma_g, SPREAD_G):
             continue
         desk.emit(
             StepExplained(
@@ -217,10 +170,10 @@ def lifted_to_show(desk: Desk) -> bool:
 def _came_out_of(desk: Desk, line: Line, step: OpenStep, out: OpenStep) -> float:
     """Log odds of the line's thing having gone in with a step, by its time and by what else waits for what is left."""
     rest_g = step.delta_g + out.delta_g
-    spread_g = math.hypot(step.sigma_g, out.sigma_g, _SPREAD_G)
+    spread_g = math.hypot(step.sigma_g, out.sigma_g, SPREAD_G)
     if step.delta_g <= 0.0:
         return -math.inf
-    if rest_g < -_FITS_SIGMAS * spread_g:
+    if rest_g < -FITS_SIGMAS * spread_g:
         return _taken_for_it(desk, rest_g, spread_g) + _timing(line, step)
     left = [priors.UNKNOWN_IN + priors.log_unknown_density(max(3.0, rest_g))]
     for other in desk.state.basket.lines.values():
@@ -228,7 +181,7 @@ def _came_out_of(desk: Desk, line: Line, step: OpenStep, out: OpenStep) -> float
             mean_g, sd_g = unit_weight(desk, other)
             fits = _picked(rest_g) if other.unit == "kg" and rest_g >= minimum_g(desk) else -math.inf
             if mean_g is not None:
-                fits = priors.log_normal_density(rest_g - mean_g, sd_g * sd_g + _SPREAD_G**2)
+                fits = priors.log_normal_density(rest_g - mean_g, sd_g * sd_g + SPREAD_G**2)
             left.append(fits + _timing(other, step))
     return max(left) + _timing(line, step)
 
@@ -253,12 +206,12 @@ def _shown_right(desk: Desk, steps: list[OpenStep], weight_g: float) -> None:
     """Asked why a movement weighed other than the scanned thing, the shopper shows that thing, and it weighs as it
     should: then it is in, and the rest of that movement is something else, put in with it or taken out for it.
     """
-    for open_, line in _plainly_asked(desk, steps[1].began_ns, "wrong_weight"):
+    for open_, line in plainly_asked(desk, steps[1].began_ns, "wrong_weight"):
         step = desk.state.open_steps.get(open_.event.step_ids[-1])
         if line.unit == "kg" or step is None:
             continue
         rest_g = step.delta_g - weight_g
-        if not _weighs_like(desk, line, weight_g) or abs(rest_g) <= _FITS_SIGMAS * math.hypot(step.sigma_g, _SPREAD_G):
+        if not weighs_like(desk, line, weight_g) or abs(rest_g) <= FITS_SIGMAS * math.hypot(step.sigma_g, SPREAD_G):
             continue
         desk.emit(
             StepExplained(
@@ -269,7 +222,7 @@ def _shown_right(desk: Desk, steps: list[OpenStep], weight_g: float) -> None:
         confirm(desk, line.line_id, 1, round(weight_g, 2), "weighed", (steps[1].step_id,), steps[1].sigma_g)
         desk.clear(open_)
         return
-    for _, line in _plainly_asked(desk, steps[1].began_ns, "wrong_weight"):
+    for _, line in plainly_asked(desk, steps[1].began_ns, "wrong_weight"):
         if found_as_another(desk, line, weight_g, steps[0].began_ns):
             return
 
@@ -287,7 +240,7 @@ def shown_as_another(desk: Desk, won: Explanation) -> None:
     back = next((g for g in groups if g.returned and g.step_ids == won.step_ids and g.weight_g is not None), None)
     if back is None:
         return
-    for _, line in _plainly_asked(desk, back.since_ns - back.away_ns, "not_placed", "wrong_weight"):
+    for _, line in plainly_asked(desk, back.since_ns - back.away_ns, "not_placed", "wrong_weight"):
         if found_as_another(desk, line, back.weight_g or 0.0, back.rested_ns):
             return
 
@@ -297,7 +250,7 @@ def _shown_as_own(desk: Desk, won: Explanation) -> None:
     step = next((s for s in desk.state.recent_steps if s.step_id in won.step_ids), None)
     if step is None or thing.declared:
         return
-    for _, line in _plainly_asked(desk, step.began_ns, "not_placed"):
+    for _, line in plainly_asked(desk, step.began_ns, "not_placed"):
         if _fits(desk, line, step.delta_g):
             desk.emit(OwnThing(thing_id=thing.thing_id, weight_g=0.0, in_basket=False, declared=False))
             desk.emit(
@@ -318,19 +271,19 @@ def found_as_another(desk: Desk, line: Line, weight_g: float, t_ns: int) -> bool
     """
     if not line.pending or not _fits(desk, line, weight_g):
         return False
-    nowhere_else = _weighs_like(desk, line, weight_g) and _host(desk, line, weight_g) is None
+    nowhere_else = weighs_like(desk, line, weight_g) and _host(desk, line, weight_g) is None
     hosts = [
         (abs(group.weight_g - weight_g), host, group)
         for host in desk.state.basket.lines.values()
         for group in host.placed
         if host is not line
-        and host.unit != "kg"
+        and (host.unit != "kg" or _weighs_otherwise(desk, line, weight_g))
         and group.units == 1
         and group.proof != "staff"
         and group.weight_g is not None
-        and abs(group.weight_g - weight_g) <= _FITS_SIGMAS * math.hypot(group.sigma_g, _SPREAD_G)
+        and abs(group.weight_g - weight_g) <= FITS_SIGMAS * math.hypot(group.sigma_g, SPREAD_G)
         and (
-            not _weighs_like(desk, host, group.weight_g)
+            not weighs_like(desk, host, group.weight_g)
             or _taken_for_put_back(group, line, t_ns)
             or (_about_its_scan(group.origin, line) and (nowhere_else or _read_twice(host)))
         )
@@ -340,6 +293,16 @@ def found_as_another(desk: Desk, line: Line, weight_g: float, t_ns: int) -> bool
     _, host, group = min(hosts, key=lambda found: found[0])
     _exchange(desk, line, host, group)
     return True
+
+
+def _weighs_otherwise(desk: Desk, line: Line, weight_g: float) -> bool:
+    """Whether it is asked about a line in a movement of another weight than was shown: loose goods that lie there at
+    what was shown may have gone in with that movement.
+    """
+    about = [i for o in desk.open_of("wrong_weight") if o.event.line_id == line.line_id for i in o.event.step_ids]
+    steps = [desk.state.open_steps[i] for i in about if i in desk.state.open_steps]
+    spread_g = FITS_SIGMAS * SPREAD_G
+    return any(s.delta_g >= minimum_g(desk) and abs(s.delta_g - weight_g) > spread_g for s in steps)
 
 
 def _taken_for_put_back(group: PlacedGroup | None, line: Line, t_ns: int) -> bool:
@@ -366,12 +329,6 @@ def shown_elsewhere(desk: Desk, line: Line) -> bool:
     return shown is not None and found_as_another(desk, line, shown.weight_g, shown.t_ns)
 
 
-def _weighs_like(desk: Desk, line: Line, weight_g: float) -> bool:
-    mean_g, sd_g = unit_weight(desk, line)
-    known = mean_g is not None and not tentative(desk, line)
-    return known and abs(weight_g - (mean_g or 0.0)) <= _FITS_SIGMAS * math.hypot(sd_g, _SPREAD_G)
-
-
 def _exchange(desk: Desk, line: Line, host: Line, group: PlacedGroup) -> None:
     ids, weight_g, sigma_g = group.step_ids, group.weight_g or 0.0, group.sigma_g
     desk.emit(
@@ -392,7 +349,7 @@ def _fits(desk: Desk, line: Line, weight_g: float) -> bool:
         return weight_g >= minimum_g(desk)
     if mean_g is None or tentative(desk, line):
         return True
-    near = abs(weight_g - mean_g) <= _FITS_SIGMAS * math.hypot(sd_g, _SPREAD_G)
+    near = abs(weight_g - mean_g) <= FITS_SIGMAS * math.hypot(sd_g, SPREAD_G)
     return near or word_allowed(desk, line, weight_g)
 
 
@@ -429,7 +386,7 @@ def _with_it(desk: Desk, line: Line, other: Line, group: PlacedGroup, weight_g: 
             return -math.inf
         fits = priors.log_unknown_density(max(3.0, left_g)) - priors.log_unknown_density(max(3.0, whole_g))
     else:
-        variance_g2 = group.units * sd_g * sd_g + _SPREAD_G**2
+        variance_g2 = group.units * sd_g * sd_g + SPREAD_G**2
         fits = priors.log_normal_density(left_g - group.units * mean_g, variance_g2)
         fits -= priors.log_normal_density(whole_g - group.units * mean_g, variance_g2)
     return fits + priors.log_timing(late_s)

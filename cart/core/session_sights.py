@@ -19,6 +19,8 @@ from cart.core.reconciliation import priors, sight
 from cart.core.session_desk import Desk
 from cart.core.session_looks import candidates, looks_at
 from cart.core.session_moves import confirm
+from cart.core.session_shares import reopen
+from cart.core.session_units import is_light
 from cart.core.session_weight import reconcile, tidy
 
 _FITS_SIGMAS = 4.0
@@ -127,9 +129,14 @@ def is_other(desk: Desk, open_: Open, item: Item, code: ScannedCode | None = Non
             step_ids=ids, won=f"revised: put in {item.name}, not {line.name}", margin=99.0, considered=()
         )
     )  # fmt: skip
-    desk.emit(
-        ItemRemoved(line_id=line.line_id, sku=line.sku, units=1, weight_g=weight_g, reason="revised", step_ids=ids)
-    )
+    scanned = desk.item(line.sku)
+    if scanned is not None and is_light(desk, scanned, line.expected_g):
+        reopen(desk, [(line, group)])  # it had been accepted by its scan, and only its weight was another thing's
+        confirm(desk, line.line_id, 1, None, "scanned_only")
+    else:
+        desk.emit(
+            ItemRemoved(line_id=line.line_id, sku=line.sku, units=1, weight_g=weight_g, reason="revised", step_ids=ids)
+        )
     line_id = desk.state.last_line_id + 1
     desk.emit(
         ItemAdded(

@@ -74,6 +74,8 @@ class Shown:
     t_ns: int
     came: tuple[tuple[int, float], ...] = ()
     """The movements that it was taken to have come with, what was asked about first: step and open grams."""
+    too_many: bool = False
+    """A unit beyond those that were scanned: of these none is out."""
 
 
 @dataclass(slots=True)
@@ -278,7 +280,8 @@ class TripState:
         if asked is not None:
             about_ids = asked.event.step_ids
             first = sorted(came.items(), key=lambda both: both[0] not in about_ids)
-            self.shown.append(Shown(asked.event.line_id, out_g, self.last_ns, tuple(first)))
+            too_many = asked.kind == "extra_unit"
+            self.shown.append(Shown(asked.event.line_id, out_g, self.last_ns, tuple(first), too_many))
             del self.shown[:-_SHOWN_MAX]
 
     def _apply_intervention(self, t_ns: int, event: LedgerEvent) -> None:

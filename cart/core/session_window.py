@@ -44,6 +44,11 @@ LIFTED_NS: Final = 10_000_000_000
 """Who has taken out what was asked about puts it in again within this time."""
 _ABOUT_A_STEP: Final[tuple[InterventionKind, ...]] = ("wrong_weight", "unscanned_item", "extra_unit")
 """Questions about what was put in."""
+_DENIES: Final[dict[str, tuple[str, ...]]] = {
+    "all_scanned": ("unscanned_item", "extra_unit"),
+    "none_of_these": ("which_removed", "take"),
+}
+"""What each answer rules out of the movement that it is about."""
 _EXTRA_LINES_MAX = 3
 """Lines of which a further unit is looked for: the ones last scanned or put in."""
 
@@ -101,12 +106,29 @@ def _window(
 def as_step(desk: Desk, step: OpenStep) -> Step:
     """A step for reconciliation, with what the camera saw of it."""
     seen = {sku: sight.bonus(score) for sku, score in seen_products(desk, step).items()}
-    asked = [o.stage_ns for o in desk.open_of(*_ABOUT_A_STEP) if o.stage == "question" and _about(o, step)]
+    asked = [o.stage_ns for o in _plain(desk) if _about(o, step)]
     return Step(
         step.step_id, step.delta_g, step.sigma_g**2, step.began_ns, step.rest_ns, min(asked, default=None),
         next((s.began_ns for s in desk.state.recent_steps if s.delta_g > 0.0 and s.began_ns > step.rest_ns), None),
         seen, _is_remainder(desk, step), _level(desk, step), hasty(desk, step), _lifted(desk, step),
+        _denied(desk, step),
     )  # fmt: skip
+
+
+def _denied(desk: Desk, step: OpenStep) -> tuple[str, ...]:
+    """What the answer in hand rules out of a step."""
+    if desk.answering is None:
+        return ()
+    open_ = desk.state.interventions.get(desk.answering[0])
+    return _DENIES.get(desk.answering[1], ()) if open_ is not None and _about(open_, step) else ()
+
+
+def _told_in(desk: Desk, line: Line) -> bool:
+    """Whether the answer in hand says that what waits of a line is in the basket."""
+    if desk.answering is None or desk.answering[1] != "in_basket":
+        return False
+    open_ = desk.state.interventions.get(desk.answering[0])
+    return open_ is not None and open_.event.line_id == line.line_id
 
 
 def _level(desk: Desk, step: OpenStep) -> bool:
@@ -129,6 +151,10 @@ def hasty(desk: Desk, step: OpenStep) -> bool:
     settles = abs(step.delta_g) < priors.SETTLING_FRACTION * before.delta_g
     if step.delta_g > 0.0 and not settles:
         return False  # a second thing goes in as soon as that
+    if any(
+        _about(o, other) and _back_out(other, step) for o in _plain(desk) for other in desk.state.open_steps.values()
+    ):
+        return False  # what is plainly asked about is lifted out to be shown, however soon
     if not settles and step.rest_ns - step.began_ns > priors.HASTY_S * 1e9:
         return False  # the cart rolled on, or a hand had time for more
     creeps = abs(step.delta_g) < priors.CREEP_FRACTION * before.delta_g
@@ -151,6 +177,16 @@ def _lifted(desk: Desk, step: OpenStep) -> frozenset[int]:
             or any(after.intersection(group.step_ids) for group in line.placed)
         )
     )
+
+
+def _plain(desk: Desk) -> list[Open]:
+    """Plain questions about what was put in."""
+    return [o for o in desk.open_of(*_ABOUT_A_STEP) if o.stage == "question"]
+
+
+def _back_out(step: OpenStep, out: OpenStep) -> bool:
+    """Whether as much went out as had gone in."""
+    return abs(step.delta_g + out.delta_g) <= WORD_SIGMAS * math.hypot(step.sigma_g, out.sigma_g, SHOWN_SD_G)
 
 
 def _about(open_: Open, step: OpenStep) -> bool:
@@ -176,7 +212,7 @@ def _waiting(desk: Desk, line: Line, went_in: Mapping[int, tuple[int, int]]) -> 
         sum(p.units for p in line.pending if p.entry != "quantity") <= 1, again_ns is not None,
         again_ns is not None and any(li.opened_ns > again_ns for li in desk.state.basket.lines.values()),
         any(o.event.line_id == line.line_id and o.stage == "question" for o in desk.open_of("not_placed")),
-        in_hand,
+        in_hand, _told_in(desk, line),
     )  # fmt: skip
 
 
@@ -208,7 +244,7 @@ def _passed_ns(desk: Desk, line: Line, went_in: Mapping[int, tuple[int, int]], s
 
 def _out_ns(desk: Desk, line: Line) -> int:
     """When the line's thing was last taken out although it was asked about."""
-    return max((s.t_ns for s in desk.state.shown if s.line_id == line.line_id), default=0)
+    return max((s.t_ns for s in desk.state.shown if s.line_id == line.line_id and not s.too_many), default=0)
 
 
 def read_twice(line: Line) -> bool:
@@ -288,7 +324,7 @@ def _waiting_anew(
 
 def awaited_ns(desk: Desk, line: Line) -> int:
     """Since when a line's units are waited for: their first scan, or when what was asked about was taken out again."""
-    taken_ns = [s.t_ns for s in desk.state.shown if s.line_id in (None, line.line_id)]
+    taken_ns = [s.t_ns for s in desk.state.shown if s.line_id in (None, line.line_id) and not s.too_many]
     taken_ns += [desk.in_hand.t_ns] if desk.in_hand is not None and desk.in_hand.line_id == line.line_id else []
     return max([min((p.since_ns for p in line.pending), default=0), *taken_ns])
 

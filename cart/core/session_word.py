@@ -21,9 +21,10 @@ from cart.core.session_desk import Desk, Held
 from cart.core.session_learning import learn
 from cart.core.session_moves import confirm
 from cart.core.session_otherwise import SAME_G, last_shown, word_allowed
+from cart.core.session_revision import second_thoughts
 from cart.core.session_shares import reopen
 from cart.core.session_units import minimum_g, unit_weight
-from cart.core.session_weight import reconcile, settle_by, tidy
+from cart.core.session_weight import reconcile, settle_by, settle_told, tidy
 from cart.core.session_window import decide, repeated_ns
 
 IN_HAND_NS: Final = 30_000_000_000
@@ -32,6 +33,36 @@ _ELSE_MOVED: Final = 0.25
 """So much of its weight may be something else's that moved when it was taken out; with more it was another movement."""
 _LEAST_G: Final = 10.0
 """What is left over is asked about from twice the lightest thing on that the scale can see."""
+
+
+def heeded(desk: Desk, open_: Open) -> bool:
+    """Look anew at the movement that a question is about, and at those near it, without what the answer in hand rules
+    out: what is likeliest then, and plainly so, is believed. Whether that settled it.
+    """
+    ids = [i for i in open_.event.step_ids if i in desk.state.open_steps]
+    if not ids:
+        return False
+    desk.fruitless = None
+    if second_thoughts(desk) and desk.state.open_steps.keys().isdisjoint(ids):
+        return True
+    decision = decide(desk)
+    asked, found = decision.asked.get(ids[-1]), decision.rivals.get(ids[-1], ())
+    if asked is None or not found or found[0].score < asked.score:
+        return False
+    if open_.kind == "which_removed" and found[0].takes:
+        return False  # the very thing that is denied: nobody knows better
+    rival = max((e.score for e in found if e.effect != found[0].effect), default=-math.inf)
+    if found[0].score - rival < priors.REVISED_MARGIN:
+        return False
+    settle_told(desk, found[0], "as the shopper's answer leaves it")
+    return True
+
+
+def misfit(desk: Desk, open_: Open) -> Line | None:
+    """The waiting line that a question's movement is likeliest to hold at another weight, after the answer in hand."""
+    asked = decide(desk).asked.get(open_.event.step_ids[-1]) if open_.event.step_ids else None
+    about = asked.line_id if asked is not None and asked.open_kind == "wrong_weight" else None
+    return desk.state.basket.lines.get(about or 0)
 
 
 def believe(desk: Desk, open_: Open, line: Line) -> bool:

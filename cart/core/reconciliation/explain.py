@@ -17,8 +17,10 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
+from msgspec.structs import replace
+
 from cart.core.reconciliation import priors
-from cart.core.reconciliation.explanation import NOT_ALONE, SWAPPED, Decision, Explanation
+from cart.core.reconciliation.explanation import SWAPPED, Decision, Explanation
 from cart.core.reconciliation.moves import Move, MoveSet
 from cart.core.reconciliation.search import (
     TOUCHED_LATE_NS,
@@ -27,6 +29,7 @@ from cart.core.reconciliation.search import (
     grouped,
     look_for,
 )
+from cart.core.reconciliation.shared import not_alone, shared
 from cart.core.reconciliation.together import best_together
 from cart.core.reconciliation.window import Step, Waiting, Window, as_of, passed_over
 
@@ -39,7 +42,7 @@ def explain(window: Window) -> Decision:
     open_all: dict[int, list[Explanation]] = {}
     open_scores: dict[int, float] = {}
     for step in steps:
-        ranked = sorted(_left_open(searches[step.step_id], step), key=lambda e: -e.score)
+        ranked = sorted((heard(e, step) for e in _left_open(searches[step.step_id], step)), key=lambda e: -e.score)
         open_all[step.step_id], open_scores[step.step_id] = ranked, ranked[0].score
         asked[step.step_id] = ranked[0]
     candidates: list[tuple[float, Explanation]] = []
@@ -82,13 +85,13 @@ def explain(window: Window) -> Decision:
 
 
 def _may_be_one(steps: tuple[Step, ...]) -> bool:
-    """Whether steps may be one movement: one that takes back a part of the step before is no part of another, and who
-    sets a thing down in two goes moves nothing else between.
+    """Whether steps may be one movement: who sets a thing down in two goes moves nothing else between, and what takes
+    back a part of the step before goes on with no other.
     """
     ids = {step.step_id for step in steps}
     if all(step.delta_g > 0.0 for step in steps) and len(ids) <= steps[-1].step_id - steps[0].step_id:
         return False
-    return len(steps) == 1 or all(step.step_id - 1 in ids for step in steps if step.hasty)
+    return len(steps) == 1 or all(step.step_id - 1 in ids for step in steps[1:] if step.hasty)
 
 
 def _searches(window: Window, steps: Sequence[Step]) -> dict[int, Search]:
@@ -154,14 +157,14 @@ def _choose(
         if gain < needs or (explanation.takes and gain - rival < window.margin) or gain - swapped < window.margin:
             doubtful.update(explanation.step_ids)
             if explanation.ranged is not None and len(explanation.step_ids) == 1:
-                asked[explanation.step_ids[-1]] = _not_alone(explanation, window)
+                asked[explanation.step_ids[-1]] = not_alone(explanation, window)
             continue
         ranged = explanation.ranged
         margin_shared = window.margin + priors.MARGIN_PRICED * (ranged is not None and ranged.priced)
         close = [e for g, e in candidates if abs(gain - g) < margin_shared and e is not explanation]
-        if _shared(explanation, close, window):
+        if shared(explanation, close, window):
             doubtful.update(explanation.step_ids)
-            alone = _not_alone(explanation, window)
+            alone = not_alone(explanation, window)
             asked[alone.step_ids[-1]] = alone
             continue
         return explanation, margin if math.isfinite(margin) else gain
@@ -184,83 +187,26 @@ def _swapped_elsewhere(explanation: Explanation, candidates: list[tuple[float, E
     )
 
 
-def _shared(explanation: Explanation, rivals: list[Explanation], window: Window) -> bool:
-    """True where a thing of unknown weight may have gone in with others or not, or as another was lifted out, and that
-    matters or may still show.
-    """
-    ranged = explanation.ranged
-    if ranged is None or ranged.kind != "place":
-        return False
-    together = len(explanation.moves) > 1
-    if not together and _obeys(ranged, explanation, window):
-        return False
-    ids, keys = set(explanation.step_ids), [m.key for m in explanation.moves]
-    # Of two picks of the same goods either may have gone in, and both.
-    others = [e for e in rivals if ids & set(e.step_ids)]
-    others = [e for e in others if e.effect != explanation.effect or [m.key for m in e.moves] != keys]
-    doubted = together or any(e.moves and all(m.kind == "place" for m in e.moves) for e in others)
-    if not doubted and not (
-        ranged.priced
-        and (
-            _elsewhere(ranged, ids, rivals, window)
-            or _anothers(ranged, ids, window)
-            or any(s.lifted - {ranged.key} for s in window.steps if s.step_id in ids)
-            or _lessened(explanation, window)
-        )
-    ):
-        return False
-    rest_ns = max(s.rest_ns for s in window.steps if s.step_id in explanation.step_ids)
-    priced = ranged.priced or any(e.ranged is not None and e.ranged.priced for e in others)
-    return priced or window.now_ns - rest_ns < priors.SHOWS_WITHIN_S * 1e9
-
-
-def _obeys(ranged: Move, explanation: Explanation, window: Window) -> bool:
-    """True where it was asked for alone, taken out, and is now put in: the answer settles the question."""
-    began_ns = min(s.began_ns for s in window.steps if s.step_id in explanation.step_ids)
-    return any(
-        w.line_id == ranged.key and w.asked_alone_ns is not None and w.asked_alone_ns <= w.awaited_ns <= began_ns
-        for w in window.waiting
-    )
-
-
-def _anothers(ranged: Move, ids: set[int], window: Window) -> bool:
-    """True where a step came before it was picked, and something that was scanned before that still waits."""
-    picked_ns = next((w.since_ns for w in window.waiting if w.line_id == ranged.key), 0)
-    began_ns = min(s.began_ns for s in window.steps if s.step_id in ids)
-    scanned = any(w.line_id != ranged.key and w.since_ns <= began_ns + TOUCHED_LATE_NS for w in window.waiting)
-    return scanned and began_ns < picked_ns - TOUCHED_LATE_NS
-
-
-def _elsewhere(ranged: Move, ids: set[int], rivals: list[Explanation], window: Window) -> bool:
-    """True where another step since it was picked may as well be this thing."""
-    picked_ns = next((w.since_ns for w in window.waiting if w.line_id == ranged.key), 0)
-    since = {s.step_id for s in window.steps if s.began_ns >= picked_ns - TOUCHED_LATE_NS}
-    return any(
-        e.ranged is not None and e.ranged.key == ranged.key and ids.isdisjoint(e.step_ids) and since & set(e.step_ids)
-        for e in rivals
-    )
-
-
-def _lessened(explanation: Explanation, window: Window) -> bool:
-    """True where something unexplained was taken out since, and may have gone in with it."""
-    own = [s for s in window.steps if s.step_id in explanation.step_ids]
-    rest_ns, weight_g = max(s.rest_ns for s in own), sum(s.delta_g for s in own)
-    return any(s.began_ns > rest_ns and -weight_g < s.delta_g < 0.0 for s in window.steps)
-
-
-def _not_alone(explanation: Explanation, window: Window) -> Explanation:
-    ranged = explanation.ranged
-    open_g, last = max((s.delta_g, s.step_id) for s in window.steps if s.step_id in explanation.step_ids)
-    return Explanation(
-        (last,), f"{ranged.name if ranged else ''} may not have gone in alone", explanation.score,
-        open_kind="wrong_weight", open_g=open_g, line_id=ranged.key if ranged else None, reason=NOT_ALONE,
-    )  # fmt: skip
-
-
 def _open_margin(candidates: list[tuple[float, Explanation]], asked: dict[int, Explanation]) -> float:
     if not candidates or not asked:
         return 0.0
     return max(0.0, -candidates[0][0])
+
+
+def log_wrong(step: Step, waiting: Waiting) -> float:
+    """Log density per gram of a step that doesn't weigh like what was scanned for it: what the camera saw speaks for
+    that thing all the same, and the shopper's answer against another.
+    """
+    seen, denied = step.seen.get(waiting.sku, 0.0), priors.DENIED * ("unscanned_item" in step.denied)
+    weight_g = max(3.0, abs(step.delta_g))
+    return priors.log_wrong_density(weight_g, waiting.mean_g, waiting.units, same=seen, other=denied)
+
+
+def heard(explanation: Explanation, step: Step) -> Explanation:
+    """An explanation that leaves a step open, as likely as the shopper's answer lets it be."""
+    if explanation.open_kind not in step.denied:
+        return explanation
+    return replace(explanation, score=explanation.score + priors.DENIED)
 
 
 def _left_open(search: Search, step: Step) -> Iterator[Explanation]:
@@ -285,11 +231,7 @@ def _left_open(search: Search, step: Step) -> Iterator[Explanation]:
         if waiting.step_id not in (None, step.step_id):
             continue
         late_s = (step.began_ns - max(waiting.since_ns, waiting.awaited_ns)) / 1e9
-        score = (
-            priors.WRONG_WEIGHT
-            + waiting.rank * priors.PLACE_RANK
-            + priors.log_wrong_density(weight_g, waiting.mean_g, waiting.units)
-        )
+        score = priors.WRONG_WEIGHT + waiting.rank * priors.PLACE_RANK + log_wrong(step, waiting)
         if not -priors.SCANNED_AFTER_S <= late_s <= priors.WRONG_WEIGHT_WITHIN_S:
             score += 2.0 * priors.PLACE_OTHER_TOO
         reason = "below_minimum" if waiting.mean_g is None and step.delta_g < waiting.low_g else "weight_differs"

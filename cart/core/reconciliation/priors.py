@@ -55,6 +55,9 @@ SHOWS_WITHIN_S = 10.0
 """Who scanned two things and put in one puts in the other within this time, and shows which was which."""
 BESIDE_MAX = 64
 """Placements that a thing of unknown weight is weighed together with."""
+BESIDE_TWO_MAX = 16
+TWO_MAX = 4
+"""Placements that two things of unknown weight are weighed together with, and such things of which any two are."""
 BESIDE_WRONG_MAX = 16
 """Placements that a badly catalogued thing is asked about with."""
 
@@ -142,6 +145,8 @@ LEFT_OUT = -4.5
 PASSED_OVER = -3.0
 """What is put in is nothing scanned, though something just scanned waits."""
 FRESH_S = 10.0
+DENIED = -3.0
+"""What an honest answer rules out is so all the same one time in twenty: people err, and some lie."""
 PLACE_BELIEVED = -4.0
 """A thing that is believed to be in the basket already, as part of what is asked about."""
 REPRICED = 2.0
@@ -189,14 +194,34 @@ def log_unknown_density(weight_g: float, low_g: float = 3.0, high_g: float = 150
     return -math.log(weight_g * math.log(high_g / low_g))
 
 
-def log_wrong_density(weight_g: float, mean_g: float | None, units: int = 1) -> float:
-    """Log density per gram of what was put in for a scanned thing that it doesn't weigh like: half are that thing, or
-    all its units, and the catalogue errs, by another pack size mostly; half are anything.
+def log_two_density(sum_g: float, *, loose: bool) -> float:
+    """Log density per gram of what two such things weigh together; `loose`: one is of loose goods, and what people pick
+    of them is averaged over twelve weights of the other, evenly in the logarithm. Of two that lie evenly there it is
+    2 ln((s − l) / l) / (s L²), with the least weight l and the range's logarithm L.
     """
-    anything = log_unknown_density(max(3.0, min(weight_g, 15000.0)))
+    if loose:
+        rests_g = [sum_g - weight_g for weight_g in _TWELFTHS_G if sum_g - weight_g >= 1.0]
+        found = [math.exp(log_picked_density(rest_g, PICKED_TYPICAL_G, 1.0, 15000.0)) for rest_g in rests_g]
+        return math.log(sum(found) / len(_TWELFTHS_G)) if sum(found) > 0.0 else -math.inf
+    if not 6.0 < sum_g <= 15000.0:
+        return -math.inf
+    return math.log(2.0 * math.log((sum_g - 3.0) / 3.0) / (sum_g * UNKNOWN_LOG_SPAN**2))
+
+
+_TWELFTHS_G = tuple(3.0 * math.exp(UNKNOWN_LOG_SPAN * (n + 0.5) / 12.0) for n in range(12))
+
+
+def log_wrong_density(
+    weight_g: float, mean_g: float | None, units: int = 1, *, same: float = 0.0, other: float = 0.0
+) -> float:
+    """Log density per gram of what was put in for a scanned thing that it doesn't weigh like: half are that thing, or
+    all its units, and the catalogue errs, by another pack size mostly; half are anything. `same` and `other`: what
+    besides the weight speaks for the one and for the other (natural log).
+    """
+    anything = log_unknown_density(max(3.0, min(weight_g, 15000.0))) + other
     if mean_g is None or weight_g <= 0.0 or mean_g <= 0.0:
         return anything
-    errs = max(log_errs_density(weight_g, n * mean_g) for n in {1, units})
+    errs = max(log_errs_density(weight_g, n * mean_g) for n in {1, units}) + same
     return math.log(0.5 * math.exp(errs) + 0.5 * math.exp(anything))
 
 

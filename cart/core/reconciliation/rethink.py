@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from cart.core.reconciliation import priors
-from cart.core.reconciliation.explain import extra_units
+from cart.core.reconciliation.explain import extra_units, heard, log_wrong
 from cart.core.reconciliation.explanation import NOT_ALONE, Explanation
 from cart.core.reconciliation.moves import Move
 from cart.core.reconciliation.search import Search, grouped, look_for
@@ -136,10 +136,11 @@ def _lost(whole: _Whole, window: Window) -> bool:
     """Whether what is plainly asked for would be found, lost in another thing's spread: no weight tells that it is in,
     and the shopper is about to.
     """
-    asked = {w.line_id: w.units for w in window.waiting if w.asked}
+    asked = {w.line_id: w.units for w in window.waiting if w.asked and not w.told_in}
     return any(
         move.key in asked
         and whole.used["place", move.key] == asked[move.key]
+        and explanation.open_kind is None
         and len(explanation.moves) > 1
         and move.mean_g < _SEEN_SIGMAS * math.sqrt(max(0.0, explanation.variance_g2 - move.variance_g2))
         for explanation in (whole.explanations if asked else ())
@@ -154,15 +155,16 @@ def _choices(
     """What a step may be, alone or with the one after it; always one that leaves it open."""
     step = steps[index]
     # What was scanned nearest to the step comes first: of many lines only so many are combined.
-    timed = (_timed(w, step, scans_ns.get(w.line_id, (w.since_ns,))) for w in window.waiting)
+    timed = (_timed(w, step, scans_ns.get(w.line_id, (w.since_ns,)), _before(step, known)) for w in window.waiting)
     waiting = tuple(sorted(timed, key=lambda w: -(w.log_prior or 0.0)))
     gone = tuple(g for g in window.gone if g.at_ns <= step.began_ns)
     search = Search(replace(window, waiting=waiting, gone=gone, now_ns=step.rest_ns))
     found: list[Explanation] = []
     alone = grouped((step,))
     look_for(search, alone, ranged=True)
-    found += [e for e in alone.ranked() if _settles(e)][:CHOICES]
-    found += [_unpriced(e) for e in alone.ranked() if _shares_price(e) and not e.takes][:CHOICES]
+    ranked = alone.ranked()
+    found += [e for e in ranked if _settles(e)][:CHOICES]
+    found += [_unpriced(e) for e in ranked if _shares_price(e) and not e.takes][:CHOICES]
     after = steps[index + 1] if index + 1 < len(steps) else None
     if after is not None and after.began_ns - step.rest_ns < _APART_NS and _one_movement(step, after, known):
         both = grouped((step, after))
@@ -171,7 +173,8 @@ def _choices(
         found += [e for e in both.ranked() if _settles(e) and not _fewer(e, used, hasty=after.hasty)][:CHOICES]
     extra = sorted(extra_units(search, alone), key=lambda e: -e.score)[:CHOICES] if step.delta_g > 0.0 else []
     settles = index > 0 and abs(step.delta_g) < priors.SETTLING_FRACTION * steps[index - 1].delta_g
-    return [*found, *extra, *_left_open(step, waiting, hasty=step.hasty and not settles)]
+    opened = [*extra, *_left_open(step, waiting, hasty=step.hasty and not settles)]
+    return [*found, *(heard(e, step) for e in opened)]
 
 
 def _settles(explanation: Explanation) -> bool:
@@ -180,8 +183,7 @@ def _settles(explanation: Explanation) -> bool:
 
 
 def _shares_price(explanation: Explanation) -> bool:
-    ranged = explanation.ranged
-    return ranged is not None and ranged.priced and len(explanation.moves) > 1
+    return len(explanation.moves) > 1 and any(m.priced for m in explanation.moves)
 
 
 def _unpriced(explanation: Explanation) -> Explanation:
@@ -212,7 +214,16 @@ def _one_movement(step: Step, after: Step, known: dict[int, Used]) -> bool:
     return at_once or after.delta_g > 0.0 or (step.step_id in known) == (after.step_id in known)
 
 
-def _timed(waiting: Waiting, step: Step, scans_ns: tuple[int, ...]) -> Waiting:
+def _before(step: Step, known: dict[int, Used]) -> Counter[int]:
+    """Line id → its units that earlier steps were taken for."""
+    others = (used for step_id, used in known.items() if step_id < step.step_id)
+    found: Counter[int] = Counter()
+    for used in others:
+        found.update({key: units for kind, key, units in used if kind == "place"})
+    return found
+
+
+def _timed(waiting: Waiting, step: Step, scans_ns: tuple[int, ...], before: Counter[int]) -> Waiting:
     odds = max(priors.log_timing((step.began_ns - at_ns) / 1e9) for at_ns in scans_ns)
     odds += priors.PLACE_DOUBLED if waiting.doubled and waiting.units == 1 else 0.0
     if waiting.passed_ns is not None and waiting.passed_ns < step.began_ns:
@@ -222,6 +233,8 @@ def _timed(waiting: Waiting, step: Step, scans_ns: tuple[int, ...]) -> Waiting:
     if waiting.out_ns > step.rest_ns:
         odds += priors.PLACE_OUT_SINCE if waiting.units == 1 else 0.0
         waiting = replace(waiting, units=max(1, waiting.units - 1))
+    if before[waiting.line_id] >= waiting.units:
+        waiting = replace(waiting, awaited_ns=step.rest_ns + 1)  # no step passes over what went in before it
     return replace(waiting, log_prior=odds, since_ns=min(scans_ns), asked_alone_ns=None, step_id=None)
 
 
@@ -234,7 +247,7 @@ def _left_open(step: Step, waiting: tuple[Waiting, ...], *, hasty: bool) -> list
         return [Explanation(ids, "something was taken out", taken, open_kind="which_removed")]
     found = [Explanation(ids, "something unscanned", priors.UNKNOWN_IN + unknown, open_kind="unscanned_item")]
     for line in waiting:
-        score = priors.WRONG_WEIGHT + priors.log_wrong_density(weight_g, line.mean_g) + (line.log_prior or 0.0)
+        score = priors.WRONG_WEIGHT + log_wrong(step, replace(line, units=1)) + (line.log_prior or 0.0)
         moves = (Move("place", line.line_id, line.sku, line.name, 1, 0.0, 0.0),)
         text = f"something else than the scanned {line.name}"
         found.append(Explanation(ids, text, score, moves, open_kind="wrong_weight", line_id=line.line_id))
@@ -309,7 +322,7 @@ def _with_left_out(whole: _Whole, window: Window) -> _Whole:
         left = waiting.units - whole.used.get(("place", waiting.line_id), 0)
         if left > 0:
             since_ns = max(waiting.since_ns, waiting.awaited_ns)
-            odds = priors.log_left((window.now_ns - since_ns) / 1e9)
+            odds = priors.log_left((window.now_ns - since_ns) / 1e9) + priors.DENIED * waiting.told_in
             score += odds * ((priors.DOUBLED_LEFT if waiting.doubled else 1.0) + priors.LEFT_MORE * (left - 1))
         elif waiting.doubled and waiting.units > 1:
             score += priors.PLACE_DOUBLED  # one of them was perhaps never meant

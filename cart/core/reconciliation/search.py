@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from msgspec.structs import replace
 
@@ -73,9 +73,12 @@ class Group:
     """What a further one must score to be kept."""
 
     @property
-    def hasty(self) -> float:
-        """Log prior of a removal with these steps, for how soon they came after the movement before."""
-        return priors.TAKE_HASTY * self.steps[0].hasty
+    def odd_out(self) -> float:
+        """Log odds against a removal with these steps, by how soon they came after the movement before, and by what the
+        shopper says.
+        """
+        denied = any("take" in step.denied for step in self.steps)
+        return priors.TAKE_HASTY * self.steps[0].hasty + priors.DENIED * denied
 
     def keep(self, explanation: Explanation) -> None:
         self.found.append(explanation)
@@ -156,6 +159,7 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
         soon = group.steps[1].began_ns - group.steps[0].rest_ns < priors.HASTY_S * 1e9
         if shares_g[0] < settling_g and soon:
             again = -math.log(settling_g)  # after a heavy load some of it always comes late
+    again += priors.TAKE_HASTY * (group.steps[0].hasty and not alone)  # it was rather a part of the movement before
     paused = again + sum(_pause(*both) for both in pairwise(group.steps))
     taken = _taken_as_asked(search.window, group)
     movements = again if taken else paused
@@ -175,17 +179,19 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
         _fit_ranged(group, unknown, _NOTHING, odds + twice * priors.RANGED_TWICE)
         for known in search.beside if alone or _overshot(group.steps) else ():
             _fit_ranged(group, unknown, known, odds)
+    if alone:
+        _two_ranged(search, group)
     # Steps that nothing explains add up to some line's weight easily: a removal is one movement, or two at once.
     at_once = alone or (len(group.steps) == 2 and _pause(*group.steps) > priors.PAUSE_LONG)
     for out in search.near_out(target_g, variance_g2) if at_once else ():
-        group.fit(out, _NOTHING, out.log_prior + movements + group.hasty)
+        group.fit(out, _NOTHING, out.log_prior + movements + group.odd_out)
     everything = search.out.everything(target_g, variance_g2)
     if everything is not None:
         group.fit(everything, _NOTHING, everything.log_prior + movements)
     if alone or (len(group.steps) == 2 and group.steps[1].hasty):
         # Two movements are two steps, each with its own explanation; within one they can only be told by the net.
-        _pairs_out(search, group, movements + group.hasty)
-        _swaps(search, group, movements + group.hasty)
+        _pairs_out(search, group, movements + group.odd_out)
+        _swaps(search, group, movements + group.odd_out)
     if alone:
         _lights_out(search.window, group)
     for found in (*nothing_moved(search.window, group.steps), *part_back_out(search.window, group.steps)):
@@ -312,6 +318,34 @@ def _fit_ranged(group: Group, ranged: MoveSet, known: MoveSet, log_prior: float)
     group.keep(Explanation(group.ids, "", score, moves, 0.0, rest_g, group.variance_g2))
 
 
+def _two_ranged(search: Search, group: Group) -> None:
+    """Two things of unknown weight in one movement, with others or without: neither can be told from the other."""
+    step = group.steps[0]
+    single = [r for r in search.ranged_in if r.moves[0].kind == "place" and r.moves[0].units == 1]
+    # What is asked for alone, or is asked about in another movement, is not in this one with others.
+    may = [r for r in single if r.step_id in (None, step.step_id) and (r.asked_alone_ns or math.inf) > step.began_ns]
+    for one, other in combinations(may[: priors.TWO_MAX], 2):
+        both = sorted((one.moves[0], other.moves[0]), key=lambda m: not m.priced)
+        if one.moves[0].key == other.moves[0].key:
+            continue
+        late = group.scanned_late(one.moves) + group.scanned_late(other.moves)
+        prior = one.log_prior + other.log_prior + priors.PLACE_OTHER_TOO + late
+        for known in (_NOTHING, *search.beside[: priors.BESIDE_TWO_MAX]):
+            rest_g = group.target_g - known.mean_g
+            if any(m.key in (both[0].key, both[1].key) for m in known.moves):
+                continue
+            density = priors.log_two_density(rest_g, loose=both[0].priced)
+            score = prior + density
+            if known.moves:
+                score += known.log_prior + priors.PLACE_OTHER_TOO + group.scanned_late(known.moves)
+            if not math.isfinite(density) or score < group.floor:
+                continue
+            half_g2 = rest_g * rest_g / 12.0
+            halves = tuple(replace(m, mean_g=rest_g / 2.0, variance_g2=half_g2) for m in both)
+            variance_g2 = group.variance_g2 + known.variance_g2 + half_g2
+            group.keep(Explanation(group.ids, "", score, (*known.moves, *halves), variance_g2=variance_g2))
+
+
 def _pairs_out(search: Search, group: Group, movements: float) -> None:
     """Two things taken out in one movement."""
     target_g = group.target_g
@@ -338,7 +372,7 @@ def _lights_out(window: Window, group: Group) -> None:
     units = sum(i.units for i in window.inside)
     for inside in window.inside if -priors.LIGHTS_MAX * window.light_g < group.target_g < 0.0 else ():
         for move in takes(inside) if inside.unseen else ():
-            log_prior = priors.TAKE + math.log(inside.units / units) + group.hasty
+            log_prior = priors.TAKE + math.log(inside.units / units) + group.odd_out
             group.fit(MoveSet((move,), move.mean_g, move.variance_g2, 0.0), _NOTHING, log_prior)
 
 

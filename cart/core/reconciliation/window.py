@@ -34,6 +34,8 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     have done anything else between: the rest was none."""
     lifted: frozenset[int] = frozenset()
     """Lines that were plainly asked about, and of which a thing was perhaps lifted out while something else went in."""
+    denied: tuple[str, ...] = ()
+    """What the shopper rules out by the answer in hand: kinds of questions about it, `take`: that anything went out."""
 
 
 class Otherwise(msgspec.Struct, frozen=True, gc=False):
@@ -83,6 +85,8 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     """The shopper is plainly asked where it is."""
     in_hand: bool = False
     """It was out and has just been shown to the scanner, as asked."""
+    told_in: bool = False
+    """It is in the basket, says the shopper just now."""
     log_prior: float | None = None
     """How likely it goes in now (natural log), where that is known better than by the order of scans."""
 

@@ -138,7 +138,9 @@ def accept_produce(desk: Desk, line: Line, open_: Open) -> None:
     """
     steps = desk.state.open_steps
     alone = _weighed_alone(desk)
-    if alone is not None and alone.step_id not in steps and line.pending_units == 1:
+    same = (g for li in desk.state.basket.lines.values() if li.sku == line.sku for g in li.placed)
+    new = alone is not None and not any(alone.step_id in g.step_ids for g in same)  # no other pick of its kind again
+    if alone is not None and new and alone.step_id not in steps and line.pending_units == 1:
         _weighed(desk, line, open_, alone)
         return
     ids = tuple(i for i in open_.event.step_ids if i in steps) or tuple(steps)

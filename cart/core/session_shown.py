@@ -277,7 +277,7 @@ def found_as_another(desk: Desk, line: Line, weight_g: float, t_ns: int) -> bool
         for host in desk.state.basket.lines.values()
         for group in host.placed
         if host is not line
-        and (host.unit != "kg" or _weighs_otherwise(desk, line, weight_g))
+        and (host.unit != "kg" or (_doubtful(desk, host, group, line) and _weighs_otherwise(desk, line, weight_g)))
         and group.units == 1
         and group.proof != "staff"
         and group.weight_g is not None
@@ -293,6 +293,12 @@ def found_as_another(desk: Desk, line: Line, weight_g: float, t_ns: int) -> bool
     _, host, group = min(hosts, key=lambda found: found[0])
     _exchange(desk, line, host, group)
     return True
+
+
+def _doubtful(desk: Desk, loose: Line, group: PlacedGroup, line: Line) -> bool:
+    """Whether loose goods may be the line's thing: no other pick of its kind is, nor what went in alone as asked."""
+    asked_ns = desk.state.asked_alone.get(loose.line_id)
+    return loose.sku != line.sku and (asked_ns is None or asked_ns > group.rested_ns)
 
 
 def _weighs_otherwise(desk: Desk, line: Line, weight_g: float) -> bool:

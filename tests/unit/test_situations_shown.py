@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from cart.core.ledger import OwnThing
+from cart.core.observations import StaffCommand
 from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
 
 UNKNOWN = item(30, None, None)
@@ -203,3 +204,26 @@ def test_row_17_goods_that_were_taken_for_none_of_the_stores_are_the_ones_that_a
     shopper.take(492.0).wait(1.5).put(492.0).wait(2.0)
     assert shopper.line(9).weight_g == pytest.approx(492.0, abs=1.0)
     assert not shopper.events(OwnThing)[-1].in_basket
+
+
+def test_row_17_goods_that_are_shown_are_no_second_pick_of_their_kind(shopper: Shopper) -> None:
+    """Both went in with 3; the one that has been weighed alone is shown when the other is asked for."""
+    shopper.scan(3).wait(0.6)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(0.7)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(0.5).put(500.0 + 755.0 + 714.0).wait(12.0)
+    shopper.take(755.0).wait(1.5).put(755.0).wait(13.0)
+    assert _weights_g(shopper, "S9") == [0.0, pytest.approx(755.0, abs=1.0)]
+    shopper.take(755.0).wait(1.5).put(755.0).wait(2.0)
+    assert _weights_g(shopper, "S9") == [0.0, pytest.approx(755.0, abs=1.0)]
+    asked = next(view for view in shopper.view.interventions if view.reason == "not_alone")
+    shopper.take(755.0).wait(1.5).put(755.0).wait(2.0)
+    shopper.tell(
+        StaffCommand(t_ns=shopper.t_ns, command_id="c1", action="resolve", role="staff", intervention=asked.id)
+    )
+    assert _weights_g(shopper, "S9") == [pytest.approx(714.0, abs=3.0), pytest.approx(755.0, abs=1.0)]
+
+
+def _weights_g(shopper: Shopper, sku: str) -> list[float]:
+    return sorted(line.weight_g or 0.0 for line in shopper.view.lines if line.sku == sku)

@@ -13,13 +13,13 @@ from cart.core.session_check import NOT_SEEN, all_there, not_there
 from cart.core.session_desk import Desk
 from cart.core.session_learning import learn
 from cart.core.session_moves import confirm
+from cart.core.session_other_name import shown_elsewhere
 from cart.core.session_phases import checkout, end_trip, go, needs_scale, start_trip
+from cart.core.session_read_twice import read_twice
 from cart.core.session_revision import instead_of_return, second_thoughts
 from cart.core.session_scans import add, answer_removed, removable_units
-from cart.core.session_shown import shown_elsewhere
 from cart.core.session_sights import is_other
 from cart.core.session_weight import reconcile, required_age, settle_by, tidy
-from cart.core.session_window import read_twice
 from cart.core.session_word import believe, believe_all_scanned, heeded, misfit
 
 _NOT_LISTED: Final = "taken out, and nothing of the list, as the shopper says"

@@ -17,6 +17,7 @@ from cart.core.reconciliation import Part, priors, support, support_returned
 from cart.core.session_desk import Desk
 from cart.core.session_learning import learn_anew
 from cart.core.session_moves import confirm
+from cart.core.session_read_twice import is_second
 from cart.core.session_shares import Seen, reopen, together
 from cart.core.session_units import tentative, unit_weight
 
@@ -26,9 +27,6 @@ _NAMED_MAX: Final = 6
 """So many names fit the screen; the least certain ones are asked about."""
 _STEP_G2: Final = 1.0
 _SCANNED_AFTER_NS: Final = 20_000_000_000
-_READ_TWICE: Final = 2
-_DOUBLED_NS: Final = 4_000_000_000
-"""A scanner that reads one thing twice does so while it is in the hand."""
 
 
 def doubted(desk: Desk) -> list[tuple[Line, PlacedGroup]]:
@@ -150,14 +148,7 @@ def _part(desk: Desk, line: Line, group: PlacedGroup, *, passed: bool) -> Part:
     if tentative(desk, line):
         mean_g = None  # what was learned of it is what this movement showed
     late_s = (group.rested_ns - group.scanned_ns) / 1e9
-    return Part(group.units, mean_g, sd_g, late_s, line.unit == "kg", _doubled(line, group), passed)
-
-
-def _doubled(line: Line, group: PlacedGroup) -> bool:
-    """Whether it is the second of two units, scanned right after the first, which went in before."""
-    return line.units == _READ_TWICE and any(
-        0 < group.scanned_ns - one.scanned_ns <= _DOUBLED_NS and one.rested_ns < group.rested_ns for one in line.placed
-    )
+    return Part(group.units, mean_g, sd_g, late_s, line.unit == "kg", is_second(line, group), passed)
 
 
 def _passed(desk: Desk) -> set[int]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cart.core.session_desk import Desk
+from cart.core.session_read_twice import repeated_ns
 from cart.core.session_units import unit_weight
-from cart.core.session_window import repeated_ns
 from cart.core.weighing import Foretold
 
 _TOGETHER = 3

@@ -15,8 +15,9 @@ from cart.core.session_counts import counted_anew, counted_with_open
 from cart.core.session_desk import Desk
 from cart.core.session_looks import candidates as seen_candidates
 from cart.core.session_moves import make_moves
+from cart.core.session_other_name import shown_as_another
 from cart.core.session_revision import price_waits_again, second_thoughts
-from cart.core.session_shown import goods_lifted_alone, lifted_to_show, shown_as_another, shown_in_place
+from cart.core.session_shown import goods_lifted_alone, lifted_to_show, shown_in_place
 from cart.core.session_stickers import prefer_stickers
 from cart.core.session_window import decide, hasty
 from cart.core.weighing.events import WeightStep

@@ -28,6 +28,7 @@ from cart.core.reconciliation import (
 from cart.core.session_desk import Desk
 from cart.core.session_looks import seen_products
 from cart.core.session_otherwise import SHOWN_SD_G, WORD_SIGMAS, otherwise
+from cart.core.session_read_twice import repeated_ns
 from cart.core.session_state import OpenStep
 from cart.core.session_units import is_light, minimum_g, tentative, unit_weight
 
@@ -37,8 +38,6 @@ _LEAST_G = 2.0
 """The lightest thing of unknown weight that a step is taken for, rather than for nothing."""
 _IN_HAND_NS = 15_000_000_000
 """What was shown to the scanner, as asked, goes in again within this time."""
-_DOUBLED_NS = 4_000_000_000
-"""A scanner that reads one thing twice does so while it is in the hand."""
 _ASKED_ALONE_NS = 60_000_000_000
 LIFTED_NS: Final = 10_000_000_000
 """Who has taken out what was asked about puts it in again within this time."""
@@ -245,23 +244,6 @@ def _passed_ns(desk: Desk, line: Line, went_in: Mapping[int, tuple[int, int]], s
 def _out_ns(desk: Desk, line: Line) -> int:
     """When the line's thing was last taken out although it was asked about."""
     return max((s.t_ns for s in desk.state.shown if s.line_id == line.line_id and not s.too_many), default=0)
-
-
-def read_twice(line: Line) -> bool:
-    """Whether two units wait whose scans are so near that a scanner may have read one thing twice."""
-    times_ns = [p.since_ns for p in line.pending if p.entry == "scan"]
-    return line.pending_units == len(times_ns) == 2 and times_ns[1] - times_ns[0] <= _DOUBLED_NS
-
-
-def repeated_ns(line: Line) -> int | None:
-    """When the line's first unit went in, if its only pending one may be no further unit: scanned right after the
-    first, and before that went in.
-    """
-    if line.pending_units != 1 or line.pending[0].entry != "scan":
-        return None
-    scanned_ns = line.pending[0].since_ns
-    first = next((g for g in line.placed if 0 <= scanned_ns - g.scanned_ns <= _DOUBLED_NS and g.scanned_ns), None)
-    return first.since_ns if first is not None and first.since_ns >= scanned_ns else None
 
 
 def _believed_in(desk: Desk, line: Line) -> int | None:

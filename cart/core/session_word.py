@@ -21,11 +21,12 @@ from cart.core.session_desk import Desk, Held
 from cart.core.session_learning import learn
 from cart.core.session_moves import confirm
 from cart.core.session_otherwise import SAME_G, last_shown, word_allowed
+from cart.core.session_read_twice import repeated_ns
 from cart.core.session_revision import second_thoughts
 from cart.core.session_shares import reopen
 from cart.core.session_units import minimum_g, unit_weight
 from cart.core.session_weight import reconcile, settle_by, settle_told, tidy
-from cart.core.session_window import decide, repeated_ns
+from cart.core.session_window import decide
 
 IN_HAND_NS: Final = 30_000_000_000
 """What was taken out at a question is scanned again, and put in again, within this time."""

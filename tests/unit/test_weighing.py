@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable
 
@@ -198,3 +199,23 @@ def test_warming_is_no_step_and_is_kept_apart_as_drift() -> None:
     weigher = Weigher(settings())
     assert feed(weigher, samples) == []
     assert weigher.drift_g == pytest.approx(0.028 * 300, abs=1.5)
+
+
+@pytest.mark.parametrize(("hz", "twelfths"), [(8.0, 1), (8.0, 7), (10.0, 0), (13.0, 3)])
+def test_ringing_after_a_heavy_drop_is_no_fault_of_the_clock(hz: float, twelfths: int) -> None:
+    """6 kg dropped in make the platform swing by three times that; each turn of it is one word far from both others."""
+    rng = random.Random(5)
+
+    def force_g(t_s: float) -> float:
+        if t_s < 3.0:
+            return 12_000.0
+        turned = 2 * math.pi * hz * (t_s - 3.0)
+        return 18_350.0 + 22_000.0 * math.exp(-0.04 * turned) * math.cos(turned + twelfths * math.pi / 6)
+
+    samples = []
+    for i in range(80 * 8):
+        averaged_g = sum(force_g(i / 80 - k / 320) for k in range(16)) / 16  # over four conversions
+        samples.append((i * S // 80, round(84_213 + 21.5 * (averaged_g + rng.gauss(0.0, 1.0)))))
+    told = feed(Weigher(settings()), samples)
+    assert faults(told) == []
+    assert [step.delta_g for step in steps(told)] == [pytest.approx(6350.0, abs=10.0)]

@@ -98,13 +98,13 @@ class Group:
     def scanned_late(self, moves: tuple[Move, ...]) -> float:
         """Log prior of things that were put in first and scanned later: unscanned, as far as anybody knew by then."""
         began_ns = self.steps[0].began_ns
-        late = 0.0
+        late, afterwards = 0.0, False
         for move in moves:
             if move.since_ns > began_ns:
                 late += priors.log_timing((began_ns - move.since_ns) / 1e9)
                 late += priors.NOT_THE_LAST * (self.later_ns is not None and move.since_ns > self.later_ns)
-        passed_over = self.fresh - {move.key for move in moves}
-        if passed_over and any(move.since_ns > began_ns + TOUCHED_LATE_NS for move in moves):
+                afterwards = afterwards or move.since_ns > began_ns + TOUCHED_LATE_NS
+        if afterwards and self.fresh - {move.key for move in moves}:
             late += priors.PASSED_OVER
         return late
 

@@ -10,21 +10,19 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 
-from cart.core.basket import Line
+from cart.core.basket import Line, PlacedGroup
 from cart.core.interventions import Open
 from cart.core.ledger import InterventionKind, StepExplained
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk, Held
 from cart.core.session_moves import confirm
-from cart.core.session_otherwise import SAME_G
+from cart.core.session_otherwise import LEFT_G, SAME_G
 from cart.core.session_state import OpenStep
 from cart.core.session_units import minimum_g, tentative, unit_weight
 
 FITS_SIGMAS = 4.0
 SPREAD_G = 1.0
 """σ of a step and of the scale's span together."""
-_REST_G = 10.0
-"""What is left over is asked about from twice the lightest thing on that the scale can see."""
 _WEIGHED_NS = 30_000_000_000
 """Staff who have weighed a thing say so within this time."""
 
@@ -125,6 +123,12 @@ def plainly_asked(desk: Desk, by_ns: int, *kinds: InterventionKind) -> Iterator[
             yield open_, line
 
 
+def weighed_like(group: PlacedGroup, weight_g: float) -> bool:
+    """Whether what went in as a group may be what is weighed now."""
+    spread_g = FITS_SIGMAS * math.hypot(group.sigma_g, SPREAD_G)
+    return group.weight_g is not None and abs(group.weight_g - weight_g) <= spread_g
+
+
 def weighs_like(desk: Desk, line: Line, weight_g: float) -> bool:
     mean_g, sd_g = unit_weight(desk, line)
     known = mean_g is not None and not tentative(desk, line)
@@ -171,7 +175,7 @@ def _weighed(desk: Desk, line: Line, open_: Open, alone: OpenStep) -> None:
         desk.emit(
             StepExplained(
                 step_ids=ids, won=f"{line.name}, weighed by staff", margin=99.0, considered=(),
-                open_g=round(rest_g, 3) if rest_g > _REST_G else None,
+                open_g=round(rest_g, 3) if rest_g > LEFT_G else None,
             )
         )  # fmt: skip
     confirm(desk, line.line_id, 1, round(alone.delta_g, 2), "staff", (alone.step_id,), alone.sigma_g)

@@ -94,10 +94,9 @@ def _stand_by(desk: Desk, open_: Open, choice: str) -> None:
             _in_basket(desk, open_)
         case "which_removed" if open_.event.reason == SWAPPED:
             _not_swapped(desk, open_)
-        case "which_removed" if not heeded(desk, open_):
-            settle_by(desk, open_, _NOT_LISTED)
         case "which_removed":
-            pass
+            if not heeded(desk, open_):
+                settle_by(desk, open_, _NOT_LISTED)
         case _:
             _all_scanned(desk, open_)
 

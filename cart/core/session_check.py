@@ -18,6 +18,7 @@ from cart.core.session_desk import Desk
 from cart.core.session_learning import learn_anew
 from cart.core.session_moves import confirm
 from cart.core.session_read_twice import is_second
+from cart.core.session_revision import INSTEAD_NS
 from cart.core.session_shares import Seen, reopen, together
 from cart.core.session_units import tentative, unit_weight
 
@@ -26,7 +27,6 @@ NOT_SEEN: Final = "not_seen"
 _NAMED_MAX: Final = 6
 """So many names fit the screen; the least certain ones are asked about."""
 _STEP_G2: Final = 1.0
-_SCANNED_AFTER_NS: Final = 20_000_000_000
 
 
 def doubted(desk: Desk) -> list[tuple[Line, PlacedGroup]]:
@@ -50,7 +50,7 @@ def doubted(desk: Desk) -> list[tuple[Line, PlacedGroup]]:
         for sure, line, group in found
         if sure >= priors.CHARGED
         and group.returned
-        and any(0 <= at_ns - group.rested_ns <= _SCANNED_AFTER_NS for at_ns in scanned_ns)
+        and any(0 <= at_ns - group.rested_ns <= INSTEAD_NS for at_ns in scanned_ns)
     ]
     return doubts[:_NAMED_MAX]
 

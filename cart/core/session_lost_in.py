@@ -7,7 +7,7 @@ import math
 from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import ItemConfirmed, StepExplained
 from cart.core.reconciliation import priors
-from cart.core.session_alone import FITS_SIGMAS, SPREAD_G
+from cart.core.session_alone import SPREAD_G, weighs_like
 from cart.core.session_desk import Desk
 from cart.core.session_learning import learn_anew
 from cart.core.session_moves import confirm
@@ -24,13 +24,11 @@ _TOGETHER_NS = 15_000_000_000
 
 
 def fits(desk: Desk, line: Line, weight_g: float) -> bool:
-    mean_g, sd_g = unit_weight(desk, line)
     if line.unit == "kg" and line.expected_g is None:
         return weight_g >= minimum_g(desk)
-    if mean_g is None or tentative(desk, line):
+    if unit_weight(desk, line)[0] is None or tentative(desk, line):
         return True
-    near = abs(weight_g - mean_g) <= FITS_SIGMAS * math.hypot(sd_g, SPREAD_G)
-    return near or word_allowed(desk, line, weight_g)
+    return weighs_like(desk, line, weight_g) or word_allowed(desk, line, weight_g)
 
 
 def host_of(desk: Desk, line: Line, weight_g: float) -> tuple[Line, PlacedGroup] | None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import OwnThing, StepExplained
 from cart.core.reconciliation import Explanation
-from cart.core.session_alone import FITS_SIGMAS, SPREAD_G, plainly_asked, weighs_like
+from cart.core.session_alone import FITS_SIGMAS, SPREAD_G, plainly_asked, weighed_like, weighs_like
 from cart.core.session_desk import Desk
 from cart.core.session_learning import learn, unlearn
 from cart.core.session_lost_in import HID_NS, fits, host_of
@@ -72,7 +70,7 @@ def found_as_another(desk: Desk, line: Line, weight_g: float, t_ns: int) -> bool
         and group.units == 1
         and group.proof != "staff"
         and group.weight_g is not None
-        and abs(group.weight_g - weight_g) <= FITS_SIGMAS * math.hypot(group.sigma_g, SPREAD_G)
+        and weighed_like(group, weight_g)
         and (
             not weighs_like(desk, host, group.weight_g)
             or _taken_for_put_back(group, line, t_ns)

@@ -21,6 +21,8 @@ random half weigh within a factor of two of each other, and hardly one in a hund
 """
 SAME_G = 3.0
 """Two weighings of one thing, each with what the scale leaves unsure."""
+LEFT_G = 10.0
+"""What is left over is asked about from twice the lightest thing on that the scale can see."""
 WORD_SIGMAS = 4.0
 
 

@@ -31,7 +31,7 @@ from cart.core.session_window import LIFTED_NS, as_step, hasty, window_anew
 _INTACT_G = 0.5
 """What went in with a step is all there while its weights add up to the step's, rounding apart."""
 _INSTEAD_Z = 3.0
-_INSTEAD_NS = 20_000_000_000
+INSTEAD_NS = 20_000_000_000
 """A step this long before the scan may have been the scanned thing."""
 _LONG_AWAY_NS = 20_000_000_000
 """A put-back after longer is rarer than another thing of that weight, put in and then scanned."""
@@ -74,7 +74,7 @@ def part_waits_again(desk: Desk, line: Line) -> None:
             if group.step_ids == (step_id,) and group.proof == "weighed"
         ]
         whole = step_id in steps and step_id in desk.state.open_steps and part and line.sku != open_.event.sku
-        if not whole or desk.t_ns - open_.raised_ns > _INSTEAD_NS or not _may_weigh(desk, line, steps[step_id]):
+        if not whole or desk.t_ns - open_.raised_ns > INSTEAD_NS or not _may_weigh(desk, line, steps[step_id]):
             continue
         desk.emit(
             StepExplained(
@@ -315,7 +315,7 @@ def instead_of_return(desk: Desk, line: Line, *, said: bool = False) -> bool:
     for other in reversed(desk.state.basket.lines.values()):
         for group in other.placed:
             age_ns = scanned_ns - group.rested_ns
-            if not group.returned or group.weight_g is None or other.sku == line.sku or not 0 <= age_ns <= _INSTEAD_NS:
+            if not group.returned or group.weight_g is None or other.sku == line.sku or not 0 <= age_ns <= INSTEAD_NS:
                 continue
             fits = mean_g is None or abs(group.weight_g - mean_g) <= _INSTEAD_Z * math.hypot(sd_g, 1.0)
             if said:
@@ -352,7 +352,7 @@ def _scanned_again(desk: Desk, line: Line) -> bool:
     if line.pending_units != 1:
         return False
     since_ns = line.pending[0].since_ns
-    if any(g.returned and 0 <= since_ns - g.rested_ns <= _INSTEAD_NS for g in line.placed):
+    if any(g.returned and 0 <= since_ns - g.rested_ns <= INSTEAD_NS for g in line.placed):
         desk.emit(ItemRemoved(line_id=line.line_id, sku=line.sku, units=1, weight_g=None, reason="not_placed"))
         return True
     return False

@@ -10,7 +10,6 @@ scan that. What lies there by that name, at that weight, is it, and no further u
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -18,15 +17,13 @@ from cart.core.basket import Line, PlacedGroup
 from cart.core.catalog import Item
 from cart.core.ledger import ItemRemoved, StepExplained
 from cart.core.observations import Scan
+from cart.core.session_alone import weighed_like
 from cart.core.session_desk import Desk
 from cart.core.session_weight import reconcile
 from cart.core.session_word import IN_HAND_NS
 
 SAME_SHOWING_NS: Final = 3_000_000_000
 """From the camera's reading to the scanner's of the same thing in the same hand."""
-_SAME_SIGMAS: Final = 4.0
-_WEIGHINGS_G: Final = 1.0
-"""σ between two weighings of one thing."""
 
 
 def is_no_new_unit(desk: Desk, item: Item, seen: Scan) -> bool:
@@ -69,9 +66,7 @@ def _units(desk: Desk, item: Item, weight_g: float) -> Iterator[tuple[Line, Plac
     """Single units of a product that weighed what came out, none of which waits or was shown so before."""
     for line in desk.state.basket.lines.values():
         for group in line.placed if line.sku == item.sku and not line.pending else ():
-            single = group.units == 1 and group.weight_g is not None and not group.returned
-            spread_g = _SAME_SIGMAS * math.hypot(group.sigma_g, _WEIGHINGS_G)
-            if single and abs((group.weight_g or 0.0) - weight_g) <= spread_g:
+            if group.units == 1 and not group.returned and weighed_like(group, weight_g):
                 yield line, group
 
 

@@ -31,7 +31,7 @@ from cart.core.session_other_name import found_as_another
 from cart.core.session_shares import reopen
 from cart.core.session_state import OpenStep
 from cart.core.session_units import minimum_g, unit_weight
-from cart.core.session_window import LIFTED_NS
+from cart.core.session_window import right_after
 
 
 def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
@@ -119,7 +119,7 @@ def goods_lifted_alone(desk: Desk) -> bool:
 
 def _lifted_in(desk: Desk, step: OpenStep) -> Iterator[tuple[Line, PlacedGroup]]:
     """Single units that were plainly asked for as a step came, and went in right after it."""
-    after = {s.step_id for s in desk.state.recent_steps if 0 <= s.began_ns - step.rest_ns <= LIFTED_NS}
+    after = right_after(desk, step)
     for line_id in step.asked_for:
         line = desk.state.basket.lines.get(line_id)
         for group in line.placed if line is not None else ():

@@ -116,18 +116,20 @@ def as_step(desk: Desk, step: OpenStep) -> Step:
 
 def _denied(desk: Desk, step: OpenStep) -> tuple[str, ...]:
     """What the answer in hand rules out of a step."""
-    if desk.answering is None:
-        return ()
-    open_ = desk.state.interventions.get(desk.answering[0])
-    return _DENIES.get(desk.answering[1], ()) if open_ is not None and _about(open_, step) else ()
+    open_, choice = _answered(desk)
+    return _DENIES.get(choice, ()) if open_ is not None and _about(open_, step) else ()
 
 
 def _told_in(desk: Desk, line: Line) -> bool:
     """Whether the answer in hand says that what waits of a line is in the basket."""
-    if desk.answering is None or desk.answering[1] != "in_basket":
-        return False
-    open_ = desk.state.interventions.get(desk.answering[0])
-    return open_ is not None and open_.event.line_id == line.line_id
+    open_, choice = _answered(desk)
+    return open_ is not None and choice == "in_basket" and open_.event.line_id == line.line_id
+
+
+def _answered(desk: Desk) -> tuple[Open | None, str]:
+    """The question that is being answered, and how; None: no answer is in hand."""
+    id_, choice = desk.answering if desk.answering is not None else (0, "")
+    return desk.state.interventions.get(id_), choice
 
 
 def _level(desk: Desk, step: OpenStep) -> bool:
@@ -150,14 +152,14 @@ def hasty(desk: Desk, step: OpenStep) -> bool:
     settles = abs(step.delta_g) < priors.SETTLING_FRACTION * before.delta_g
     if step.delta_g > 0.0 and not settles:
         return False  # a second thing goes in as soon as that
-    if any(
-        _about(o, other) and _back_out(other, step) for o in _plain(desk) for other in desk.state.open_steps.values()
-    ):
-        return False  # what is plainly asked about is lifted out to be shown, however soon
     if not settles and step.rest_ns - step.began_ns > priors.HASTY_S * 1e9:
         return False  # the cart rolled on, or a hand had time for more
     creeps = abs(step.delta_g) < priors.CREEP_FRACTION * before.delta_g
-    return step.began_ns - before.rest_ns < (priors.CREEP_S if creeps else priors.HASTY_S) * 1e9
+    if step.began_ns - before.rest_ns >= (priors.CREEP_S if creeps else priors.HASTY_S) * 1e9:
+        return False
+    # What is plainly asked about is lifted out to be shown, however soon.
+    steps = desk.state.open_steps.values()
+    return not any(_about(o, other) and _back_out(other, step) for o in _plain(desk) for other in steps)
 
 
 def _lifted(desk: Desk, step: OpenStep) -> frozenset[int]:
@@ -165,7 +167,7 @@ def _lifted(desk: Desk, step: OpenStep) -> frozenset[int]:
     if not step.asked_for:
         return frozenset()
     before = desk.state.open_steps.get(step.step_id - 1)
-    after = {s.step_id for s in desk.state.recent_steps if 0 <= s.began_ns - step.rest_ns <= LIFTED_NS}
+    after = right_after(desk, step)
     lines = ((line_id, desk.state.basket.lines.get(line_id)) for line_id in step.asked_for)
     return frozenset(
         line_id
@@ -176,6 +178,11 @@ def _lifted(desk: Desk, step: OpenStep) -> frozenset[int]:
             or any(after.intersection(group.step_ids) for group in line.placed)
         )
     )
+
+
+def right_after(desk: Desk, step: OpenStep) -> set[int]:
+    """Ids of the steps by which what had been lifted out at this one may have gone in again."""
+    return {s.step_id for s in desk.state.recent_steps if 0 <= s.began_ns - step.rest_ns <= LIFTED_NS}
 
 
 def _plain(desk: Desk) -> list[Open]:

@@ -20,7 +20,7 @@ from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.session_desk import Desk, Held
 from cart.core.session_learning import learn
 from cart.core.session_moves import confirm
-from cart.core.session_otherwise import SAME_G, last_shown, word_allowed
+from cart.core.session_otherwise import LEFT_G, SAME_G, last_shown, word_allowed
 from cart.core.session_read_twice import repeated_ns
 from cart.core.session_revision import second_thoughts
 from cart.core.session_shares import reopen
@@ -32,8 +32,6 @@ IN_HAND_NS: Final = 30_000_000_000
 """What was taken out at a question is scanned again, and put in again, within this time."""
 _ELSE_MOVED: Final = 0.25
 """So much of its weight may be something else's that moved when it was taken out; with more it was another movement."""
-_LEAST_G: Final = 10.0
-"""What is left over is asked about from twice the lightest thing on that the scale can see."""
 
 
 def heeded(desk: Desk, open_: Open) -> bool:
@@ -94,7 +92,7 @@ def _shown_g(desk: Desk, line: Line, weight_g: float) -> float | None:
     by another thing.
     """
     shown = last_shown(desk, line)
-    return shown.weight_g if shown is not None and weight_g - shown.weight_g > _LEAST_G else None
+    return shown.weight_g if shown is not None and weight_g - shown.weight_g > LEFT_G else None
 
 
 def _beside(desk: Desk, open_: Open, line: Line) -> tuple[Move, ...]:

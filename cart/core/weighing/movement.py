@@ -66,7 +66,8 @@ class Movement:
         if slow and abs(delta_g) < FAINT_SLOW_G and quiet_s < FAINT_SLOW_S:
             return False
         told = seen.evidence(abs(delta_g)) - LOUD_MORE * math.log(seen.noise_g / sigma_g)
-        return told >= asked and (not (hidden or (loud and asked <= HIDDEN_ASKED)) or self._again(seen))
+        twice = (hidden or loud) and asked <= HIDDEN_ASKED
+        return told >= asked and (not twice or self._again(seen))
 
     def _again(self, seen: Window) -> bool:
         """Whether the window one sample before was believable as well, at the same level."""

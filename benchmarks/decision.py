@@ -30,7 +30,7 @@ from cart.core.effects import DrawTripId, Record
 from cart.core.observations import AnyObservation, ScaleSample, Scan, StaffCommand, Touch, TripIdDrawn
 from cart.core.reconciliation import Inside, Step, Waiting, Window, explain, priors, rethink
 from cart.core.session import Session
-from cart.core.session_scans import LINES_MAX
+from cart.core.session.scans import LINES_MAX
 from cart.core.settings import Policy, ScaleSettings
 
 SCALE = ScaleSettings(counts_per_gram=21.5, tare_counts=84213, capacity_g=60_000.0)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from cart.core.ledger import WeightLearned
-from cart.core.session_otherwise import word_allowed
+from cart.core.session.otherwise import word_allowed
 from cart.core.settings import Policy
 from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cart.core.ledger import InterventionRaised, ItemRemoved, WeightLearned
 from cart.core.observations import StaffCommand
-from cart.core.session_learning import estimate
+from cart.core.session.learning import estimate
 from cart.core.settings import Policy
 from tests.unit.shopper import CATALOG, ITEMS, Shopper, gtin, item, revived
 

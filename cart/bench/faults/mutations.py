@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Final, Literal, get_args
 
-from cart.core import session_desk
 from cart.core.chain import LedgerRow
 from cart.core.effects import Effect, Record
 from cart.core.payment import Attempt, Payments
+from cart.core.session import desk
 from cart.daemon import composition
 from cart.daemon.core_loop import CoreLoop
 from cart.till import service
@@ -64,5 +64,5 @@ def mutated(mutation: Mutation | None) -> list[tuple[ModuleType, str, Any]]:
     if mutation == "ack_before_commit":
         return [(service, "LedgerDesk", HastyDesk)]
     if mutation == "new_attempt_after_timeout":
-        return [(session_desk, "Payments", ImpatientPayments)]
+        return [(desk, "Payments", ImpatientPayments)]
     return []

@@ -1,4 +1,4 @@
-"""What a reconciliation looks at: frozen values, made from the trip by `cart.core.session_window`.
+"""What a reconciliation looks at: frozen values, made from the trip by `cart.core.session.window`.
 
 Weights in grams, variances in g², times in ns of the session's clock. Structs, because a decision makes thousands of
 them: without cycles, so that the collector need not look at them.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from cart.core.basket import Line
 from cart.core.interventions import Open
 from cart.core.pricing import PricedBasket
-from cart.core.session_desk import Desk
-from cart.core.session_looks import guesses
-from cart.core.session_payment import ebt_minor, methods, online, pay_waits_for, rest_minor
-from cart.core.session_phases import waits_for
+from cart.core.session.desk import Desk
+from cart.core.session.looks import guesses
+from cart.core.session.payment import ebt_minor, methods, online, pay_waits_for, rest_minor
+from cart.core.session.phases import waits_for
 from cart.core.view import (
     CandidateView,
     InterventionView,

@@ -8,18 +8,18 @@ from cart.core.interventions import Open
 from cart.core.ledger import Hypothesis, StepExplained, WeightStepSeen
 from cart.core.reconciliation import Decision, Explanation
 from cart.core.reconciliation.explanation import NOT_ALONE
-from cart.core.session_alone import taken_to_go_alone
-from cart.core.session_bags import bag_came_after
-from cart.core.session_check import is_settled
-from cart.core.session_counts import counted_anew, counted_with_open
-from cart.core.session_desk import Desk
-from cart.core.session_looks import candidates as seen_candidates
-from cart.core.session_moves import make_moves
-from cart.core.session_other_name import shown_as_another
-from cart.core.session_revision import price_waits_again, second_thoughts
-from cart.core.session_shown import goods_lifted_alone, lifted_to_show, shown_in_place
-from cart.core.session_stickers import prefer_stickers
-from cart.core.session_window import decide, hasty
+from cart.core.session.alone import taken_to_go_alone
+from cart.core.session.bags import bag_came_after
+from cart.core.session.check import is_settled
+from cart.core.session.counts import counted_anew, counted_with_open
+from cart.core.session.desk import Desk
+from cart.core.session.looks import candidates as seen_candidates
+from cart.core.session.moves import make_moves
+from cart.core.session.other_name import shown_as_another
+from cart.core.session.revision import price_waits_again, second_thoughts
+from cart.core.session.shown import goods_lifted_alone, lifted_to_show, shown_in_place
+from cart.core.session.stickers import prefer_stickers
+from cart.core.session.window import decide, hasty
 from cart.core.weighing.events import WeightStep
 
 _ROUNDS_MAX = 8

@@ -29,7 +29,7 @@ from cart.core.payment import Payments
 from cart.core.pricing import PricedBasket, PricingLine, price_basket
 from cart.core.reconciliation import Decision
 from cart.core.rounding import in_intervals
-from cart.core.session_state import TripState
+from cart.core.session.state import TripState
 from cart.core.settings import Policy, ScaleSettings
 from cart.core.weighing.events import LiveWeight
 

@@ -7,13 +7,13 @@ import math
 from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import ItemConfirmed, StepExplained
 from cart.core.reconciliation import priors
-from cart.core.session_alone import SPREAD_G, weighs_like
-from cart.core.session_desk import Desk
-from cart.core.session_learning import learn_anew
-from cart.core.session_moves import confirm
-from cart.core.session_otherwise import word_allowed
-from cart.core.session_shares import reopen
-from cart.core.session_units import minimum_g, tentative, unit_weight
+from cart.core.session.alone import SPREAD_G, weighs_like
+from cart.core.session.desk import Desk
+from cart.core.session.learning import learn_anew
+from cart.core.session.moves import confirm
+from cart.core.session.otherwise import word_allowed
+from cart.core.session.shares import reopen
+from cart.core.session.units import minimum_g, tentative, unit_weight
 
 HID_NS = 20_000_000_000
 """It went in with another thing at most this long before its scan."""

@@ -9,9 +9,9 @@ from cart.core.ledger import ReceiptIssued, StepExplained
 from cart.core.observations import PaymentAnswer
 from cart.core.payment import TILL_METHOD
 from cart.core.receipt import ReceiptTender, SoldLine, make_receipt
-from cart.core.session_desk import Cause, Desk, PayWish
-from cart.core.session_phases import emptied, end_trip, go, waits_for
-from cart.core.session_weight import reconcile, required_age, settle_by, tidy
+from cart.core.session.desk import Cause, Desk, PayWish
+from cart.core.session.phases import emptied, end_trip, go, waits_for
+from cart.core.session.weight import reconcile, required_age, settle_by, tidy
 
 EBT_METHOD = "ebt"
 """A food benefits card: pays what the catalogue says it may, or less; the rest is another tender's."""
@@ -21,7 +21,7 @@ PAID_AT_TILL = "paid_at_till"
 
 _WISH_NS = 20_000_000_000
 """Who has touched pay waits this long for the basket to rest, and the screen says so all the while. As long as a basket
-that never rests keeps anybody from being asked (`session_timers`); whoever is still there then touches it again."""
+that never rests keeps anybody from being asked (`timers`); whoever is still there then touches it again."""
 _UNLOAD_SIGMAS = 4.0
 _UNLOAD_G = 2.0
 _UNLOADED_QUIET_S = 3.0

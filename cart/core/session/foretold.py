@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cart.core.session_desk import Desk
-from cart.core.session_read_twice import repeated_ns
-from cart.core.session_units import unit_weight
+from cart.core.session.desk import Desk
+from cart.core.session.read_twice import repeated_ns
+from cart.core.session.units import unit_weight
 from cart.core.weighing import Foretold
 
 _TOGETHER = 3

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cart.core.observations import Look
-from cart.core.session_desk import Desk
-from cart.core.session_state import OpenStep
+from cart.core.session.desk import Desk
+from cart.core.session.state import OpenStep
 
 _BEFORE_NS = 500_000_000
 """A frame from before a step's first movement shows another thing."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import OwnThing, StepExplained
 from cart.core.reconciliation import Explanation
-from cart.core.session_alone import FITS_SIGMAS, SPREAD_G, plainly_asked, weighed_like, weighs_like
-from cart.core.session_desk import Desk
-from cart.core.session_learning import learn, unlearn
-from cart.core.session_lost_in import HID_NS, fits, host_of
-from cart.core.session_moves import confirm
-from cart.core.session_otherwise import last_shown
-from cart.core.session_read_twice import both_in_on_one
-from cart.core.session_shares import reopen
-from cart.core.session_units import minimum_g
+from cart.core.session.alone import FITS_SIGMAS, SPREAD_G, plainly_asked, weighed_like, weighs_like
+from cart.core.session.desk import Desk
+from cart.core.session.learning import learn, unlearn
+from cart.core.session.lost_in import HID_NS, fits, host_of
+from cart.core.session.moves import confirm
+from cart.core.session.otherwise import last_shown
+from cart.core.session.read_twice import both_in_on_one
+from cart.core.session.shares import reopen
+from cart.core.session.units import minimum_g
 
 
 def shown_as_another(desk: Desk, won: Explanation) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from cart.core.ledger import OwnThing, StepExplained
 from cart.core.reconciliation import Explanation
-from cart.core.session_desk import Desk
+from cart.core.session.desk import Desk
 
 _FOLLOWS_NS: Final = 8_000_000_000
 """From the touch to the bag's own movement."""

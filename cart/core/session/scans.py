@@ -12,16 +12,16 @@ from cart.core.ledger import CouponEntered, ItemAdded, ItemRemoved, SecurityNote
 from cart.core.observations import Scan, ScanRefused
 from cart.core.reconciliation import Explanation, priors
 from cart.core.reconciliation.moves import Move, takes
-from cart.core.session_desk import Desk
-from cart.core.session_moves import confirm
-from cart.core.session_phases import back_to_shopping, start_trip
-from cart.core.session_revision import instead_of_return, part_waits_again, second_thoughts
-from cart.core.session_showings import is_known_unit, is_no_new_unit
-from cart.core.session_sights import tells_other
-from cart.core.session_units import is_light, unit_weight
-from cart.core.session_weight import reconcile, required_age, settle_told, tidy
-from cart.core.session_window import decide, hasty, inside_of
-from cart.core.session_word import is_scanned_again
+from cart.core.session.desk import Desk
+from cart.core.session.moves import confirm
+from cart.core.session.phases import back_to_shopping, start_trip
+from cart.core.session.revision import instead_of_return, part_waits_again, second_thoughts
+from cart.core.session.showings import is_known_unit, is_no_new_unit
+from cart.core.session.sights import tells_other
+from cart.core.session.units import is_light, unit_weight
+from cart.core.session.weight import reconcile, required_age, settle_told, tidy
+from cart.core.session.window import decide, hasty, inside_of
+from cart.core.session.word import is_scanned_again
 
 UNITS_MAX = 99
 LINES_MAX = 500

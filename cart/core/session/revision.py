@@ -16,17 +16,17 @@ from cart.core.ledger import Hypothesis, ItemRemoved, Proof, StepExplained
 from cart.core.reconciliation import Again, Explanation, Gone, Move, Settled, Window, priors, rethink, used_by
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.reconciliation.rethink import STEPS, Used
-from cart.core.session_counts import counted_anew
-from cart.core.session_desk import Desk
-from cart.core.session_learning import unlearn
-from cart.core.session_moves import confirm, make_moves, put_back
-from cart.core.session_otherwise import within_word, word_allowed
-from cart.core.session_shares import Seen, reopen, together
-from cart.core.session_shown import shown_in_place
-from cart.core.session_state import OpenStep
-from cart.core.session_stickers import surplus_beside_sticker
-from cart.core.session_units import unit_weight
-from cart.core.session_window import LIFTED_NS, as_step, hasty, window_anew
+from cart.core.session.counts import counted_anew
+from cart.core.session.desk import Desk
+from cart.core.session.learning import unlearn
+from cart.core.session.moves import confirm, make_moves, put_back
+from cart.core.session.otherwise import within_word, word_allowed
+from cart.core.session.shares import Seen, reopen, together
+from cart.core.session.shown import shown_in_place
+from cart.core.session.state import OpenStep
+from cart.core.session.stickers import surplus_beside_sticker
+from cart.core.session.units import unit_weight
+from cart.core.session.window import LIFTED_NS, as_step, hasty, window_anew
 
 _INTACT_G = 0.5
 """What went in with a step is all there while its weights add up to the step's, rounding apart."""

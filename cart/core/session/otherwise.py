@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from cart.core.basket import Line
 from cart.core.reconciliation import Otherwise
-from cart.core.session_desk import Desk
-from cart.core.session_state import Shown
-from cart.core.session_units import trusted, unit_weight
+from cart.core.session.desk import Desk
+from cart.core.session.state import Shown
+from cart.core.session.units import trusted, unit_weight
 
 SHOWN_SD_G = 1.0
 """Two settled weights of one thing."""

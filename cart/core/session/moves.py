@@ -8,8 +8,8 @@ from cart.core.basket import RemovedUnits
 from cart.core.interventions import Open
 from cart.core.ledger import ItemAdded, ItemConfirmed, ItemRemoved, ItemReopened, OwnThing, Proof
 from cart.core.reconciliation import Explanation, Move
-from cart.core.session_desk import Desk
-from cart.core.session_learning import learn
+from cart.core.session.desk import Desk
+from cart.core.session.learning import learn
 
 _SECOND_CODE_NS = 20_000_000_000
 _LEANT_NS = 8_000_000_000

@@ -14,7 +14,7 @@ from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import StepExplained
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import NOT_ALONE
-from cart.core.session_alone import (
+from cart.core.session.alone import (
     FITS_SIGMAS,
     SPREAD_G,
     believe_alone,
@@ -24,14 +24,14 @@ from cart.core.session_alone import (
     shown_before,
     weighs_like,
 )
-from cart.core.session_desk import Desk, Held
-from cart.core.session_lost_in import HID_NS, believe_lost, fits, host_of, picked
-from cart.core.session_moves import confirm
-from cart.core.session_other_name import found_as_another
-from cart.core.session_shares import reopen
-from cart.core.session_state import OpenStep
-from cart.core.session_units import minimum_g, unit_weight
-from cart.core.session_window import right_after
+from cart.core.session.desk import Desk, Held
+from cart.core.session.lost_in import HID_NS, believe_lost, fits, host_of, picked
+from cart.core.session.moves import confirm
+from cart.core.session.other_name import found_as_another
+from cart.core.session.shares import reopen
+from cart.core.session.state import OpenStep
+from cart.core.session.units import minimum_g, unit_weight
+from cart.core.session.window import right_after
 
 
 def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from cart.core.effects import SendReceipt
 from cart.core.ledger import GrossNoted, ItemRemoved, LanguageChosen, OwnThing
 from cart.core.observations import Touch
-from cart.core.session_answers import answer
-from cart.core.session_desk import Desk
-from cart.core.session_payment import frozen_step, paid_step, pay, settle_steps, take_back, unloaded
-from cart.core.session_phases import EMPTY_G, back_to_shopping, checkout, end_trip, go, start_trip
-from cart.core.session_revision import removal_went_on
-from cart.core.session_scans import add, enter_coupon, removable_units, set_quantity, told_meanwhile
-from cart.core.session_weight import level_again, reconcile, tidy
+from cart.core.session.answers import answer
+from cart.core.session.desk import Desk
+from cart.core.session.payment import frozen_step, paid_step, pay, settle_steps, take_back, unloaded
+from cart.core.session.phases import EMPTY_G, back_to_shopping, checkout, end_trip, go, start_trip
+from cart.core.session.revision import removal_went_on
+from cart.core.session.scans import add, enter_coupon, removable_units, set_quantity, told_meanwhile
+from cart.core.session.weight import level_again, reconcile, tidy
 
 _NOTE_EVERY_NS = 30_000_000_000
 _NOTE_CHANGE_G = 2.0

@@ -11,10 +11,10 @@ from typing import Final
 
 from cart.core.basket import Line
 from cart.core.ledger import StepExplained
-from cart.core.session_desk import Desk
-from cart.core.session_learning import learn, learn_anew
-from cart.core.session_moves import confirm
-from cart.core.session_shares import reopen
+from cart.core.session.desk import Desk
+from cart.core.session.learning import learn, learn_anew
+from cart.core.session.moves import confirm
+from cart.core.session.shares import reopen
 
 _SIGMAS: Final = 3.0
 _SEVERAL: Final = 3

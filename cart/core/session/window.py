@@ -25,12 +25,12 @@ from cart.core.reconciliation import (
     priors,
     sight,
 )
-from cart.core.session_desk import Desk
-from cart.core.session_looks import seen_products
-from cart.core.session_otherwise import SHOWN_SD_G, WORD_SIGMAS, otherwise
-from cart.core.session_read_twice import repeated_ns
-from cart.core.session_state import OpenStep
-from cart.core.session_units import is_light, minimum_g, tentative, unit_weight
+from cart.core.session.desk import Desk
+from cart.core.session.looks import seen_products
+from cart.core.session.otherwise import SHOWN_SD_G, WORD_SIGMAS, otherwise
+from cart.core.session.read_twice import repeated_ns
+from cart.core.session.state import OpenStep
+from cart.core.session.units import is_light, minimum_g, tentative, unit_weight
 
 _GONE_MAX_S = 300.0
 """Second thoughts about steps of so long ago may still tell a put-back from another thing."""

@@ -17,16 +17,16 @@ from cart.core.interventions import Open
 from cart.core.ledger import StepExplained
 from cart.core.reconciliation import Move, priors
 from cart.core.reconciliation.explanation import NOT_ALONE
-from cart.core.session_desk import Desk, Held
-from cart.core.session_learning import learn
-from cart.core.session_moves import confirm
-from cart.core.session_otherwise import LEFT_G, SAME_G, last_shown, word_allowed
-from cart.core.session_read_twice import repeated_ns
-from cart.core.session_revision import second_thoughts
-from cart.core.session_shares import reopen
-from cart.core.session_units import minimum_g, unit_weight
-from cart.core.session_weight import reconcile, settle_by, settle_told, tidy
-from cart.core.session_window import decide
+from cart.core.session.desk import Desk, Held
+from cart.core.session.learning import learn
+from cart.core.session.moves import confirm
+from cart.core.session.otherwise import LEFT_G, SAME_G, last_shown, word_allowed
+from cart.core.session.read_twice import repeated_ns
+from cart.core.session.revision import second_thoughts
+from cart.core.session.shares import reopen
+from cart.core.session.units import minimum_g, unit_weight
+from cart.core.session.weight import reconcile, settle_by, settle_told, tidy
+from cart.core.session.window import decide
 
 IN_HAND_NS: Final = 30_000_000_000
 """What was taken out at a question is scanned again, and put in again, within this time."""

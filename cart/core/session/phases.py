@@ -8,9 +8,9 @@ from cart.core.effects import DrawTripId
 from cart.core.interventions import TABLE, Open
 from cart.core.ledger import ItemConfirmed, Phase, StepExplained, TripStarted
 from cart.core.reconciliation.explanation import NOT_ALONE
-from cart.core.session_check import ask_doubted
-from cart.core.session_desk import Desk
-from cart.core.session_revision import before_asking
+from cart.core.session.check import ask_doubted
+from cart.core.session.desk import Desk
+from cart.core.session.revision import before_asking
 
 TRANSITIONS: dict[Phase, frozenset[Phase]] = {
     "idle": frozenset({"shopping", "maintenance"}),

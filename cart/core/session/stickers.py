@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import ItemConfirmed, ItemRemoved, StepExplained
-from cart.core.session_desk import Desk
-from cart.core.session_units import unit_weight
+from cart.core.session.desk import Desk
+from cart.core.session.units import unit_weight
 
 _BOTH_SCANNED_NS = 20_000_000_000
 """Two codes of one thing are scanned within the time that a hand holds it."""

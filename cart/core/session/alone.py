@@ -14,11 +14,11 @@ from cart.core.basket import Line, PlacedGroup
 from cart.core.interventions import Open
 from cart.core.ledger import InterventionKind, StepExplained
 from cart.core.reconciliation.explanation import NOT_ALONE
-from cart.core.session_desk import Desk, Held
-from cart.core.session_moves import confirm
-from cart.core.session_otherwise import LEFT_G, SAME_G
-from cart.core.session_state import OpenStep
-from cart.core.session_units import minimum_g, tentative, unit_weight
+from cart.core.session.desk import Desk, Held
+from cart.core.session.moves import confirm
+from cart.core.session.otherwise import LEFT_G, SAME_G
+from cart.core.session.state import OpenStep
+from cart.core.session.units import minimum_g, tentative, unit_weight
 
 FITS_SIGMAS = 4.0
 SPREAD_G = 1.0

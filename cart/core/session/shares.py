@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import ItemReopened
-from cart.core.session_desk import Desk
+from cart.core.session.desk import Desk
 
 Seen = list[tuple[Line, PlacedGroup]]
 

@@ -17,10 +17,10 @@ from cart.core.basket import Line, PlacedGroup
 from cart.core.catalog import Item
 from cart.core.ledger import ItemRemoved, StepExplained
 from cart.core.observations import Scan
-from cart.core.session_alone import weighed_like
-from cart.core.session_desk import Desk
-from cart.core.session_weight import reconcile
-from cart.core.session_word import IN_HAND_NS
+from cart.core.session.alone import weighed_like
+from cart.core.session.desk import Desk
+from cart.core.session.weight import reconcile
+from cart.core.session.word import IN_HAND_NS
 
 SAME_SHOWING_NS: Final = 3_000_000_000
 """From the camera's reading to the scanner's of the same thing in the same hand."""

@@ -11,15 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from cart.core import (
-    session_answers,
-    session_payment,
-    session_scans,
-    session_sights,
-    session_timers,
-    session_touches,
-    session_weight,
-)
 from cart.core.catalog import Catalog
 from cart.core.effects import Effect
 from cart.core.ledger import FaultCleared, FaultRaised, LedgerEvent, Resumed, SecurityNoted
@@ -40,9 +31,18 @@ from cart.core.observations import (
     Touch,
     TripIdDrawn,
 )
-from cart.core.session_desk import Desk
-from cart.core.session_foretold import foretold
-from cart.core.session_view import trip_view
+from cart.core.session import (
+    answers,
+    payment,
+    scans,
+    sights,
+    timers,
+    touches,
+    weight,
+)
+from cart.core.session.desk import Desk
+from cart.core.session.foretold import foretold
+from cart.core.session.view import trip_view
 from cart.core.settings import Policy, ScaleSettings
 from cart.core.view import TripView
 from cart.core.weighing import ScaleFault, Weigher, WeighingEvent, WeightStep
@@ -123,7 +123,7 @@ class Session:
             return self._finish()
         due_ns = self._trip_due_ns
         if due_ns is not None and due_ns <= obs.t_ns:
-            session_timers.run_due(desk)
+            timers.run_due(desk)
         if isinstance(obs, ScaleSample):
             self._weigh(self._weighing.feed(obs.t_ns, obs.counts, obs.cells))
         elif isinstance(obs, Temperature):
@@ -154,7 +154,7 @@ class Session:
 
     def _finish(self) -> list[Effect]:
         if self._desk.wish is not None:
-            session_payment.grant_wish(self._desk)
+            payment.grant_wish(self._desk)
         if self._desk.effects or self._desk.buzzer != "none":
             self._desk.indicate()
         self._foretell()
@@ -180,9 +180,9 @@ class Session:
         desk = self._desk
         key = (desk.state.revision, desk.live.stable)
         if self._due is None or self._due[0] != key:
-            trip_ns = session_timers.next_due_ns(desk)
-            unloaded_ns = session_payment.unloaded_due_ns(desk)
-            left_ns = session_payment.left_half_paid_ns(desk)
+            trip_ns = timers.next_due_ns(desk)
+            unloaded_ns = payment.unloaded_due_ns(desk)
+            left_ns = payment.left_half_paid_ns(desk)
             self._due = (key, min((d for d in (trip_ns, unloaded_ns, left_ns) if d is not None), default=None))
         wish_ns = desk.wish.until_ns if desk.wish is not None else None
         due = (self._due[1], desk.payments.next_deadline_ns, wish_ns)
@@ -214,14 +214,14 @@ class Session:
         desk.cause = "basket"
         for event in events:
             if isinstance(event, WeightStep):
-                session_weight.see_step(desk, event)
-                session_touches.after_step(desk)
+                weight.see_step(desk, event)
+                touches.after_step(desk)
             elif isinstance(event, ScaleFault) and event.fault != "over_capacity":
                 self._fault("scale", event.raised, event.fault, event.detail, latched=event.latched)
         if self._boots_blind and desk.live.stable and desk.live.gross_g is not None:
             self._boots_blind = False
             self._see_load_at_boot(desk.live.gross_g)
-        session_touches.watch_weight(desk)
+        touches.watch_weight(desk)
 
     def _see_load_at_boot(self, gross_g: float) -> None:
         """What lies in the basket at a start without history was put in before it: the calibration knows zero. What
@@ -231,8 +231,8 @@ class Session:
         if gross_g > _BOOT_LOAD_G:
             now_ns = desk.t_ns
             step = WeightStep(gross_g, _BOOT_SIGMA_G, now_ns, now_ns, now_ns, gross_g)
-            session_weight.see_step(desk, step)
-            session_touches.after_step(desk)
+            weight.see_step(desk, step)
+            touches.after_step(desk)
 
     def _fault(self, part: str, raised: bool, fault: str, detail: str, *, latched: bool = False) -> None:
         known = self._desk.state.faults
@@ -246,20 +246,20 @@ class Session:
         desk = self._desk
         match obs:
             case Scan():
-                session_scans.scan(desk, obs)
+                scans.scan(desk, obs)
             case ScanRefused():
-                session_scans.refused(desk, obs)
+                scans.refused(desk, obs)
             case Touch():
-                session_touches.touch(desk, obs)
+                touches.touch(desk, obs)
             case StaffCommand():
-                session_answers.staff(desk, obs)
+                answers.staff(desk, obs)
                 self._technician_looks(obs)
             case PaymentAnswer():
-                session_payment.answered(desk, obs)
+                payment.answered(desk, obs)
             case PartChanged():
                 self._part_changed(obs)
             case Look():
-                session_sights.see(desk, obs)
+                sights.see(desk, obs)
             case CatalogArrived():
                 self._next_catalog = obs.catalog
             case TripIdDrawn():

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from cart.core.interventions import OPEN_MAX
 from cart.core.ledger import Phase
-from cart.core.session_answers import void_trip
-from cart.core.session_desk import Desk
-from cart.core.session_payment import follow, give_back_left, unloaded
-from cart.core.session_phases import emptied, end_trip, not_placed_choices, waits_its_turn
-from cart.core.session_revision import before_asking, second_thoughts
-from cart.core.session_weight import ask_better, reconcile
-from cart.core.session_window import awaited_ns
+from cart.core.session.answers import void_trip
+from cart.core.session.desk import Desk
+from cart.core.session.payment import follow, give_back_left, unloaded
+from cart.core.session.phases import emptied, end_trip, not_placed_choices, waits_its_turn
+from cart.core.session.revision import before_asking, second_thoughts
+from cart.core.session.weight import ask_better, reconcile
+from cart.core.session.window import awaited_ns
 
 _MOVING_S = 20.0
 """Longer than that a basket that never rests keeps nobody from being asked."""

@@ -8,19 +8,19 @@ from cart.core.interventions import Open
 from cart.core.ledger import AgeChecked, ItemAdded, ItemRemoved, OwnThing, Proof, StaffActed
 from cart.core.observations import StaffCommand
 from cart.core.reconciliation.explanation import SWAPPED
-from cart.core.session_alone import accept_produce
-from cart.core.session_check import NOT_SEEN, all_there, not_there
-from cart.core.session_desk import Desk
-from cart.core.session_learning import learn
-from cart.core.session_moves import confirm
-from cart.core.session_other_name import shown_elsewhere
-from cart.core.session_phases import checkout, end_trip, go, needs_scale, start_trip
-from cart.core.session_read_twice import read_twice
-from cart.core.session_revision import instead_of_return, second_thoughts
-from cart.core.session_scans import add, answer_removed, removable_units
-from cart.core.session_sights import is_other
-from cart.core.session_weight import reconcile, required_age, settle_by, tidy
-from cart.core.session_word import believe, believe_all_scanned, heeded, misfit
+from cart.core.session.alone import accept_produce
+from cart.core.session.check import NOT_SEEN, all_there, not_there
+from cart.core.session.desk import Desk
+from cart.core.session.learning import learn
+from cart.core.session.moves import confirm
+from cart.core.session.other_name import shown_elsewhere
+from cart.core.session.phases import checkout, end_trip, go, needs_scale, start_trip
+from cart.core.session.read_twice import read_twice
+from cart.core.session.revision import instead_of_return, second_thoughts
+from cart.core.session.scans import add, answer_removed, removable_units
+from cart.core.session.sights import is_other
+from cart.core.session.weight import reconcile, required_age, settle_by, tidy
+from cart.core.session.word import believe, believe_all_scanned, heeded, misfit
 
 _NOT_LISTED: Final = "taken out, and nothing of the list, as the shopper says"
 

@@ -16,12 +16,12 @@ from cart.core.interventions import Open, changed
 from cart.core.ledger import ItemAdded, ItemRemoved, StepExplained
 from cart.core.observations import Look
 from cart.core.reconciliation import priors, sight
-from cart.core.session_desk import Desk
-from cart.core.session_looks import candidates, looks_at
-from cart.core.session_moves import confirm
-from cart.core.session_shares import reopen
-from cart.core.session_units import is_light
-from cart.core.session_weight import reconcile, tidy
+from cart.core.session.desk import Desk
+from cart.core.session.looks import candidates, looks_at
+from cart.core.session.moves import confirm
+from cart.core.session.shares import reopen
+from cart.core.session.units import is_light
+from cart.core.session.weight import reconcile, tidy
 
 _FITS_SIGMAS = 4.0
 _CANDIDATES_MAX = 6

@@ -12,7 +12,7 @@ from statistics import median
 
 from cart.core.catalog import Item
 from cart.core.ledger import Proof, WeightLearned
-from cart.core.session_desk import Desk
+from cart.core.session.desk import Desk
 
 SAMPLES_MAX = 9
 """Newest first to be forgotten is the oldest: a pack that changed its size is known after five units."""

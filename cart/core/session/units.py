@@ -5,7 +5,7 @@ from __future__ import annotations
 from cart.core.basket import Line
 from cart.core.catalog import Item
 from cart.core.ledger import WeightLearned
-from cart.core.session_desk import Desk
+from cart.core.session.desk import Desk
 
 MINIMUM_INTERVALS = 20
 """No price below 20 scale intervals e (OIML R 76-1, table 3, class III)."""

@@ -14,13 +14,13 @@ from cart.core.basket import Line, PlacedGroup
 from cart.core.interventions import Open, changed
 from cart.core.ledger import ItemRemoved
 from cart.core.reconciliation import Part, priors, support, support_returned
-from cart.core.session_desk import Desk
-from cart.core.session_learning import learn_anew
-from cart.core.session_moves import confirm
-from cart.core.session_read_twice import is_second
-from cart.core.session_revision import INSTEAD_NS
-from cart.core.session_shares import Seen, reopen, together
-from cart.core.session_units import tentative, unit_weight
+from cart.core.session.desk import Desk
+from cart.core.session.learning import learn_anew
+from cart.core.session.moves import confirm
+from cart.core.session.read_twice import is_second
+from cart.core.session.revision import INSTEAD_NS
+from cart.core.session.shares import Seen, reopen, together
+from cart.core.session.units import tentative, unit_weight
 
 NOT_SEEN: Final = "not_seen"
 """Why a `not_placed` is raised about things that are believed to be in the basket."""

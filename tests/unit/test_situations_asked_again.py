@@ -136,3 +136,14 @@ def test_row_03_a_second_unit_left_on_the_shelf_is_not_found_in_what_had_rested_
     assert shopper.line(4).placed == 1
     shopper.wait(5.0)
     assert (shopper.line(30).units, shopper.line(30).placed) == (2, 1)
+
+
+def test_row_13_what_is_lifted_out_to_be_shown_as_another_thing_goes_in_is_no_further_unit(shopper: Shopper) -> None:
+    """4 had gone in just before something unscanned; asked about that, it comes out as 3 goes in, and is scanned."""
+    for number, weight_g in ((1, 1034.0), (2, 250.0), (5, 252.5), (12, 330.0)) * 8:
+        shopper.scan(number).put(weight_g).wait(2.0)
+    shopper.scan(4).put(139.0).wait(2.0).put(88.0).wait(12.0)
+    assert shopper.open == [("unscanned_item", "question")]
+    shopper.scan(3).put(500.0 - 139.0).scan(4).wait(1.0).put(139.0).wait(2.0)
+    assert {sku: shopper.lines[sku] for sku in ("S3", "S4")} == {"S3": (1, "confirmed"), "S4": (1, "confirmed")}
+    assert shopper.open == [("unscanned_item", "question")]

@@ -64,7 +64,7 @@ class MoveSet(msgspec.Struct, frozen=True, gc=False):
     typical_g: float | None = None
     """Of loose goods: what people mostly pick."""
     since_ns: int = 0
-    """When it was scanned or picked."""
+    """When it was scanned or picked; of what is taken out, when it had come to rest."""
     asked_alone_ns: int | None = None
     """From then on it goes in alone, as asked."""
     step_id: int | None = None
@@ -325,7 +325,7 @@ class OutSets:
         move = Move("take", what.line_id, what.sku, what.name, units, mean_g, variance_g2)
         # Any of the units may be the one; after it the others of its line come along easily.
         log_prior = priors.TAKE + math.log(what.units / self._units) + (units > 1) * priors.TAKE_MORE
-        return MoveSet((move,), mean_g, variance_g2, log_prior)
+        return MoveSet((move,), mean_g, variance_g2, log_prior, since_ns=what.rested_ns)
 
     def everything(self, target_g: float, variance_g2: float) -> MoveSet | None:
         """All of the basket taken out at once, where it is more than two things and may weigh so much."""

@@ -120,6 +120,9 @@ OWN_IN = -2.0
 OWN_DECLARED = -0.3
 CANCEL = -1.0
 SWAP = -2.0
+SHOWN_SWAP = 3.0
+SHOWN_BEFORE_S = 20.0
+"""Who is plainly asked lifts out to show it what went in about when that came up; now and then as another goes in."""
 NOISE = -2.0
 NOISE_OUT = -7.0
 SURELY_G = 3.0

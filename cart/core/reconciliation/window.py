@@ -36,6 +36,8 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     """Lines that were plainly asked about, and of which a thing was perhaps lifted out while something else went in."""
     denied: tuple[str, ...] = ()
     """What the shopper rules out by the answer in hand: kinds of questions about it, `take`: that anything went out."""
+    asked_of_ns: int | None = None
+    """When what was plainly asked as it came had come up: what went in about then is lifted out to be shown."""
 
 
 class Otherwise(msgspec.Struct, frozen=True, gc=False):

@@ -47,6 +47,8 @@ _SHOWN_MAX = 8
 """Things that were asked about and came out again: a shopper sorts out one or two at a time."""
 _FOR_A_THING = ("not_placed", "wrong_weight")
 """Questions at which people take out the thing that they name."""
+_TO_BE_SHOWN = (*_FOR_A_THING, "unscanned_item", "extra_unit")
+"""Questions at which people take out something to show it."""
 _LEARNED_MAX = 2_000
 """Products of which a cart remembers what it learned, the last ones: a few months until the catalogue has it."""
 
@@ -63,6 +65,8 @@ class OpenStep:
     seen_ns: int
     asked_for: tuple[int, ...] = ()
     """Lines that it was plainly asked about by then: one may have been lifted out to be looked at, meanwhile."""
+    asked_of_ns: int | None = None
+    """When what was plainly asked by then about things put in, or missed, had come up first; None: nothing was."""
 
 
 @dataclass(slots=True)
@@ -223,7 +227,7 @@ class TripState:
                 self.gross_sigma_g = event.sigma_g
                 step = OpenStep(
                     event.step_id, event.delta_g, event.sigma_g, event.began_ns, event.rest_ns, t_ns,
-                    self._asked_for(event.rest_ns),
+                    self._asked_for(event.rest_ns), self._asked_of_ns(event.rest_ns),
                 )  # fmt: skip
                 self.open_steps[event.step_id] = step
                 self.recent_steps.append(replace(step))
@@ -238,6 +242,10 @@ class TripState:
     def _asked_for(self, by_ns: int) -> tuple[int, ...]:
         about = (o for o in self.interventions.values() if o.stage == "question" and o.stage_ns <= by_ns)
         return tuple(o.event.line_id for o in about if o.kind in _FOR_A_THING and o.event.line_id is not None)
+
+    def _asked_of_ns(self, by_ns: int) -> int | None:
+        plain = (o for o in self.interventions.values() if o.stage == "question" and o.stage_ns <= by_ns)
+        return min((o.raised_ns for o in plain if o.kind in _TO_BE_SHOWN), default=None)
 
     def _explain(self, event: StepExplained) -> None:
         self.slope_g += event.absorbed_g

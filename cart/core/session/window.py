@@ -110,7 +110,7 @@ def as_step(desk: Desk, step: OpenStep) -> Step:
         step.step_id, step.delta_g, step.sigma_g**2, step.began_ns, step.rest_ns, min(asked, default=None),
         next((s.began_ns for s in desk.state.recent_steps if s.delta_g > 0.0 and s.began_ns > step.rest_ns), None),
         seen, _is_remainder(desk, step), _level(desk, step), hasty(desk, step), _lifted(desk, step),
-        _denied(desk, step),
+        _denied(desk, step), step.asked_of_ns,
     )  # fmt: skip
 
 

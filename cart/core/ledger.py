@@ -175,6 +175,8 @@ class StepExplained(LedgerEventBase, frozen=True, kw_only=True, tag="step_explai
     """What of these steps is still unexplained, carried on under the last id; None: all of it is explained."""
     absorbed_g: float = 0.0
     """What was put down to the ground's slope, and comes back when the cart stands level again."""
+    out_g: float = 0.0
+    """What was lifted out of the first of these steps, to be shown as something else went in, and is still out."""
 
 
 class InterventionRaised(LedgerEventBase, frozen=True, kw_only=True, tag="intervention_raised"):

@@ -147,3 +147,29 @@ def test_row_13_what_is_lifted_out_to_be_shown_as_another_thing_goes_in_is_no_fu
     shopper.scan(3).put(500.0 - 139.0).scan(4).wait(1.0).put(139.0).wait(2.0)
     assert {sku: shopper.lines[sku] for sku in ("S3", "S4")} == {"S3": (1, "confirmed"), "S4": (1, "confirmed")}
     assert shopper.open == [("unscanned_item", "question")]
+
+
+@pytest.mark.parametrize(("number", "weight_g"), [(2, 250.0), (1, 1034.0)])
+def test_row_08_what_is_asked_about_is_lifted_out_just_as_another_thing_goes_in(
+    shopper: Shopper, number: int, weight_g: float
+) -> None:
+    """3 weighs 620 g; something lighter goes in as it comes out, or something heavier."""
+    shopper.scan(12).put(330.0).wait(2.0).scan(3).put(620.0).wait(12.0)
+    assert shopper.question("wrong_weight").sku == "S3"
+    shopper.scan(number).put(weight_g - 620.0).wait(1.0)
+    assert shopper.lines[f"S{number}"] == (1, "confirmed")
+    assert shopper.lines["S3"] == (1, "pending")
+    shopper.scan(3).put(620.0).wait(2.0)
+    assert shopper.lines == {"S12": (1, "confirmed"), f"S{number}": (1, "confirmed"), "S3": (1, "confirmed")}
+    assert shopper.line(3).weight_g == pytest.approx(620.0, abs=1.0)
+    assert shopper.open == []
+
+
+def test_row_08_what_was_lifted_out_meanwhile_and_is_back_tells_what_had_gone_in(shopper: Shopper) -> None:
+    """Asked about 3, of 620 g, the shopper looks at 12 as 2 goes in; 12 and 5 differ in weight by nearly as much."""
+    shopper.scan(5).put(252.5).wait(2.0).scan(3).put(620.0).wait(1.0).scan(12).put(330.0).wait(12.0)
+    assert shopper.question("wrong_weight").sku == "S3"
+    shopper.scan(2).put(250.0 - 330.0).wait(1.0).put(330.0).wait(2.0)
+    assert {sku: units for sku, (units, _) in shopper.lines.items()} == {"S5": 1, "S3": 1, "S12": 1, "S2": 1}
+    assert shopper.lines["S2"] == (1, "confirmed")
+    assert [kind for kind, _ in shopper.open] == ["wrong_weight"]

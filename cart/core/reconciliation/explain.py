@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import SWAPPED, Decision, Explanation
+from cart.core.reconciliation.lifted import lifted_and_back, lifted_meanwhile
 from cart.core.reconciliation.moves import Move, MoveSet
 from cart.core.reconciliation.search import (
     TOUCHED_LATE_NS,
@@ -45,31 +46,31 @@ def explain(window: Window) -> Decision:
         ranked = sorted((heard(e, step) for e in _left_open(searches[step.step_id], step)), key=lambda e: -e.score)
         open_all[step.step_id], open_scores[step.step_id] = ranked, ranked[0].score
         asked[step.step_id] = ranked[0]
+    asking = dict(open_scores)
     candidates: list[tuple[float, Explanation]] = []
     rivals: dict[int, tuple[Explanation, ...]] = {}
     by_steps: dict[tuple[int, ...], list[Explanation]] = {}
     known_alone: set[int] = set()
     """Steps that something of known weight explains: no part of a thing of unknown weight that came in pieces."""
     for size in range(1, min(priors.GROUP_MAX, len(steps)) + 1):
-        for members in filter(_may_be_one, combinations(steps, size)):
-            group = grouped(members)
-            look_for(searches[members[0].step_id], group, ranged=known_alone.isdisjoint(group.ids))
-            found = group.ranked()
-            open_score = sum(open_scores[s.step_id] for s in members)
+        for members in combinations(steps, size):
+            ids = tuple(s.step_id for s in members)
+            found = _found(searches, members, open_scores, ranged=known_alone.isdisjoint(ids))
+            open_score = sum(open_scores[i] for i in ids)
             if size == 1 and any(not e.takes and e.ranged is None and e.score - open_score > 0.0 for e in found):
                 known_alone.add(members[0].step_id)
             candidates += [(e.score - open_score, e) for e in found[:8]]
-            by_steps[group.ids] = found
+            by_steps[ids] = found
             if size == 1:
                 rivals[members[0].step_id] = tuple(found)
                 swaps = [e for e in found if e.takes and any(m.kind == "place" for m in e.moves)]
                 if swaps and log_sum([e.score for e in swaps]) - open_score > priors.SWAP_ASKED:
                     asked[members[0].step_id] = _which_swapped(swaps[0], members[0])
-                    open_scores[members[0].step_id] = swaps[0].score
+                    asking[members[0].step_id] = swaps[0].score
     candidates.sort(key=lambda c: -c[0])
     whole = None
     if len(steps) > 1:
-        asking = {step_id: max(score, _taken(rivals[step_id])) for step_id, score in open_scores.items()}
+        asking = {step_id: max(score, _taken(rivals[step_id])) for step_id, score in asking.items()}
         whole = best_together(window, steps, by_steps, asking)
     best, margin = _choose(candidates, window, asked, whole)
     considered = [e for _, e in candidates[:4]]
@@ -82,6 +83,19 @@ def explain(window: Window) -> Decision:
             if asked[step.step_id] is known[0] and step.delta_g > 0.0:
                 asked[step.step_id] = _most_telling(searches[step.step_id], step, known, window.now_ns)
     return Decision(best, margin, tuple(considered[:6]), asked, rivals)
+
+
+def _found(
+    searches: dict[int, Search], steps: tuple[Step, ...], open_scores: dict[int, float], *, ranged: bool
+) -> list[Explanation]:
+    """What explains some steps completely, the likeliest first."""
+    group = grouped(steps)
+    if _may_be_one(steps):
+        look_for(searches[steps[0].step_id], group, ranged=ranged)
+    if len(steps) == 2:
+        lifted_meanwhile(searches[steps[1].step_id], group, open_scores[steps[0].step_id])
+        lifted_and_back(searches[steps[0].step_id], group)
+    return group.ranked()
 
 
 def _may_be_one(steps: tuple[Step, ...]) -> bool:
@@ -141,7 +155,7 @@ def _choose(
     for gain, explanation in candidates:
         if gain < window.gain_min:
             break
-        if explanation.z > priors.Z_RETURNED and any(m.kind in ("return", "take") for m in explanation.moves):
+        if explanation.z > priors.Z_RETURNED and any(m.kind in ("return", "take", "lift") for m in explanation.moves):
             continue
         if doubtful.intersection(explanation.step_ids) or not (whole is None or any(e is explanation for e in whole)):
             continue

@@ -35,6 +35,8 @@ class Explanation(msgspec.Struct, frozen=True, gc=False):
     open_g: float = 0.0
     line_id: int | None = None
     reason: str = ""
+    out_g: float = 0.0
+    """What was lifted out of the first step, to be shown as something else went in, and is still out."""
 
     @property
     def label(self) -> str:
@@ -51,7 +53,7 @@ class Explanation(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def takes(self) -> bool:
-        return any(m.kind in ("take", "own_out") for m in self.moves)
+        return any(m.kind in ("take", "own_out", "lift") for m in self.moves)
 
     def needs(self, gain_min: float) -> float:
         """What it must gain over leaving its steps open, to be settled unasked."""

@@ -14,11 +14,13 @@ import msgspec
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.window import Inside, Own, Waiting, Window
 
-MoveKind = Literal["place", "return", "own_in", "own_declared", "light", "take", "own_out"]
+MoveKind = Literal["place", "return", "own_in", "own_declared", "light", "take", "own_out", "lift"]
 
 
 class Move(msgspec.Struct, frozen=True, gc=False):
-    """`key` is a line's id, a thing's id, or for a return the index in `Basket.removed`. What goes out is negative."""
+    """`key` is a line's id, a thing's id, for a return the index in `Basket.removed`, for a lift the step's id: what is
+    lifted out to be shown changes nothing. What goes out is negative.
+    """
 
     kind: MoveKind
     key: int
@@ -48,6 +50,7 @@ class Move(msgspec.Struct, frozen=True, gc=False):
             "light": "light item seen",
             "take": "taken out",
             "own_out": "own thing taken out",
+            "lift": "lifted out to be shown",
         }[self.kind]
         count = f"{self.units} × " if self.units > 1 else ""
         return f"{words}: {count}{self.name}" if self.name else words

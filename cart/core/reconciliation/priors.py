@@ -120,9 +120,14 @@ OWN_IN = -2.0
 OWN_DECLARED = -0.3
 CANCEL = -1.0
 SWAP = -2.0
-SHOWN_SWAP = 3.0
+LIFTED_MEANWHILE = -2.5
+LIFTED_OTHER = -0.5
+LIFTED_S = 10.0
+"""What was lifted out to be shown is back within this time, or was taken out for good."""
 SHOWN_BEFORE_S = 20.0
-"""Who is plainly asked lifts out to show it what went in about when that came up; now and then as another goes in."""
+"""Who is plainly asked lifts out to show it what is asked about, sooner than what went in about when that came up: one
+time in a dozen just as another thing goes in.
+"""
 NOISE = -2.0
 NOISE_OUT = -7.0
 SURELY_G = 3.0

@@ -380,6 +380,8 @@ def _swaps(search: Search, group: Group, movements: float) -> None:
     """One thing out and another in between two rests."""
     asked_of_ns = group.steps[0].asked_of_ns
     shown_since_ns = math.inf if asked_of_ns is None else asked_of_ns - priors.SHOWN_BEFORE_S * 1e9
+    lately = sum(i.units for i in search.window.inside if i.rested_ns >= shown_since_ns)
+    shown = priors.LIFTED_MEANWHILE + priors.LIFTED_OTHER - math.log(max(1, lately))
     seen = 0
     for known in search.known_in:
         if not 1 <= len(known.moves) <= 2 or known.moves[0].kind == "light":
@@ -390,5 +392,7 @@ def _swaps(search: Search, group: Group, movements: float) -> None:
             if any(out.moves[0].sku == move.sku for move in known.moves):
                 continue
             seen += 1
-            shown = priors.SHOWN_SWAP * (out.since_ns >= shown_since_ns)
-            group.fit(known, out, known.log_prior + out.log_prior + priors.SWAP + shown + movements)
+            swapped = out.log_prior + priors.SWAP
+            if out.since_ns >= shown_since_ns and out.moves[0].units == 1:
+                swapped = max(swapped, shown)
+            group.fit(known, out, known.log_prior + swapped + movements)

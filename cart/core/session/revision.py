@@ -26,7 +26,7 @@ from cart.core.session.shown import shown_in_place
 from cart.core.session.state import OpenStep
 from cart.core.session.stickers import surplus_beside_sticker
 from cart.core.session.units import unit_weight
-from cart.core.session.window import LIFTED_NS, as_step, hasty, window_anew
+from cart.core.session.window import as_step, hasty, window_anew
 
 _INTACT_G = 0.5
 """What went in with a step is all there while its weights add up to the step's, rounding apart."""
@@ -92,7 +92,11 @@ def price_waits_again(desk: Desk, won: Explanation) -> None:
     """
     placed = {move.key for move in won.moves if move.kind == "place"}
     began_ns = min((s.began_ns for s in desk.state.recent_steps if s.step_id in won.step_ids), default=0)
-    steps = [s for s in desk.state.recent_steps if 0 <= began_ns - s.rest_ns <= LIFTED_NS and placed & set(s.asked_for)]
+    steps = [
+        s
+        for s in desk.state.recent_steps
+        if 0 <= began_ns - s.rest_ns <= priors.LIFTED_S * 1e9 and placed & set(s.asked_for)
+    ]
     for step in steps:
         priced = [both for ids, seen in together(desk) if ids == (step.step_id,) for both in seen]
         if [line.unit for line, _ in priced] != ["kg"] or _as_asked(desk, priced[0][0], step.began_ns):
@@ -213,9 +217,10 @@ def _prices_what_is_asked(desk: Desk, found: Again, anew: Window) -> bool:
 def _revisable(desk: Desk) -> list[tuple[tuple[int, ...], Seen]]:
     """What the last steps were taken for, where all of it still lies in the basket as it went in."""
     recent = {s.step_id: s for s in desk.state.recent_steps}
+    shown = {step_id for s in desk.state.shown for step_id, _ in s.came}  # what is out of a step tells what is left
     found = []
     for ids, seen in together(desk):
-        whole = all(i in recent and i not in desk.state.open_steps for i in ids)
+        whole = shown.isdisjoint(ids) and all(i in recent and i not in desk.state.open_steps for i in ids)
         whole = whole and not any(_as_asked(desk, line, recent[ids[0]].began_ns) for line, _ in seen)
         seen_g = sum(group.weight_g or 0.0 for _, group in seen)
         if whole and abs(seen_g - sum(recent[i].delta_g for i in ids)) < _INTACT_G:

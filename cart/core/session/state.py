@@ -276,7 +276,7 @@ class TripState:
     def _note_shown(self, event: StepExplained) -> None:
         """Remember what came out again after a plain question about it: all of an open step, or a part of one."""
         steps = [self.open_steps[i] for i in event.step_ids if i in self.open_steps]
-        out_g = -sum(s.delta_g for s in steps if s.delta_g < 0.0)
+        out_g = event.out_g or -sum(s.delta_g for s in steps if s.delta_g < 0.0)
         if out_g <= 0.0:
             return
         came = {s.step_id: s.delta_g for s in steps if s.delta_g > 0.0}

@@ -197,6 +197,7 @@ def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
             considered=_considered(decision, won),
             open_g=won.open_g if asks else None,
             absorbed_g=won.absorbed_g,
+            out_g=won.out_g,
         )
     )
     make_moves(desk, won)

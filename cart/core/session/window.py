@@ -39,8 +39,6 @@ _LEAST_G = 2.0
 _IN_HAND_NS = 15_000_000_000
 """What was shown to the scanner, as asked, goes in again within this time."""
 _ASKED_ALONE_NS = 60_000_000_000
-LIFTED_NS: Final = 10_000_000_000
-"""Who has taken out what was asked about puts it in again within this time."""
 _ABOUT_A_STEP: Final[tuple[InterventionKind, ...]] = ("wrong_weight", "unscanned_item", "extra_unit")
 """Questions about what was put in."""
 _DENIES: Final[dict[str, tuple[str, ...]]] = {
@@ -110,7 +108,7 @@ def as_step(desk: Desk, step: OpenStep) -> Step:
         step.step_id, step.delta_g, step.sigma_g**2, step.began_ns, step.rest_ns, min(asked, default=None),
         next((s.began_ns for s in desk.state.recent_steps if s.delta_g > 0.0 and s.began_ns > step.rest_ns), None),
         seen, _is_remainder(desk, step), _level(desk, step), hasty(desk, step), _lifted(desk, step),
-        _denied(desk, step), step.asked_of_ns,
+        _denied(desk, step), step.asked_of_ns if desk.t_ns - step.rest_ns <= priors.LIFTED_S * 1e9 else None,
     )  # fmt: skip
 
 
@@ -182,7 +180,7 @@ def _lifted(desk: Desk, step: OpenStep) -> frozenset[int]:
 
 def right_after(desk: Desk, step: OpenStep) -> set[int]:
     """Ids of the steps by which what had been lifted out at this one may have gone in again."""
-    return {s.step_id for s in desk.state.recent_steps if 0 <= s.began_ns - step.rest_ns <= LIFTED_NS}
+    return {s.step_id for s in desk.state.recent_steps if 0 <= s.began_ns - step.rest_ns <= priors.LIFTED_S * 1e9}
 
 
 def _plain(desk: Desk) -> list[Open]:

@@ -173,3 +173,20 @@ def test_row_08_what_was_lifted_out_meanwhile_and_is_back_tells_what_had_gone_in
     assert {sku: units for sku, (units, _) in shopper.lines.items()} == {"S5": 1, "S3": 1, "S12": 1, "S2": 1}
     assert shopper.lines["S2"] == (1, "confirmed")
     assert [kind for kind, _ in shopper.open] == ["wrong_weight"]
+
+
+def test_row_26_a_thing_of_unknown_weight_goes_in_as_what_is_asked_about_is_lifted_out(shopper: Shopper) -> None:
+    """3 weighs 420 g; 30 weighs nobody knows what."""
+    shopper.scan(12).put(330.0).wait(2.0).scan(3).put(420.0).wait(12.0)
+    shopper.scan(30).put(280.0 - 420.0).wait(1.0).put(420.0).wait(2.0)
+    assert shopper.lines == {"S12": (1, "confirmed"), "S3": (1, "pending"), "S30": (1, "confirmed")}
+    assert shopper.line(30).weight_g == pytest.approx(280.0, abs=1.0)
+    assert shopper.open == [("wrong_weight", "question")]
+
+
+def test_row_03_dropping_what_was_missed_leaves_what_was_scanned_since(shopper: Shopper) -> None:
+    shopper.scan(3).put(500.0).wait(2.0).scan(3).wait(27.0)
+    assert shopper.open == [("not_placed", "question")]
+    shopper.scan(3).answer("not_placed", "remove").put(500.0).wait(2.0)
+    assert shopper.lines == {"S3": (2, "confirmed")}
+    assert shopper.open == []

@@ -13,7 +13,8 @@ SOUP, PASTA = item(41, 291.0, 1.5), item(42, 155.0, 1.0)
 BEANS = item(43, 153.4, 1.0)
 RICE = item(44, 206.0, 2.0)
 FLOUR = item(45, 339.0, 1.0)
-RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, SUGAR, SOUP, PASTA, BEANS, RICE, FLOUR))
+JUICE = item(46, 784.0, 2.0)
+RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, SUGAR, SOUP, PASTA, BEANS, RICE, FLOUR, JUICE))
 
 
 @pytest.fixture
@@ -88,3 +89,21 @@ def test_row_13_what_may_have_been_swapped_in_before_is_not_settled_by_what_fits
     shopper.scan(3).wait(0.5).put(500.0 - 139.0).wait(4.0)
     shopper.put(510.0).wait(1.0)
     assert shopper.line(3).state == "pending"
+
+
+def test_row_13_what_is_looked_at_as_another_thing_goes_in_and_is_back_has_not_gone(shopper: Shopper) -> None:
+    """1 is looked at while 2 goes in; 46 weighs just what is missing then."""
+    for number, weight_g in ((46, 784.0), (1, 1034.0), *((12, 330.0), (5, 252.5), (3, 500.0)) * 6):
+        shopper.scan(number).put(weight_g).wait(2.0)
+    shopper.scan(2).put(250.0 - 1034.0).wait(2.0).put(1034.0).wait(2.0).scan(4).put(139.0).wait(2.0)
+    assert {sku for sku, (_, status) in shopper.lines.items() if status == "confirmed"} == shopper.lines.keys()
+    assert {"S46", "S1", "S2", "S4"} <= shopper.lines.keys()
+    assert shopper.open == []
+
+
+def test_row_10_a_removal_that_pauses_for_an_instant_at_anothers_weight_takes_out_one_thing(shopper: Shopper) -> None:
+    """On its way out 3 weighs for an instant what 4 does, and goes on by more than that."""
+    shopper.scan(4).put(139.0).wait(2.0).scan(3).put(500.0).wait(4.0)
+    shopper.take(139.0, wait_s=0.5).take(361.0).wait(2.0)
+    assert shopper.lines == {"S4": (1, "confirmed")}
+    assert shopper.open == []

@@ -1,7 +1,7 @@
-"""What is lifted out to be shown at a plain question, just as another thing goes in: two things move, one step is seen.
+"""What is lifted out to be looked at just as another thing goes in: two things move, and one step is seen.
 
-Either it is the very thing that is asked about: then that movement and this one weigh together what else went in. Or it
-is anything that lay there: once it is back, both movements do.
+At a plain question it is the very thing that is asked about: then that movement and this one weigh together what else
+went in. Or it is anything that lay there: once it is back, both movements do.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from cart.core.reconciliation import priors
+from cart.core.reconciliation.explanation import Explanation
 from cart.core.reconciliation.moves import Move, MoveSet
 from cart.core.reconciliation.search import Group, Search
+from cart.core.reconciliation.window import Step
 
 
 def lifted_meanwhile(search: Search, group: Group, about_score: float) -> None:
@@ -21,41 +23,60 @@ def lifted_meanwhile(search: Search, group: Group, about_score: float) -> None:
     the log score of what is asked about, which had gone in all the same.
     """
     about, step = group.steps
-    if about.delta_g > 0.0 and about.asked_ns is not None and about.asked_ns <= step.began_ns:
-        _placed_meanwhile(search, group, step.step_id, about_score, out_g=about.delta_g)
+    if about.delta_g > 0.0 and about.step_id in step.asked_steps:
+        _placed_meanwhile(search, group, step, priors.LIFTED_MEANWHILE + about_score, out_g=about.delta_g)
 
 
 def lifted_and_back(search: Search, group: Group) -> None:
     """Something was lifted out as what was scanned went in, and is back. `search` is of the first step."""
     step, back = group.steps
-    if step.asked_of_ns is None or back.delta_g <= 0.0 or back.began_ns - step.rest_ns > priors.LIFTED_S * 1e9:
+    away_s = (back.began_ns - step.rest_ns) / 1e9
+    if back.delta_g <= 0.0 or away_s > priors.LIFTED_S or back.step_id != step.step_id + 1:
         return
-    again = [
-        priors.log_normal_density(back.delta_g - weight_g, back.variance_g2 + variance_g2)
-        for weight_g, variance_g2 in _may_be_lifted(search, group)
+    looked_at = [
+        out.log_prior + priors.SWAP + priors.RETURN + priors.RETURN_PER_S * away_s + _same(back, -out.mean_g, out)
+        for out in search.near_out(-back.delta_g, back.variance_g2)
+        if out.moves[0].units == 1
     ]
-    if again:
-        _placed_meanwhile(search, group, step.step_id, max(again) - math.log(len(again)))
+    shown = [_same(back, known.mean_g, known) for known in _may_be_shown(search, step)]
+    shown = [odds + priors.LIFTED_MEANWHILE - math.log(len(shown)) for odds in shown]
+    if looked_at or shown:
+        _placed_meanwhile(search, group, step, max(*looked_at, *shown, -math.inf))
 
 
-def _may_be_lifted(search: Search, group: Group) -> Iterator[tuple[float, float]]:
-    """Weights and variances, g and g², of single things: what is asked about, and what had gone in lately."""
-    step = group.steps[0]
+def _same(back: Step, weight_g: float, thing: MoveSet) -> float:
+    """Log density per gram of what comes back, if it is this thing."""
+    return priors.log_normal_density(back.delta_g - weight_g, back.variance_g2 + thing.variance_g2)
+
+
+def _may_be_shown(search: Search, step: Step) -> Iterator[MoveSet]:
+    """Single things that are lifted out at a plain question: what is asked about, and what had gone in lately."""
     for other in search.window.steps:
-        if other.asked_ns is not None and other.asked_ns <= step.began_ns and other.delta_g > 0.0:
-            yield other.delta_g, other.variance_g2
-    since_ns = (step.asked_of_ns or 0) - priors.SHOWN_BEFORE_S * 1e9
+        if other.step_id in step.asked_steps and other.delta_g > 0.0:
+            yield MoveSet((), other.delta_g, other.variance_g2, 0.0)
+    if step.asked_of_ns is None:
+        return
+    since_ns = step.asked_of_ns - priors.SHOWN_BEFORE_S * 1e9
     for inside in search.window.inside:
         if inside.units == 1 and not inside.unseen and inside.rested_ns >= since_ns:
-            yield inside.total_g, inside.total_variance_g2
+            yield MoveSet((), inside.total_g, inside.total_variance_g2, 0.0)
 
 
-def _placed_meanwhile(search: Search, group: Group, step_id: int, log_prior: float, *, out_g: float = 0.0) -> None:
-    meanwhile = Group(group.steps[-1:], group.ids, group.target_g, group.variance_g2, later_ns=group.later_ns)
-    lift = Move("lift", step_id, "", "", 1, 0.0, 0.0)
-    shown = MoveSet((lift,), 0.0, 0.0, priors.LIFTED_MEANWHILE)
+def _placed_meanwhile(search: Search, group: Group, step: Step, log_prior: float, *, out_g: float = 0.0) -> None:
+    """What may have gone in with `step`, if both together weigh like it."""
+    meanwhile = Group((step,), group.ids, group.target_g, group.variance_g2, later_ns=group.later_ns)
+    lift = Move("lift", step.step_id, "", "", 1, 0.0, 0.0)
     for known in search.near_in(group.target_g, group.variance_g2):
         if known.moves and all(m.kind == "place" for m in known.moves):
-            meanwhile.fit(known, shown, known.log_prior + shown.log_prior + log_prior)
+            meanwhile.fit(known, MoveSet((lift,), 0.0, 0.0, 0.0), known.log_prior + log_prior)
+    for unknown in search.ranged_in:
+        move, target_g, variance_g2 = unknown.moves[0], group.target_g, group.variance_g2
+        if unknown.range_g is None or move.kind != "place" or move.priced or move.units > 1:
+            continue
+        score = unknown.log_prior + log_prior + priors.log_unknown_density(target_g, *unknown.range_g)
+        score += meanwhile.scanned_late(unknown.moves) + meanwhile.seen(unknown.moves)
+        if score > meanwhile.floor:
+            moves = (replace(move, mean_g=target_g, variance_g2=variance_g2, ranged=False), lift)
+            meanwhile.keep(Explanation(group.ids, "", score, moves, variance_g2=2.0 * variance_g2))
     for found in meanwhile.found:
         group.keep(replace(found, out_g=out_g))

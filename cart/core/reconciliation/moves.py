@@ -14,6 +14,9 @@ import msgspec
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.window import Inside, Own, Waiting, Window
 
+_READ_LATE_NS = 1_000_000_000
+"""What is held up to the scanner may be let go of as its code is read."""
+
 MoveKind = Literal["place", "return", "own_in", "own_declared", "light", "take", "own_out", "lift"]
 
 
@@ -50,7 +53,7 @@ class Move(msgspec.Struct, frozen=True, gc=False):
             "light": "light item seen",
             "take": "taken out",
             "own_out": "own thing taken out",
-            "lift": "lifted out to be shown",
+            "lift": "something lifted out meanwhile",
         }[self.kind]
         count = f"{self.units} × " if self.units > 1 else ""
         return f"{words}: {count}{self.name}" if self.name else words
@@ -126,7 +129,7 @@ def _turn(window: Window, waiting: Waiting, rank: int) -> float:
         return waiting.log_prior
     if waiting.out_ns > window.now_ns and waiting.units == 1:
         return priors.PLACE_OUT_SINCE
-    if waiting.in_hand:
+    if waiting.in_hand and waiting.awaited_ns <= window.now_ns + _READ_LATE_NS:
         return priors.PLACE_IN_HAND
     if waiting.step_id is not None:
         return priors.PLACE_BELIEVED

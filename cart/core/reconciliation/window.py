@@ -38,6 +38,8 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     """What the shopper rules out by the answer in hand: kinds of questions about it, `take`: that anything went out."""
     asked_of_ns: int | None = None
     """When what was plainly asked as it came had come up: what went in about then is lifted out to be shown."""
+    asked_steps: tuple[int, ...] = ()
+    """The steps that this was about."""
 
 
 class Otherwise(msgspec.Struct, frozen=True, gc=False):

@@ -78,8 +78,10 @@ def _drop_pending(desk: Desk, open_: Open) -> None:
     line = desk.state.basket.lines.get(open_.event.line_id or 0)
     if line is not None and removable_units(line):
         reason: Literal["not_placed", "shopper"] = "not_placed" if open_.kind == "not_placed" else "shopper"
-        # A movement that weighs otherwise is one unit's, or several others': the rest is asked about again.
-        units = line.pending_units or removable_units(line) if open_.kind == "not_placed" else 1
+        # A movement that weighs otherwise is one unit's, or several others': the rest is asked about again. What was
+        # scanned once the question stood there is about to go in.
+        asked_about = sum(p.units for p in line.pending if p.since_ns < open_.stage_ns) or line.pending_units
+        units = asked_about or removable_units(line) if open_.kind == "not_placed" else 1
         desk.emit(ItemRemoved(line_id=line.line_id, sku=line.sku, units=units, weight_g=None, reason=reason))
 
 

@@ -67,6 +67,8 @@ class OpenStep:
     """Lines that it was plainly asked about by then: one may have been lifted out to be looked at, meanwhile."""
     asked_of_ns: int | None = None
     """When what was plainly asked by then about things put in, or missed, had come up first; None: nothing was."""
+    asked_steps: tuple[int, ...] = ()
+    """The movements that this was about."""
 
 
 @dataclass(slots=True)
@@ -225,9 +227,11 @@ class TripState:
                     self.unloaded_g += min(0.0, event.delta_g)
                 self.gross_g, self.gross_noted_ns = event.gross_g, t_ns
                 self.gross_sigma_g = event.sigma_g
+                asked = self._plainly_asked(event.rest_ns)
                 step = OpenStep(
                     event.step_id, event.delta_g, event.sigma_g, event.began_ns, event.rest_ns, t_ns,
-                    self._asked_for(event.rest_ns), self._asked_of_ns(event.rest_ns),
+                    tuple(o.event.line_id for o in asked if o.kind in _FOR_A_THING and o.event.line_id is not None),
+                    min((o.raised_ns for o in asked), default=None), tuple(i for o in asked for i in o.event.step_ids),
                 )  # fmt: skip
                 self.open_steps[event.step_id] = step
                 self.recent_steps.append(replace(step))
@@ -239,13 +243,10 @@ class TripState:
             case _:
                 pass
 
-    def _asked_for(self, by_ns: int) -> tuple[int, ...]:
-        about = (o for o in self.interventions.values() if o.stage == "question" and o.stage_ns <= by_ns)
-        return tuple(o.event.line_id for o in about if o.kind in _FOR_A_THING and o.event.line_id is not None)
-
-    def _asked_of_ns(self, by_ns: int) -> int | None:
+    def _plainly_asked(self, by_ns: int) -> list[Open]:
+        """Questions at which people take out something to show it, asked by then."""
         plain = (o for o in self.interventions.values() if o.stage == "question" and o.stage_ns <= by_ns)
-        return min((o.raised_ns for o in plain if o.kind in _TO_BE_SHOWN), default=None)
+        return [o for o in plain if o.kind in _TO_BE_SHOWN]
 
     def _explain(self, event: StepExplained) -> None:
         self.slope_g += event.absorbed_g

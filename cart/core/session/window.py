@@ -109,6 +109,7 @@ def as_step(desk: Desk, step: OpenStep) -> Step:
         next((s.began_ns for s in desk.state.recent_steps if s.delta_g > 0.0 and s.began_ns > step.rest_ns), None),
         seen, _is_remainder(desk, step), _level(desk, step), hasty(desk, step), _lifted(desk, step),
         _denied(desk, step), step.asked_of_ns if desk.t_ns - step.rest_ns <= priors.LIFTED_S * 1e9 else None,
+        step.asked_steps,
     )  # fmt: skip
 
 
@@ -145,8 +146,10 @@ def _is_remainder(desk: Desk, step: OpenStep) -> bool:
 def hasty(desk: Desk, step: OpenStep) -> bool:
     """Whether a step takes back a part of the movement before at once, or goes on with it: see `Step.hasty`."""
     before = next((s for s in desk.state.recent_steps if s.step_id == step.step_id - 1), None)
-    if before is None or abs(step.delta_g) >= abs(before.delta_g):
+    if before is None or (abs(step.delta_g) >= abs(before.delta_g) and max(step.delta_g, before.delta_g) > 0.0):
         return False
+    if _is_remainder(desk, step):
+        return False  # it has been looked at together with that one
     settles = abs(step.delta_g) < priors.SETTLING_FRACTION * before.delta_g
     if step.delta_g > 0.0 and not settles:
         return False  # a second thing goes in as soon as that

@@ -14,7 +14,8 @@ BEANS = item(43, 153.4, 1.0)
 RICE = item(44, 206.0, 2.0)
 FLOUR = item(45, 339.0, 1.0)
 JUICE = item(46, 784.0, 2.0)
-RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, SUGAR, SOUP, PASTA, BEANS, RICE, FLOUR, JUICE))
+GUM = item(47, 11.0, 0.3)
+RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, SUGAR, SOUP, PASTA, BEANS, RICE, FLOUR, JUICE, GUM))
 
 
 @pytest.fixture
@@ -106,4 +107,12 @@ def test_row_10_a_removal_that_pauses_for_an_instant_at_anothers_weight_takes_ou
     shopper.scan(4).put(139.0).wait(2.0).scan(3).put(500.0).wait(4.0)
     shopper.take(139.0, wait_s=0.5).take(361.0).wait(2.0)
     assert shopper.lines == {"S4": (1, "confirmed")}
+    assert shopper.open == []
+
+
+def test_row_31_a_slope_right_after_a_removal_takes_nothing_more_out(shopper: Shopper) -> None:
+    """1 is taken out and the cart tilts at once; what is missing then weighs nearly like 47."""
+    shopper.scan(47).put(11.0).wait(2.0).scan(10).put(6000.0).wait(2.0).scan(1).put(1034.0).wait(4.0)
+    shopper.take(1034.0, wait_s=0.5).take(10.5).wait(7.0).put(10.5).wait(2.0)
+    assert shopper.lines == {"S47": (1, "confirmed"), "S10": (1, "confirmed")}
     assert shopper.open == []

@@ -34,6 +34,8 @@ CATALOG = Catalog(
         item(35, 1783.0, 20.0),
         item(33, 751.0, 9.0),
         item(34, 1512.0, 9.0),
+        item(39, 50.0, 0.5),
+        item(40, 50.2, 0.5),
     ),
 )
 """20 weighs like 21 and 22 together, within its spread; 23 is too light to be seen, two of them are not."""
@@ -339,3 +341,13 @@ def test_row_25_two_light_things_pressed_down_by_the_hand_are_no_put_back(shoppe
     shopper.scan(23).wait(0.8).scan(23).wait(1.0).put(105.0, wait_s=0.5).take(105.0 - 9.2).wait(2.0)
     assert shopper.lines == {"S23": (2, "confirmed")}
     assert shopper.open == []
+
+
+def test_row_31_what_the_shopper_has_not_taken_out_is_not_taken_out_at_checkout(shopper: Shopper) -> None:
+    """The scale has lost what either of two things weighs, and "None of these" leaves a slope of it."""
+    shopper.scan(10).put(6020.0).wait(2.0).scan(10).put(5990.0).wait(2.0)
+    shopper.scan(39).put(50.0).wait(2.0).scan(40).put(50.2).wait(4.0).take(50.1).wait(2.0)
+    shopper.answer("which_removed", "none_of_these")
+    shopper.wait(5.0).touch("checkout")
+    assert {"S39": (1, "confirmed"), "S40": (1, "confirmed")}.items() <= shopper.lines.items()
+    assert (shopper.phase(), shopper.open) == ("checkout", [])

@@ -213,3 +213,11 @@ def test_row_15_a_bag_put_in_before_produce_is_picked_is_not_the_produce(buyer: 
     assert buyer.open == [("unscanned_item", "hint")]
     buyer.answer("unscanned_item", "mine")
     assert buyer.open == []
+
+
+def test_row_12_what_weighed_just_so_going_out_and_in_is_no_other_thing_that_is_scanned_later(shopper: Shopper) -> None:
+    """2 is put back after half a minute; 5, scanned a while later, weighs nearly as much."""
+    shopper.scan(2).put(247.0).wait(2.0).take(247.0).wait(25.0).put(247.0).wait(12.0)
+    shopper.scan(5).put(252.5).wait(2.0)
+    assert shopper.lines == {"S2": (1, "confirmed"), "S5": (1, "confirmed")}
+    assert shopper.open == []

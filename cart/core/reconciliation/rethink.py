@@ -206,9 +206,9 @@ def _fewer(explanation: Explanation, used: Used, *, hasty: bool) -> bool:
 
 def _one_movement(step: Step, after: Step, known: dict[int, Used]) -> bool:
     """Whether two steps may be of one thing. What was settled and taken out later is a removal, not a doubt; who sets
-    a thing down in two goes moves nothing else between.
+    a thing down in two goes moves nothing else between, and what goes on with the step before goes on with no other.
     """
-    if step.delta_g > 0.0 and after.delta_g > 0.0 and after.step_id != step.step_id + 1:
+    if after.step_id != step.step_id + 1 and (after.hasty or (step.delta_g > 0.0 and after.delta_g > 0.0)):
         return False
     at_once = after.hasty or after.began_ns - step.rest_ns < _AT_ONCE_NS
     return at_once or after.delta_g > 0.0 or (step.step_id in known) == (after.step_id in known)

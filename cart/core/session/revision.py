@@ -16,11 +16,12 @@ from cart.core.ledger import Hypothesis, ItemRemoved, Proof, StepExplained
 from cart.core.reconciliation import Again, Explanation, Gone, Move, Settled, Window, priors, rethink, used_by
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.reconciliation.rethink import STEPS, Used
+from cart.core.session.alone import weighed_like
 from cart.core.session.counts import counted_anew
 from cart.core.session.desk import Desk
 from cart.core.session.learning import unlearn
 from cart.core.session.moves import confirm, make_moves, put_back
-from cart.core.session.otherwise import within_word, word_allowed
+from cart.core.session.otherwise import SAME_G, within_word, word_allowed
 from cart.core.session.shares import Seen, reopen, together
 from cart.core.session.shown import shown_in_place
 from cart.core.session.state import OpenStep
@@ -33,8 +34,6 @@ _INTACT_G = 0.5
 _INSTEAD_Z = 3.0
 INSTEAD_NS = 20_000_000_000
 """A step this long before the scan may have been the scanned thing."""
-_LONG_AWAY_NS = 20_000_000_000
-"""A put-back after longer is rarer than another thing of that weight, put in and then scanned."""
 
 
 def before_asking(desk: Desk, line: Line) -> bool:
@@ -121,7 +120,8 @@ def removal_went_on(desk: Desk) -> None:
     if before is None or gone is None or gone.told or before.step_id in state.open_steps or not hasty(desk, step):
         return
     same = gone.at_ns >= before.rest_ns and abs(gone.weight_g + before.delta_g) < _INTACT_G
-    if not same or step.delta_g >= 0.0:
+    out_g = -before.delta_g - step.delta_g
+    if not same or step.delta_g >= 0.0 or not _lies_there(desk, out_g):
         return
     put_back(desk, gone, gone.weight_g, gone.sigma_g, gone.was.step_ids if gone.was is not None else ())
     desk.emit(
@@ -130,6 +130,13 @@ def removal_went_on(desk: Desk) -> None:
             considered=(), open_g=round(before.delta_g + step.delta_g, 3),
         )
     )  # fmt: skip
+
+
+def _lies_there(desk: Desk, weight_g: float) -> bool:
+    """Whether a single thing in the basket, or one that is asked about, weighs so much."""
+    groups = (g for line in desk.state.basket.lines.values() for g in line.placed if g.units == 1)
+    opened = (s.delta_g for s in desk.state.open_steps.values())
+    return any(weighed_like(g, weight_g) for g in groups) or any(abs(g - weight_g) <= SAME_G for g in opened)
 
 
 def _may_weigh(desk: Desk, line: Line, step: OpenStep) -> bool:
@@ -310,8 +317,8 @@ def _as_removed(desk: Desk, move: Move, gone: Gone) -> Move:
 
 
 def instead_of_return(desk: Desk, line: Line, *, said: bool = False) -> bool:
-    """What was taken for a put-back is the scanned thing. At once only where a put-back was unlikely and the weight is
-    right; `said`, if the shopper says that it is in the basket, within the limits of that word.
+    """What was taken for a put-back is the scanned thing. At once only where a put-back was less likely and the weight
+    is right; `said`, if the shopper says that it is in the basket, within the limits of that word.
     """
     mean_g, sd_g = unit_weight(desk, line)
     if (mean_g is None and not said) or line.pending_units != 1 or line.unit == "kg":
@@ -326,12 +333,23 @@ def instead_of_return(desk: Desk, line: Line, *, said: bool = False) -> bool:
             if said:
                 like_it = mean_g is not None and within_word(desk, mean_g, group.weight_g)
                 fits = fits or (like_it and word_allowed(desk, line, group.weight_g))
-            elif group.away_ns < _LONG_AWAY_NS:
+            elif not _likelier(group, mean_g or 0.0, sd_g, age_ns / 1e9):
                 continue
             if fits:
                 _replace(desk, line, other, group, "shopper" if said else "weighed")
                 return True
     return False
+
+
+def _likelier(back: PlacedGroup, mean_g: float, sd_g: float, late_s: float) -> bool:
+    """Whether a thing of this weight, scanned so long after, went in rather than what was believed to be put back."""
+    weight_g = back.weight_g or 0.0
+    was_g = back.was.weight_g if back.was is not None and back.was.weight_g is not None else weight_g
+    variance_g2 = priors.MODEL_VARIANCE_G2 + back.sigma_g**2
+    placed = priors.log_timing(-late_s) + priors.log_normal_density(weight_g - mean_g, variance_g2 + sd_g**2)
+    put_back = priors.RETURN + priors.RETURN_PER_S * back.away_ns / 1e9
+    put_back += priors.log_normal_density(weight_g - was_g, 2.0 * variance_g2)
+    return placed - put_back > priors.REVISED
 
 
 def _replace(desk: Desk, line: Line, other: Line, group: PlacedGroup, proof: Proof) -> None:

@@ -134,6 +134,8 @@ class TripState:
     """The last steps as the scale gave them, explained or not."""
     shown: list[Shown] = field(default_factory=list)
     """What was asked about and came out again, newest last."""
+    answers: dict[int, str] = field(default_factory=dict)
+    """Recent step → what the shopper last answered about it: it stays evidence when the step is looked at anew."""
 
     @property
     def net_open_g(self) -> float:
@@ -236,6 +238,7 @@ class TripState:
                 self.open_steps[event.step_id] = step
                 self.recent_steps.append(replace(step))
                 del self.recent_steps[:-_RECENT_STEPS]
+                self.answers.pop(event.step_id - _RECENT_STEPS, None)
             case StepExplained():
                 self._explain(event)
             case GrossNoted():
@@ -307,6 +310,8 @@ class TripState:
                     open_.event = event
             case InterventionCleared():
                 closed = self.interventions.pop(event.id, None)
+                if closed is not None and event.how == "shopper":
+                    self.answers |= dict.fromkeys(closed.event.step_ids, event.answer)
                 self.light_allowed += event.intervention == "light_limit" and event.how == "staff"
                 if closed is not None and event.how == "staff" and closed.event.line_id is not None:
                     self.asked_alone[closed.event.line_id] = t_ns
@@ -336,7 +341,7 @@ class TripState:
             self.basket_revision += 1
             self.interventions = {}
             self.open_steps = {}
-            self.recent_steps = []
+            self.recent_steps, self.answers = [], {}
             self.coupons = set()
             self.receipt = None
             self.slope_g, self.slope_step = 0.0, None
@@ -353,6 +358,7 @@ class TripState:
             step.began_ns += shift_ns
             step.rest_ns += shift_ns
             step.seen_ns += shift_ns
+            step.asked_of_ns = None if step.asked_of_ns is None else step.asked_of_ns + shift_ns
         self.gross_noted_ns += shift_ns
         self.last_act_ns += shift_ns
         self.started_ns += shift_ns

@@ -209,9 +209,11 @@ def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
 
 
 def level_again(desk: Desk) -> None:
-    """Who pays stands level: what a slope was believed to have taken, and has not come back, is looked at anew."""
+    """Who pays stands level: what a slope was believed to have taken, and has not come back, is looked at anew; but not
+    what the shopper has been asked about, and has not taken out.
+    """
     state, step = desk.state, desk.state.slope_step
-    if step is None or state.slope_g > -_SLOPE_LEAST_G:
+    if step is None or state.slope_g > -_SLOPE_LEAST_G or state.answers.get(step.step_id) == "none_of_these":
         return
     desk.emit(
         StepExplained(

@@ -108,15 +108,21 @@ def as_step(desk: Desk, step: OpenStep) -> Step:
         step.step_id, step.delta_g, step.sigma_g**2, step.began_ns, step.rest_ns, min(asked, default=None),
         next((s.began_ns for s in desk.state.recent_steps if s.delta_g > 0.0 and s.began_ns > step.rest_ns), None),
         seen, _is_remainder(desk, step), _level(desk, step), hasty(desk, step), _lifted(desk, step),
-        _denied(desk, step), step.asked_of_ns if desk.t_ns - step.rest_ns <= priors.LIFTED_S * 1e9 else None,
-        step.asked_steps,
+        _denied(desk, step), step.asked_of_ns if _may_show(desk, step) else None, step.asked_steps,
     )  # fmt: skip
 
 
+def _may_show(desk: Desk, step: OpenStep) -> bool:
+    """Whether what was lifted out at a question may have been so with this step: it is soon, and none was shown yet."""
+    soon = desk.t_ns - step.rest_ns <= priors.LIFTED_S * 1e9
+    return soon and (not step.asked_steps or not desk.state.open_steps.keys().isdisjoint(step.asked_steps))
+
+
 def _denied(desk: Desk, step: OpenStep) -> tuple[str, ...]:
-    """What the answer in hand rules out of a step."""
+    """What the shopper's answer rules out of a step, the one in hand or the last one."""
     open_, choice = _answered(desk)
-    return _DENIES.get(choice, ()) if open_ is not None and _about(open_, step) else ()
+    said = choice if open_ is not None and _about(open_, step) else desk.state.answers.get(step.step_id, "")
+    return _DENIES.get(said, ())
 
 
 def _told_in(desk: Desk, line: Line) -> bool:

@@ -177,6 +177,7 @@ class StepDetector:
         if self._n_rest > max(16, round(0.8 / period_s)):
             # What still rings just after a step is not noise.
             self.noise.at_rest(off)
+            self.noise.hear_hum(self._xs, self._n_rest, period_s)
         self.reference.follow(t_ns, self.local_g, self.local_sd_g, self.noise.sigma_g, period_s)
         if self._n_rest == round(0.4 / period_s):
             self._learn_ringing(period_s, self.local_g)
@@ -315,10 +316,12 @@ class StepDetector:
 
     def _look(self, n: int, period_us: int, ringing: tuple[float, float] | None) -> Window:
         samples = self._xs[-n:]
-        seen = look(samples, self.noise.sigma_g, period_us)
+        seen = look(samples, self.noise.sigma_g, period_us, self.noise.slow_g2)
         if ringing is not None and n >= RINGING_SAMPLES and not seen.quiet:
             error = UNKNOWN_ERROR if ringing is self._guess else self.ring.rate_error
-            return evidence.look_ringing(samples, self.noise.sigma_g, period_us, *ringing, error)
+            return evidence.look_ringing(
+                samples, self.noise.sigma_g, period_us, *ringing, error, slow_g2=self.noise.slow_g2
+            )
         return seen
 
     def _weigh(
@@ -327,7 +330,7 @@ class StepDetector:
         """The basket looks quiet: back where it was, or a step if a hand can be ruled out. `keep`: as it was heard."""
         drift = DRIFT_SD_G_PER_S * (t_ns - self._move.left_ns) * 1e-9
         delta = seen.level_g - self.reference.g
-        variance = seen.level_sd_g**2 + self.reference.variance + drift * drift
+        variance = seen.level_sd_g**2 + self.reference.variance + drift * drift + self.noise.slow_g2
         quiet_s = self._move.run * period_s
         if abs(delta) < max(self._smallest_g(t_ns), STEP_MIN_SIGMAS * math.sqrt(variance)):
             if quiet_s >= (FAINT_SLOW_S if is_slow(period_s) else BACK_S):

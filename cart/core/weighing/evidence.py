@@ -56,6 +56,8 @@ class Window(msgspec.Struct, frozen=True):
     """Amplitude of the oscillation."""
     noise_g: float = 1.0
     """Noise of a sample here: what moves fast is noisier, as samples are not quite evenly spaced."""
+    slow: float = 0.0
+    """Variance of the cell's own slow wander along each shape, in units of the noise's."""
     strange: float = 0.0
     """How far the oscillation is from a free decay at the platform's own frequency, in standard deviations."""
 
@@ -74,7 +76,8 @@ class Window(msgspec.Struct, frozen=True):
         """Consistent with rest: scatter within 2.6 standard deviations of its χ² distribution, no shape stands out."""
         limit = self.freedom + 2.6 * math.sqrt(2 * self.freedom) + 1.0
         fits = self.strange < STRANGE and self.scatter < limit
-        return fits and max(self.along) < ALONG_MAX and min(self.along) > -ALONG_MAX
+        most = ALONG_MAX * math.sqrt(1 + self.slow)
+        return fits and max(self.along) < most and min(self.along) > -most
 
     def evidence(self, force_g: float) -> float:
         """Log likelihood ratio of rest against a hand that holds `force_g`, whichever of `HAND_WANDERS` it has."""
@@ -85,16 +88,20 @@ class Window(msgspec.Struct, frozen=True):
     def _against(self, wander: float) -> float:
         """The same against a wander of this variance, in units of the noise's; no further than exp can take."""
         total = 0.0
+        own = 1 / (1 + self.slow)
         for value, unit in zip(self.along, self.regressors.variances, strict=True):
-            variance = wander * unit
-            total += math.log1p(variance) - value * value * variance / (1 + variance)
+            variance = wander * unit * own
+            total += math.log1p(variance) - own * value * value * variance / (1 + variance)
         variance = wander * self.regressors.rest
         total += self.freedom * math.log1p(variance) - self.scatter * variance / (1 + variance)
         return max(-500.0, min(500.0, 0.5 * total))
 
 
-def look(samples: list[float], sigma_g: float, period_us: int) -> Window:
-    """Judge `samples` (g, oldest first, at least 4) as a constant in white noise of `sigma_g`."""
+def look(samples: list[float], sigma_g: float, period_us: int, slow_g2: float = 0.0) -> Window:
+    """Judge `samples` (g, oldest first, at least 4) as a constant in white noise of `sigma_g` and slow wander.
+
+    `slow_g2`, g²: the variance that the wander has along a shape, by sample of the window (`Noise.slow_g2`).
+    """
     n = len(samples)
     basis = regressors(n, period_us, 0, 0, changing=False)
     mean = sum(samples) / n
@@ -107,17 +114,18 @@ def look(samples: list[float], sigma_g: float, period_us: int) -> Window:
     scatter = total - sum(map(mul, along, along))
     freedom = n - 1 - len(along)
     sd_g = sigma_g / math.sqrt(n)
-    return Window(mean, sd_g, max(0.0, scatter), freedom, along, basis, noise_g=sigma_g)
+    slow = slow_g2 * n * inverse * inverse
+    return Window(mean, sd_g, max(0.0, scatter), freedom, along, basis, noise_g=sigma_g, slow=slow)
 
 
 def look_ringing(
     samples: list[float], sigma_g: float, period_us: int, turn: float, keep: float, rate_error: float, *,
-    exactly: bool = False,
+    exactly: bool = False, slow_g2: float = 0.0,
 ) -> Window:  # fmt: skip
     """Judge `samples` as a constant and an oscillation of `turn` rad a sample that keeps `keep` of itself a sample.
 
     `rate_error`: how wrong both may be, relatively. `exactly` takes them as they are, for an oscillation so loud that
-    rounding them would show.
+    rounding them would show. `slow_g2` as for `look`.
     """
     n = len(samples)
     # Coarse steps keep the number of different regressors small; the fit forgives them.
@@ -151,7 +159,8 @@ def look_ringing(
     scatter = total - sum(map(mul, along, along))
     ring_g = swing_g * math.sqrt(2 / n)
     freedom = n - 1 - len(swings) - len(along)
-    seen = Window(mean, noise_g, max(0.0, scatter), freedom, along, basis, ring_g, noise_g, strange)
+    slow = slow_g2 * n / (noise_g * noise_g)
+    seen = Window(mean, noise_g, max(0.0, scatter), freedom, along, basis, ring_g, noise_g, slow, strange)
     if not seen.quiet:
         return seen
     weights, norm = basis.level

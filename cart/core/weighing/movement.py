@@ -16,6 +16,8 @@ SURE_S = 0.11
 """The shortest that is believed where much evidence is asked: that no hand stands still is known no sooner."""
 FAINT_SLOW_G, FAINT_SLOW_S = 8.0, 0.95
 """Below RATE_MIN slow rolling looks like a few grams for this long."""
+FAINT_NOISY = 2.5
+"""Noise of more than 1 g hides it for longer by that factor, up to this one; what was foretold is excepted."""
 HIDDEN_SHARE = 0.015
 """What of the change an oscillation may be for a short window that it was fitted to not to hide a hand."""
 HIDDEN_ASKED = 3.0
@@ -56,6 +58,9 @@ class Movement:
         """
         slow = is_slow(period_s)
         hover = self._hover(samples, seen, delta_g, sigma_g)
+        if slow:
+            # Six samples are half a second already, and rolling hovers about any weight for many more.
+            hover = min(hover, HOVER_SAMPLES[0])
         asked = self._asked(t_ns, period_s, seen, delta_g, sd_g, sigma_g=sigma_g, odds=odds, heard=heard, hover=hover)
         hidden = seen.hides and seen.ring_g > HIDDEN_SHARE * abs(delta_g)
         if hidden and asked > HIDDEN_ASKED:
@@ -63,8 +68,10 @@ class Movement:
         quiet_s = self.run * period_s
         if asked > HIDDEN_ASKED and quiet_s < SURE_S:
             return False
-        if slow and abs(delta_g) < FAINT_SLOW_G and quiet_s < FAINT_SLOW_S:
-            return False
+        if slow and abs(delta_g) < FAINT_SLOW_G:
+            noisy = 1.0 if odds.gain(delta_g, sd_g) > 0.0 else min(FAINT_NOISY, max(1.0, sigma_g))
+            if quiet_s < FAINT_SLOW_S * noisy:
+                return False
         told = seen.evidence(abs(delta_g)) - LOUD_MORE * math.log(seen.noise_g / sigma_g)
         twice = (hidden or loud) and asked <= HIDDEN_ASKED
         return told >= asked and (not twice or self._again(seen))
@@ -97,7 +104,7 @@ class Movement:
             t_ns,
             delta_g,
             sd_g,
-            sigma_g=sigma_g,
+            sigma_g=sigma_g * math.sqrt(1 + seen.slow),
             quiet_s=quiet_s,
             busy_s=busy_s,
             released=released,

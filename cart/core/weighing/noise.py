@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import mul
 
+from cart.core.weighing.regressors import cosine
 from cart.core.weighing.ringing import is_slow
 
 SIGMA_MIN_G, SIGMA_MAX_G = 0.1, 12.0
@@ -17,16 +19,28 @@ NOISE_S, NOISE_SLOW_S, NOISIER = 1.5, 12.0, 1.4
 40 samples a second the vibration of rolling looks white, too, but it does not last."""
 QUIET_SAMPLES, QUIETER = 20, 4.0
 """So many samples scatter by so much less than the noise they have once in 10⁸ times (χ²)."""
+HUM_S, HUM_SAMPLES, HUM_SHAPES = 0.8, 16, 24
+"""How long a stretch at rest is searched for what wanders by itself (hum, a zero that flickers), and at how many
+frequencies: up to 15 Hz at 80/s."""
+HUM_LOOKS, HUM_FROM, HUM_MAX = 16, 2.0, 40.0
+"""Of how many such stretches it is the mean; what white noise alone shows at its loudest frequency; and the most of it,
+in units of the noise's variance, that is taken for the cell's own."""
 WHITE_RATIO = 0.75
 """Von Neumann's ratio, halved: 1 for white noise ± 1/√n, 0.4 for a platform's 12 Hz at 80/s, less for a hand."""
 
 
 class Noise:
-    """`sigma_g`: noise of one sample at rest, as learned so far."""
+    """`sigma_g`: noise of one sample at rest, as learned so far.
+
+    `slow_g2`, g²: by how much the mean of a stretch at rest is less sure than white noise leaves it, as the cell hums
+    or its zero wanders.
+    """
 
     def __init__(self) -> None:
         self.sigma_g = FIRST_SIGMA_G
+        self.slow_g2 = 0.0
         self._seen = 0
+        self._powers = [1.0] * HUM_SHAPES
 
     def begin(self, count: int, variance_g2: float) -> None:
         """The first `count` samples that were quiet showed `variance_g2`, g²."""
@@ -38,6 +52,22 @@ class Noise:
         self._seen = min(256, self._seen + 1)
         variance = known + (min(off_g * off_g, 9 * known) - known) / max(40, self._seen)
         self.sigma_g = min(SIGMA_MAX_G, max(SIGMA_MIN_G, math.sqrt(variance)))
+
+    def hear_hum(self, samples: Sequence[float], at_rest: int, period_s: float) -> None:
+        """Search the newest of `samples`, `at_rest` of them at rest, for what wanders even where nothing touches.
+
+        A line or 1/f noise has power in proportion to the length that is looked at; what is told is per sample of it.
+        """
+        n = hum_samples(period_s)
+        if at_rest < 3 * n or at_rest % n:
+            return
+        mean = sum(samples[-n:]) / n
+        left = [(v - mean) / self.sigma_g for v in samples[-n:]]
+        count = min(HUM_SHAPES, n - 2)
+        for k in range(count):
+            power = 2 / n * sum(map(mul, left, cosine(n, k + 1))) ** 2
+            self._powers[k] += (min(power, HUM_MAX) - self._powers[k]) / HUM_LOOKS
+        self.slow_g2 = max(0.0, max(self._powers[:count]) - HUM_FROM) * self.sigma_g**2 / n
 
     def hear(self, samples: Sequence[float], since: int, period_s: float) -> None:
         """A cable or a supply may get noisier within a trip: learned only at rest, that would never be rest again.
@@ -58,6 +88,11 @@ class Noise:
             if sigma is not None and sigma < self.sigma_g:
                 self.sigma_g = sigma
                 self._seen = 0
+
+
+def hum_samples(period_s: float) -> int:
+    """How many samples a stretch that is searched for hum has."""
+    return max(HUM_SAMPLES, round(HUM_S / period_s))
 
 
 def successive(samples: Sequence[float]) -> float:

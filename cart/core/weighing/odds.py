@@ -67,9 +67,9 @@ class Odds:
     ) -> float:  # fmt: skip
         """The evidence to ask for a change of `delta_g` ± `sd_g`.
 
-        It has been quiet for `quiet_s` after `busy_s` of movement; `sigma_g` is the noise of a sample. `released`: the
-        platform carried clearly more just before. `slow`: too few samples a second to see an oscillation. `more`: what
-        else speaks for a hand.
+        It has been quiet for `quiet_s` after `busy_s` of movement; `sigma_g` is the noise of a sample, the cell's hum
+        with it. `released`: the platform carried clearly more just before. `slow`: too few samples a second to see an
+        oscillation. `more`: what else speaks for a hand.
         """
         light = 1.0 / (1.0 + ((delta_g / LIGHT_SLOW_G) ** 4 if slow else (delta_g / LIGHT_G) ** 2))
         touch_s = TOUCH_S * (0.9 + 0.1 * min(3.0, sigma_g))

@@ -114,11 +114,12 @@ def _kernel(n: int, period_us: int) -> Vector:
 
 
 def _cosines(n: int) -> Iterator[Vector]:
-    return (_cosine(n, k) for k in range(1, n))
+    return (cosine(n, k) for k in range(1, n))
 
 
 @lru_cache(maxsize=2048)
-def _cosine(n: int, k: int) -> Vector:
+def cosine(n: int, k: int) -> Vector:
+    """The `k`th cosine over `n` samples, `k` half turns; its sum of squares is n/2."""
     return tuple(math.cos(math.pi * k * (i + 0.5) / n) for i in range(n))
 
 

@@ -24,7 +24,6 @@ from cart.core.reconciliation.explanation import SWAPPED, Decision, Explanation
 from cart.core.reconciliation.lifted import lifted_and_back, lifted_meanwhile
 from cart.core.reconciliation.moves import Move, MoveSet
 from cart.core.reconciliation.search import (
-    TOUCHED_LATE_NS,
     Group,
     Search,
     grouped,
@@ -32,7 +31,7 @@ from cart.core.reconciliation.search import (
 )
 from cart.core.reconciliation.shared import not_alone, shared
 from cart.core.reconciliation.together import best_together
-from cart.core.reconciliation.window import Step, Waiting, Window, as_of, passed_over
+from cart.core.reconciliation.window import TOUCHED_LATE_NS, Step, Waiting, Window, as_of, passed_over
 
 
 def explain(window: Window) -> Decision:

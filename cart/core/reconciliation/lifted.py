@@ -33,33 +33,33 @@ def lifted_and_back(search: Search, group: Group) -> None:
     away_s = (back.began_ns - step.rest_ns) / 1e9
     if back.delta_g <= 0.0 or away_s > priors.LIFTED_S or back.step_id != step.step_id + 1:
         return
-    looked_at = [
-        out.log_prior + priors.SWAP + priors.RETURN + priors.RETURN_PER_S * away_s + _same(back, -out.mean_g, out)
+    again = [
+        out.log_prior + priors.SWAP + priors.log_returned(away_s) + _same(back, -out.mean_g, out.variance_g2)
         for out in search.near_out(-back.delta_g, back.variance_g2)
         if out.moves[0].units == 1
     ]
-    shown = [_same(back, known.mean_g, known) for known in _may_be_shown(search, step)]
-    shown = [odds + priors.LIFTED_MEANWHILE - math.log(len(shown)) for odds in shown]
-    if looked_at or shown:
-        _placed_meanwhile(search, group, step, max(*looked_at, *shown, -math.inf))
+    shown = [_same(back, *thing) for thing in _may_be_shown(search, step)]
+    again += [odds + priors.LIFTED_MEANWHILE - math.log(len(shown)) for odds in shown]
+    if again:
+        _placed_meanwhile(search, group, step, max(again))
 
 
-def _same(back: Step, weight_g: float, thing: MoveSet) -> float:
-    """Log density per gram of what comes back, if it is this thing."""
-    return priors.log_normal_density(back.delta_g - weight_g, back.variance_g2 + thing.variance_g2)
+def _same(back: Step, weight_g: float, variance_g2: float) -> float:
+    """Log density per gram of what comes back, if it is a thing of this weight."""
+    return priors.log_normal_density(back.delta_g - weight_g, back.variance_g2 + variance_g2)
 
 
-def _may_be_shown(search: Search, step: Step) -> Iterator[MoveSet]:
-    """Single things that are lifted out at a plain question: what is asked about, and what had gone in lately."""
+def _may_be_shown(search: Search, step: Step) -> Iterator[tuple[float, float]]:
+    """Weights, g, and their variances, g², of single things that are lifted out at a plain question: what is asked
+    about, and what had gone in lately.
+    """
     for other in search.window.steps:
         if other.step_id in step.asked_steps and other.delta_g > 0.0:
-            yield MoveSet((), other.delta_g, other.variance_g2, 0.0)
-    if step.asked_of_ns is None:
-        return
-    since_ns = step.asked_of_ns - priors.SHOWN_BEFORE_S * 1e9
-    for inside in search.window.inside:
+            yield other.delta_g, other.variance_g2
+    since_ns = step.shown_since_ns
+    for inside in search.window.inside if math.isfinite(since_ns) else ():
         if inside.units == 1 and not inside.unseen and inside.rested_ns >= since_ns:
-            yield MoveSet((), inside.total_g, inside.total_variance_g2, 0.0)
+            yield inside.total_g, inside.total_variance_g2
 
 
 def _placed_meanwhile(search: Search, group: Group, step: Step, log_prior: float, *, out_g: float = 0.0) -> None:

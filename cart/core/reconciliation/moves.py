@@ -12,10 +12,7 @@ from typing import Literal
 import msgspec
 
 from cart.core.reconciliation import priors
-from cart.core.reconciliation.window import Inside, Own, Waiting, Window
-
-_READ_LATE_NS = 1_000_000_000
-"""What is held up to the scanner may be let go of as its code is read."""
+from cart.core.reconciliation.window import TOUCHED_LATE_NS, Inside, Own, Waiting, Window
 
 MoveKind = Literal["place", "return", "own_in", "own_declared", "light", "take", "own_out", "lift"]
 
@@ -129,7 +126,7 @@ def _turn(window: Window, waiting: Waiting, rank: int) -> float:
         return waiting.log_prior
     if waiting.out_ns > window.now_ns and waiting.units == 1:
         return priors.PLACE_OUT_SINCE
-    if waiting.in_hand and waiting.awaited_ns <= window.now_ns + _READ_LATE_NS:
+    if waiting.in_hand and waiting.awaited_ns <= window.now_ns + TOUCHED_LATE_NS:
         return priors.PLACE_IN_HAND
     if waiting.step_id is not None:
         return priors.PLACE_BELIEVED
@@ -230,7 +227,7 @@ def _returns(window: Window) -> list[MoveSet]:
     together = [tuple(g for g in lately if g.at_ns == at_ns) for at_ns in {g.at_ns for g in lately}]
     for back in [*((gone,) for gone in lately), *(went for went in together if len(went) > 1)]:
         age_s = max(0.0, (window.now_ns - back[0].at_ns) / 1e9)
-        log_prior = priors.RETURN + priors.RETURN_PER_S * age_s
+        log_prior = priors.log_returned(age_s)
         log_prior += sum(gone.odd + (priors.RETURN_TOLD if gone.told else 0.0) for gone in back)
         moves = tuple(Move("return", g.index, g.sku, g.name, g.units, g.weight_g, g.variance_g2) for g in back)
         sets.append(MoveSet(moves, sum(m.mean_g for m in moves), sum(m.variance_g2 for m in moves), log_prior))

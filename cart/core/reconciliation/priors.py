@@ -276,6 +276,11 @@ NOT_THE_LAST = -2.5
 """What is scanned after it went in is what went in last."""
 
 
+def log_returned(away_s: float) -> float:
+    """Log prior of what was taken out so many seconds ago being put back."""
+    return RETURN + RETURN_PER_S * away_s
+
+
 def log_left(age_s: float) -> float:
     """Log prior of a thing that was scanned so many seconds ago and has not gone in."""
     return LEFT_OUT * min(1.0, max(0.1, age_s / 20.0))

@@ -14,10 +14,8 @@ from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import Explanation
 from cart.core.reconciliation.moves import Move, MoveSet, OutSets, in_sets, placements, takes, turns
 from cart.core.reconciliation.unmoved import nothing_moved, part_back_out
-from cart.core.reconciliation.window import Step, Window, passed_over, scanned_just_before
+from cart.core.reconciliation.window import TOUCHED_LATE_NS, Step, Window, passed_over, scanned_just_before
 
-TOUCHED_LATE_NS = 1_000_000_000
-"""A thing may be on its way in while it is picked on the screen."""
 _NOTHING = MoveSet((), 0.0, 0.0, 0.0)
 _KEPT = 12
 _TWO_PI = 2.0 * math.pi
@@ -378,9 +376,9 @@ def _lights_out(window: Window, group: Group) -> None:
 
 def _swaps(search: Search, group: Group, movements: float) -> None:
     """One thing out and another in between two rests."""
-    asked_of_ns = group.steps[0].asked_of_ns
-    shown_since_ns = math.inf if asked_of_ns is None else asked_of_ns - priors.SHOWN_BEFORE_S * 1e9
-    lately = sum(i.units for i in search.window.inside if i.rested_ns >= shown_since_ns)
+    shown_since_ns = group.steps[0].shown_since_ns
+    asked = math.isfinite(shown_since_ns)
+    lately = sum(i.units for i in search.window.inside if i.rested_ns >= shown_since_ns) if asked else 0
     shown = priors.LIFTED_MEANWHILE + priors.LIFTED_OTHER - math.log(max(1, lately))
     seen = 0
     for known in search.known_in:

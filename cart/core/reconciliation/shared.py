@@ -5,8 +5,7 @@ from __future__ import annotations
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import NOT_ALONE, Explanation
 from cart.core.reconciliation.moves import Move
-from cart.core.reconciliation.search import TOUCHED_LATE_NS
-from cart.core.reconciliation.window import Window
+from cart.core.reconciliation.window import TOUCHED_LATE_NS, Window
 
 
 def shared(explanation: Explanation, rivals: list[Explanation], window: Window) -> bool:

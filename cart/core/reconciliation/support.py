@@ -49,7 +49,7 @@ def support(parts: Sequence[Part], delta_g: float, variance_g2: float) -> list[f
 
 def support_returned(weight_g: float, variance_g2: float, away_s: float) -> float:
     """The same for a put-back that nobody scanned, against something unscanned of that weight."""
-    back = priors.RETURN + priors.RETURN_PER_S * away_s + priors.log_normal_density(0.0, variance_g2)
+    back = priors.log_returned(away_s) + priors.log_normal_density(0.0, variance_g2)
     return back - priors.UNKNOWN_IN - _unknown(weight_g)
 
 

@@ -6,9 +6,14 @@ them: without cycles, so that the collector need not look at them.
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from cart.core.reconciliation import priors
+
+TOUCHED_LATE_NS = 1_000_000_000
+"""A thing may be on its way in while it is picked on the screen, or its code is read."""
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -35,11 +40,16 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     lifted: frozenset[int] = frozenset()
     """Lines that were plainly asked about, and of which a thing was perhaps lifted out while something else went in."""
     denied: tuple[str, ...] = ()
-    """What the shopper rules out by the answer in hand: kinds of questions about it, `take`: that anything went out."""
+    """What the shopper's answer about it rules out: kinds of questions, `take`: that anything went out."""
     asked_of_ns: int | None = None
     """When what was plainly asked as it came had come up: what went in about then is lifted out to be shown."""
     asked_steps: tuple[int, ...] = ()
     """The steps that this was about."""
+
+    @property
+    def shown_since_ns(self) -> float:
+        """What has gone in since then may have been lifted out meanwhile, to be shown; never, if nothing was asked."""
+        return math.inf if self.asked_of_ns is None else self.asked_of_ns - priors.SHOWN_BEFORE_S * 1e9
 
 
 class Otherwise(msgspec.Struct, frozen=True, gc=False):

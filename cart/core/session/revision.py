@@ -347,8 +347,7 @@ def _likelier(back: PlacedGroup, mean_g: float, sd_g: float, late_s: float) -> b
     was_g = back.was.weight_g if back.was is not None and back.was.weight_g is not None else weight_g
     variance_g2 = priors.MODEL_VARIANCE_G2 + back.sigma_g**2
     placed = priors.log_timing(-late_s) + priors.log_normal_density(weight_g - mean_g, variance_g2 + sd_g**2)
-    put_back = priors.RETURN + priors.RETURN_PER_S * back.away_ns / 1e9
-    put_back += priors.log_normal_density(weight_g - was_g, 2.0 * variance_g2)
+    put_back = priors.log_returned(back.away_ns / 1e9) + priors.log_normal_density(weight_g - was_g, 2.0 * variance_g2)
     return placed - put_back > priors.REVISED
 
 

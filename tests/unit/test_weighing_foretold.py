@@ -146,3 +146,18 @@ def test_a_hand_that_hovered_is_weighed_against_how_long_a_light_touch_lasts() -
 
     assert asked(0.1, 6.0) == pytest.approx(asked(0.1, 0.0) + 6.0)
     assert asked(1.2, 6.0) == asked(1.2, 0.0) == EVIDENCE_MIN
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_a_light_thing_that_is_lifted_out_just_before_a_heavy_one_goes_in_is_a_step_of_its_own(seed: int) -> None:
+    """Half a second between them: hands press, and seldom hold a thing up by a part of its weight for so long."""
+    world = Platform(SETTINGS, seed, PLAIN)
+    world.put(2 * S, 18.0)
+    world.put(4 * S, 3000.0)
+    out_ns = world.take(7 * S, 18.0)
+    world.put(out_ns + round(0.45 * S), 5600.0)
+    weigher = Weigher(SETTINGS)
+    weigher.expect([Foretold(-18.0, 0.5), Foretold(-3000.0, 5.0), Foretold(5600.0, 40.0)])
+    events = [event for t_ns, counts in world.conversions(0, 11 * S) for event in weigher.feed(t_ns, counts)]
+    steps = [event.delta_g for event in events if isinstance(event, WeightStep)]
+    assert steps == [pytest.approx(g, abs=0.001 * abs(g) + 1.0) for g in (18.0, 3000.0, -18.0, 5600.0)]

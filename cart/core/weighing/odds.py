@@ -16,6 +16,8 @@ LEAN_SLOW, LEAN_G = 3.0, 500.0
 EVIDENCE_MIN = -0.5
 RELEASED = 1.5
 """How much less is asked where more than the item was carried just before: a hand pressed, and let go."""
+LIFTED = 1.5
+"""How much less is asked of a loss: hands rest on things and press, and seldom hold one up by a part of its weight."""
 LOOKS = 1.2
 """How much more is asked with the logarithm of the time since rest: who looks often sees rare things."""
 AGITATED = 1.0
@@ -80,6 +82,8 @@ class Odds:
         asked += LOOKS * math.log1p(max(0.0, busy_s))
         if released:
             asked -= RELEASED
+        if delta_g < 0.0 and not slow:
+            asked -= LIFTED
         touches = sum(t_ns - t < AGITATED_S * 1e9 for t in self._touches_ns)
         asked += AGITATED * touches
         if self.foretold:

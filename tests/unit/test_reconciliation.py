@@ -333,3 +333,20 @@ def test_a_code_read_twice_is_no_second_unit_instead_of_a_put_back() -> None:
     later = Window(steps=steps, waiting=(read_twice,), gone=(gone,), now_ns=30 * SECOND)
     believed = (Settled((1,), (("return", -1, 1),)), Settled((2,), (("place", 6, 1),)))
     assert rethink(later, {6: (13 * SECOND, round(13.6 * SECOND))}, believed) is None
+
+
+def test_what_is_asked_about_already_is_not_asked_about_with_a_unit_too_many() -> None:
+    """Two went in at once and one of them is off; what goes in later has nothing to do with the other."""
+    later = Window(
+        steps=(step(1748.5, at_s=5.8), step(432.0, step_id=3, at_s=12.8)),
+        waiting=(waiting(195, 366.2, 3.7, at_s=4.9, step_id=1), waiting(84, 1190.0, 4.0, at_s=2.9)),
+        inside=(inside(190, 434.2),),
+        unit_means_g={190: (434.2, 2.0)},
+        names={190: ("S190", "item 190")},
+        scanned_ns={190: round(8.6 * SECOND)},
+        gross_g=2614.0,
+        now_ns=round(23.2 * SECOND),
+    )
+    asked = explain(later).asked
+    assert (asked[1].open_kind, asked[1].line_id) == ("wrong_weight", 195)
+    assert (asked[3].open_kind, asked[3].line_id) == ("extra_unit", 190)

@@ -149,6 +149,5 @@ def test_row_08_what_is_plainly_asked_about_is_lifted_out_however_soon_after_ano
     shopper.wait(1.0).put(570.0, wait_s=0.6).take(415.0).wait(1.0)
     assert shopper.line(71).weight_g == pytest.approx(570.0, abs=1.0)
     shopper.put(415.0).wait(1.0)
-    shopper.answer("wrong_weight", "insist")
     assert shopper.line(12).weight_g == pytest.approx(415.0, abs=1.0)
     assert shopper.open == []

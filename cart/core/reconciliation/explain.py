@@ -20,7 +20,7 @@ from itertools import combinations
 from msgspec.structs import replace
 
 from cart.core.reconciliation import priors
-from cart.core.reconciliation.explanation import SWAPPED, Decision, Explanation
+from cart.core.reconciliation.explanation import SWAPPED, WEIGHT_DIFFERS, Decision, Explanation
 from cart.core.reconciliation.lifted import lifted_and_back, lifted_meanwhile
 from cart.core.reconciliation.moves import Move, MoveSet
 from cart.core.reconciliation.search import (
@@ -80,7 +80,9 @@ def explain(window: Window) -> Decision:
         for step in steps:
             known = open_all[step.step_id]
             if asked[step.step_id] is known[0] and step.delta_g > 0.0:
-                asked[step.step_id] = _most_telling(searches[step.step_id], step, known, window.now_ns)
+                asked[step.step_id] = _most_telling(
+                    searches[step.step_id], step, known, window.now_ns, _asked_elsewhere(asked, step)
+                )
     return Decision(best, margin, tuple(considered[:6]), asked, rivals)
 
 
@@ -93,7 +95,7 @@ def _found(
         look_for(searches[steps[0].step_id], group, ranged=ranged)
     if len(steps) == 2:
         lifted_meanwhile(searches[steps[1].step_id], group, open_scores[steps[0].step_id])
-        lifted_and_back(searches[steps[0].step_id], group)
+        lifted_and_back(searches[steps[0].step_id], group, _left_open)
     return group.ranked()
 
 
@@ -151,24 +153,30 @@ def _choose(
     alone: then `asked` says so.
     """
     doubtful: set[int] = set()
+    too_close: list[Explanation] = []
     for gain, explanation in candidates:
         if gain < window.gain_min:
             break
         if explanation.z > priors.Z_RETURNED and any(m.kind in ("return", "take", "lift") for m in explanation.moves):
             continue
-        if doubtful.intersection(explanation.step_ids) or not (whole is None or any(e is explanation for e in whole)):
+        of_best = whole is None or any(e is explanation or _told_by_it(explanation, e) for e in whole)
+        clear = doubtful.isdisjoint(explanation.step_ids) or any(_told_by_it(explanation, e) for e in too_close)
+        if not clear or not of_best:
             continue
         rivals = [
-            (g, e)
+            g
             for g, e in candidates
-            if e.effect != explanation.effect and set(e.step_ids) & set(explanation.step_ids)
+            if e.effect != explanation.effect
+            and set(e.step_ids) & set(explanation.step_ids)
+            and not _told_by_it(explanation, e)
         ]
-        rival = max((g for g, _ in rivals), default=-math.inf)
+        rival = max(rivals, default=-math.inf)
         margin = min(gain - rival, gain)
         needs = explanation.needs(window.gain_min)
         swapped = _swapped_elsewhere(explanation, candidates, window)
         if gain < needs or (explanation.takes and gain - rival < window.margin) or gain - swapped < window.margin:
             doubtful.update(explanation.step_ids)
+            too_close.append(explanation)
             if explanation.ranged is not None and len(explanation.step_ids) == 1:
                 asked[explanation.step_ids[-1]] = not_alone(explanation, window)
             continue
@@ -182,6 +190,13 @@ def _choose(
             continue
         return explanation, margin if math.isfinite(margin) else gain
     return None, 0.0
+
+
+def _told_by_it(left: Explanation, other: Explanation) -> bool:
+    """Whether another explanation says as well what one that leaves something to ask about does: that a thing was
+    lifted out with these steps, and is back.
+    """
+    return left.open_kind is not None and left.lifts and other.lifts and set(left.step_ids) == set(other.step_ids)
 
 
 def _swapped_elsewhere(explanation: Explanation, candidates: list[tuple[float, Explanation]], window: Window) -> float:
@@ -247,7 +262,7 @@ def _left_open(search: Search, step: Step) -> Iterator[Explanation]:
         score = priors.WRONG_WEIGHT + waiting.rank * priors.PLACE_RANK + log_wrong(step, waiting)
         if not -priors.SCANNED_AFTER_S <= late_s <= priors.WRONG_WEIGHT_WITHIN_S:
             score += 2.0 * priors.PLACE_OTHER_TOO
-        reason = "below_minimum" if waiting.mean_g is None and step.delta_g < waiting.low_g else "weight_differs"
+        reason = "below_minimum" if waiting.mean_g is None and step.delta_g < waiting.low_g else WEIGHT_DIFFERS
         label = f"something else than the scanned {waiting.name} was put in"
         yield Explanation(
             ids, label, score, open_kind="wrong_weight", open_g=step.delta_g, line_id=waiting.line_id, reason=reason
@@ -255,9 +270,22 @@ def _left_open(search: Search, step: Step) -> Iterator[Explanation]:
     yield from extra_units(search, grouped((step,)))
 
 
-def _most_telling(search: Search, step: Step, known: list[Explanation], now_ns: int) -> Explanation:
+def _asked_elsewhere(asked: dict[int, Explanation], step: Step) -> set[int]:
+    """Lines that are asked about, or believed to have gone in, with an earlier step."""
+    earlier = [e for i, e in asked.items() if i < step.step_id and e.reason == WEIGHT_DIFFERS]
+    return {e.line_id or 0 for e in earlier} | {m.key for e in earlier for m in e.moves}
+
+
+def _most_telling(
+    search: Search, step: Step, known: list[Explanation], now_ns: int, elsewhere: set[int]
+) -> Explanation:
     """What to ask about a step: the likeliest, better so that nothing that was in the hand with it is left out."""
-    fresh = [w for w in search.window.waiting if -TOUCHED_LATE_NS / 1e9 <= _late_s(w, step) <= priors.FRESH_S]
+    fresh = [
+        w
+        for w in search.window.waiting
+        if -TOUCHED_LATE_NS / 1e9 <= _late_s(w, step) <= priors.FRESH_S
+        and not (w.units == 1 and w.mean_g is not None and w.line_id in elsewhere)
+    ]
     found = [*known, *(_wrong_beside(search, step, fresh) if len(fresh) > 1 else ())]
     best: Explanation = max(found, key=lambda e: e.score + _accounted(fresh, e, now_ns))
     return best
@@ -287,7 +315,7 @@ def _wrong_beside(search: Search, step: Step, fresh: list[Waiting]) -> Iterator[
             label = f"{known.label} and something else than the scanned {waiting.name}"
             yield Explanation(
                 (step.step_id,), label, score, known.moves, variance_g2=step.variance_g2 + known.variance_g2,
-                open_kind="wrong_weight", open_g=rest_g, line_id=waiting.line_id, reason="weight_differs",
+                open_kind="wrong_weight", open_g=rest_g, line_id=waiting.line_id, reason=WEIGHT_DIFFERS,
             )  # fmt: skip
 
 

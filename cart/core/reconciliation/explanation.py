@@ -14,6 +14,8 @@ OpenKind = Literal["unscanned_item", "extra_unit", "wrong_weight", "which_remove
 NOT_ALONE = "not_alone"
 """Why a `wrong_weight` is raised about a thing that may have gone in together with others, its own weight unknown."""
 
+WEIGHT_DIFFERS = "weight_differs"
+"""Why it is raised about a thing that weighs other than it should."""
 
 SWAPPED = "swapped"
 """Why a `which_removed` is raised although the basket got heavier, or a scanned thing waits."""
@@ -44,7 +46,9 @@ class Explanation(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def effect(self) -> frozenset[tuple[str, str, int]]:
-        return frozenset((m.kind, m.sku or str(m.key), m.units) for m in self.moves)
+        """What it does to the bill: what was lifted out and is back does nothing, but where more is left to ask."""
+        moves = (m for m in self.moves if m.kind != "lift" or self.open_kind is not None)
+        return frozenset((m.kind, m.sku or str(m.key), m.units) for m in moves)
 
     @property
     def ranged(self) -> Move | None:
@@ -54,6 +58,11 @@ class Explanation(msgspec.Struct, frozen=True, gc=False):
     @property
     def takes(self) -> bool:
         return any(m.kind in ("take", "own_out", "lift") for m in self.moves)
+
+    @property
+    def lifts(self) -> bool:
+        """Whether something was lifted out to be looked at."""
+        return any(m.kind == "lift" for m in self.moves)
 
     def needs(self, gain_min: float) -> float:
         """What it must gain over leaving its steps open, to be settled unasked."""
@@ -67,7 +76,7 @@ class Explanation(msgspec.Struct, frozen=True, gc=False):
                 return gain_min
             # Any weight fits it, so none speaks for it: it has to be likelier than what would be asked.
             return gain_min + priors.PRICED if ranged.priced else max(gain_min, priors.ANY_WEIGHT)
-        swapped = any(m.kind in ("place", "return") for m in self.moves)
+        swapped = not self.lifts and any(m.kind in ("place", "return") for m in self.moves)
         return gain_min + (priors.SWAPPED if swapped else priors.TAKEN)
 
 

@@ -1,13 +1,14 @@
 """What is lifted out to be looked at just as another thing goes in: two things move, and one step is seen.
 
 At a plain question it is the very thing that is asked about: then that movement and this one weigh together what else
-went in. Or it is anything that lay there: once it is back, both movements do.
+went in. Or it is anything that lay there: once it is back, both movements do, and if nothing scanned weighs so much,
+that is what has to be asked about.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
@@ -27,8 +28,12 @@ def lifted_meanwhile(search: Search, group: Group, about_score: float) -> None:
         _placed_meanwhile(search, group, step, priors.LIFTED_MEANWHILE + about_score, out_g=about.delta_g)
 
 
-def lifted_and_back(search: Search, group: Group) -> None:
-    """Something was lifted out as what was scanned went in, and is back. `search` is of the first step."""
+LeftOpen = Callable[[Search, Step], Iterator[Explanation]]
+"""What a step may be if nothing explains it."""
+
+
+def lifted_and_back(search: Search, group: Group, left_open: LeftOpen) -> None:
+    """Something was lifted out as another thing went in, and is back. `search` is of the first step."""
     step, back = group.steps
     away_s = (back.began_ns - step.rest_ns) / 1e9
     if back.delta_g <= 0.0 or away_s > priors.LIFTED_S or back.step_id != step.step_id + 1:
@@ -42,6 +47,18 @@ def lifted_and_back(search: Search, group: Group) -> None:
     again += [odds + priors.LIFTED_MEANWHILE - math.log(len(shown)) for odds in shown]
     if again:
         _placed_meanwhile(search, group, step, max(again))
+        _left_meanwhile(search, group, max(again), left_open)
+
+
+def _left_meanwhile(search: Search, group: Group, log_prior: float, left_open: LeftOpen) -> None:
+    """What went in meanwhile stays to be asked about, at what both movements weigh together."""
+    step, back = group.steps
+    if group.target_g < search.window.light_g:
+        return
+    lift = Move("lift", step.step_id, "", "", 1, 0.0, 0.0)
+    for left in left_open(search, replace(step, delta_g=group.target_g, variance_g2=group.variance_g2)):
+        ids = (back.step_id, step.step_id)
+        group.keep(replace(left, step_ids=ids, score=left.score + log_prior, moves=(*left.moves, lift)))
 
 
 def _same(back: Step, weight_g: float, variance_g2: float) -> float:
@@ -56,6 +73,12 @@ def _may_be_shown(search: Search, step: Step) -> Iterator[tuple[float, float]]:
     for other in search.window.steps:
         if other.step_id in step.asked_steps and other.delta_g > 0.0:
             yield other.delta_g, other.variance_g2
+            if step.asked_units > 1:
+                unit_g = other.delta_g / step.asked_units
+                yield unit_g, other.variance_g2 + (priors.UNITS_APART * unit_g) ** 2
+    for waiting in search.window.waiting:
+        if waiting.mean_g is not None and waiting.step_id is not None and waiting.step_id in step.asked_steps:
+            yield waiting.mean_g, waiting.sd_g**2
     since_ns = step.shown_since_ns
     for inside in search.window.inside if math.isfinite(since_ns) else ():
         if inside.units == 1 and not inside.unseen and inside.rested_ns >= since_ns:

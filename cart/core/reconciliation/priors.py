@@ -138,6 +138,8 @@ ANOTHER_MOVEMENT = -1.0
 PAUSES = ((2.0, 0.0), (6.0, -4.0))
 PAUSE_LONG = -5.0
 """Seconds between two movements of one thing, natural log: who sets a thing down in two goes does so at once."""
+DIPPED = -4.0
+"""What goes in weighs less than nothing first: something that lay there was rather lifted out meanwhile."""
 _PART_LEAST_G = 3.0
 RANGED_TWICE = -3.0
 """A thing of unknown weight rests once; two rests are two things, or one may as well be."""
@@ -170,8 +172,13 @@ LIGHT_WITHIN_S = 20.0
 PART_OUT = -3.0
 PART_SHOWN = -0.5
 """Who is plainly asked about a thing takes it out to see, though more had gone in with it."""
+UNITS_APART = 0.03
+"""1 σ of units of one product, share of their weight, where nobody knows it."""
 SHOWN = -7.5
 """Of what fits nothing singly: taken out to show what is plainly asked for, and lies there under another name."""
+WENT_IN_UNSEEN = -4.5
+UNSEEN_MAX_G = 50.0
+"""A scanned thing so light goes in unseen now and then, while the cart rolls or a hand leans on it."""
 
 CHARGED = 5.0
 """Natural log: a unit whose odds of being there are below a hundred and fifty to one is asked about before it is paid
@@ -272,6 +279,11 @@ a tenth are put in first. Seconds and natural logarithms.
 """
 
 
+SCANNED_AS_ASKED = -1.0
+READ_S, HEEDED_S = 1.5, 20.0
+"""Asked to scan what was put in, people read that, and do so within this time or scan the next thing. Loose goods, that
+take their price from it, are excepted.
+"""
 NOT_THE_LAST = -2.5
 """What is scanned after it went in is what went in last."""
 

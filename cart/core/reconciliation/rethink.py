@@ -224,7 +224,12 @@ def _before(step: Step, known: dict[int, Used]) -> Counter[int]:
 
 
 def _timed(waiting: Waiting, step: Step, scans_ns: tuple[int, ...], before: Counter[int]) -> Waiting:
-    odds = max(priors.log_timing((step.began_ns - at_ns) / 1e9) for at_ns in scans_ns)
+    odds = max(
+        priors.SCANNED_AS_ASKED
+        if not waiting.by_weight and step.heeded_by(at_ns)
+        else priors.log_timing((step.began_ns - at_ns) / 1e9)
+        for at_ns in scans_ns
+    )
     odds += priors.PLACE_DOUBLED if waiting.doubled and waiting.units == 1 else 0.0
     if waiting.passed_ns is not None and waiting.passed_ns < step.began_ns:
         odds += priors.PLACE_PASSED
@@ -246,9 +251,11 @@ def _left_open(step: Step, waiting: tuple[Waiting, ...], *, hasty: bool) -> list
         taken = priors.UNKNOWN_OUT + unknown + priors.TAKE_HASTY * hasty
         return [Explanation(ids, "something was taken out", taken, open_kind="which_removed")]
     found = [Explanation(ids, "something unscanned", priors.UNKNOWN_IN + unknown, open_kind="unscanned_item")]
-    for line in waiting:
-        score = priors.WRONG_WEIGHT + log_wrong(step, replace(line, units=1)) + (line.log_prior or 0.0)
-        moves = (Move("place", line.line_id, line.sku, line.name, 1, 0.0, 0.0),)
+    for line, units in ((one, units) for one in waiting for units in {1, one.units if one.mean_g else 1}):
+        together = replace(line, units=1, mean_g=units * line.mean_g if line.mean_g else None)
+        score = priors.WRONG_WEIGHT + log_wrong(step, together) + (line.log_prior or 0.0)
+        score += (units - 1) * priors.PLACE_SAME_TOO
+        moves = (Move("place", line.line_id, line.sku, line.name, units, 0.0, 0.0),)
         text = f"something else than the scanned {line.name}"
         found.append(Explanation(ids, text, score, moves, open_kind="wrong_weight", line_id=line.line_id))
     return found

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.explanation import Explanation
 from cart.core.reconciliation.moves import Move, MoveSet, OutSets, in_sets, placements, takes, turns
-from cart.core.reconciliation.unmoved import nothing_moved, part_back_out
+from cart.core.reconciliation.unmoved import unmoved
 from cart.core.reconciliation.window import TOUCHED_LATE_NS, Step, Window, passed_over, scanned_just_before
 
 _NOTHING = MoveSet((), 0.0, 0.0, 0.0)
@@ -99,6 +99,9 @@ class Group:
         late, afterwards = 0.0, False
         for move in moves:
             if move.since_ns > began_ns:
+                if not move.priced and any(step.heeded_by(move.since_ns) for step in self.steps):
+                    late += priors.SCANNED_AS_ASKED
+                    continue
                 late += priors.log_timing((began_ns - move.since_ns) / 1e9)
                 late += priors.NOT_THE_LAST * (self.later_ns is not None and move.since_ns > self.later_ns)
                 afterwards = afterwards or move.since_ns > began_ns + TOUCHED_LATE_NS
@@ -192,7 +195,7 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
         _swaps(search, group, movements + group.odd_out)
     if alone:
         _lights_out(search.window, group)
-    for found in (*nothing_moved(search.window, group.steps), *part_back_out(search.window, group.steps)):
+    for found in unmoved(search.window, group.steps):
         group.keep(found)
 
 
@@ -211,6 +214,7 @@ def _known_in(search: Search, group: Group, movements: float, again: float) -> N
         return  # three movements with pauses between weigh together like anything, and are no one thing
     scanned = passed_over(search.window, group.steps[0]) < 0.0
     whole = in_one_go and not any(s.remainder for s in group.steps)
+    movements += priors.DIPPED * (group.steps[0].delta_g < 0.0 < group.target_g)
     for known in search.near_in(group.target_g, group.variance_g2):
         if not whole and any(m.kind in ("return", "light") for m in known.moves):
             continue  # nobody scanned it for these steps, and some difference of weights is like anything
@@ -366,10 +370,10 @@ def _pairs_out(search: Search, group: Group, movements: float) -> None:
 
 
 def _lights_out(window: Window, group: Group) -> None:
-    """A light thing that the scale has not seen going in, and sees going out."""
+    """A light thing that the scale has not seen going in, and sees going out; scanned by then."""
     units = sum(i.units for i in window.inside)
     for inside in window.inside if -priors.LIGHTS_MAX * window.light_g < group.target_g < 0.0 else ():
-        for move in takes(inside) if inside.unseen else ():
+        for move in takes(inside) if inside.unseen and inside.since_ns <= window.now_ns else ():
             log_prior = priors.TAKE + math.log(inside.units / units) + group.odd_out
             group.fit(MoveSet((move,), move.mean_g, move.variance_g2, 0.0), _NOTHING, log_prior)
 

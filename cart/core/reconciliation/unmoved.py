@@ -1,4 +1,6 @@
-"""Steps by which no thing came or went: noise, a slope, and a part of what is still unexplained coming out again."""
+"""Steps by which nothing comes or goes on the bill: noise, a slope, a part of what is still unexplained coming out
+again, and what had gone in unseen.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,14 @@ from cart.core.reconciliation.explanation import Explanation
 from cart.core.reconciliation.window import Step, Window, passed_over
 
 
-def nothing_moved(window: Window, group: tuple[Step, ...]) -> Iterator[Explanation]:
+def unmoved(window: Window, group: tuple[Step, ...]) -> Iterator[Explanation]:
+    """What may explain such steps with nothing on the bill moved."""
+    yield from _nothing_moved(window, group)
+    yield from _part_back_out(window, group)
+    yield from _unseen_out(window, group)
+
+
+def _nothing_moved(window: Window, group: tuple[Step, ...]) -> Iterator[Explanation]:
     """Too little to be a thing, or the load seen on a slope."""
     if len(group) != 1:
         return
@@ -37,7 +46,26 @@ def nothing_moved(window: Window, group: tuple[Step, ...]) -> Iterator[Explanati
         yield Explanation(ids, "the cart stands on a slope", score, absorbed_g=step.delta_g, variance_g2=variance_g2)
 
 
-def part_back_out(window: Window, group: tuple[Step, ...]) -> Iterator[Explanation]:
+def _unseen_out(window: Window, group: tuple[Step, ...]) -> Iterator[Explanation]:
+    """What was scanned, and not seen going in, is taken out again: it waits as before. Second thoughts know no such
+    thing: what was seen waits there, too.
+    """
+    step = group[0]
+    if len(group) != 1 or not -priors.UNSEEN_MAX_G <= step.delta_g < 0.0:
+        return
+    variance_g2 = step.variance_g2 + priors.MODEL_VARIANCE_G2
+    for waiting in window.waiting:
+        anew = waiting.log_prior is not None
+        if waiting.mean_g is None or waiting.by_weight or anew or waiting.since_ns > step.began_ns:
+            continue
+        off_g, spread_g2 = step.delta_g + waiting.mean_g, variance_g2 + waiting.sd_g**2
+        if off_g * off_g <= priors.Z_MAX**2 * spread_g2:
+            score = priors.TAKE + priors.WENT_IN_UNSEEN + priors.log_normal_density(off_g, spread_g2)
+            text = f"{waiting.name} was taken out, that had gone in unseen"
+            yield Explanation((step.step_id,), text, score, variance_g2=spread_g2)
+
+
+def _part_back_out(window: Window, group: tuple[Step, ...]) -> Iterator[Explanation]:
     """A part of what had gone in unscanned comes out again; the rest stays to be asked about."""
     if len(group) != 2:
         return
@@ -54,6 +82,12 @@ def part_back_out(window: Window, group: tuple[Step, ...]) -> Iterator[Explanati
                 fits = priors.log_normal_density(off_g, variance_g2)
                 errs = priors.WRONG_WEIGHT + priors.log_wrong_density(-second.delta_g, waiting.mean_g)
                 part = max(part, priors.PART_SHOWN + max(fits, errs))
+    if first.step_id in second.asked_steps and second.asked_units > 1:
+        # Of several units of one badly catalogued product some are lifted out.
+        for units in range(1, second.asked_units):
+            out_g = units * first.delta_g / second.asked_units
+            apart_g2 = first.variance_g2 + second.variance_g2 + (priors.UNITS_APART * out_g) ** 2
+            part = max(part, priors.PART_SHOWN + priors.log_normal_density(second.delta_g + out_g, apart_g2))
     score = priors.UNKNOWN_IN + unknown + part
     yield Explanation(
         (second.step_id, first.step_id), "a part of what was unscanned was taken out again", score,

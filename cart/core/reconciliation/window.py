@@ -45,6 +45,15 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     """When what was plainly asked as it came had come up: what went in about then is lifted out to be shown."""
     asked_steps: tuple[int, ...] = ()
     """The steps that this was about."""
+    asked_units: int = 1
+    """How many units waited of a line that it was about."""
+    hinted_ns: int | None = None
+    """Since when the shopper is asked to scan what this is."""
+
+    def heeded_by(self, scanned_ns: int) -> bool:
+        """Whether a scan may be the answer to that."""
+        after_s = math.inf if self.hinted_ns is None else (scanned_ns - self.hinted_ns) / 1e9
+        return priors.READ_S <= after_s <= priors.HEEDED_S
 
     @property
     def shown_since_ns(self) -> float:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from cart.core.basket import Line, PlacedGroup
 from cart.core.interventions import Open
 from cart.core.ledger import InterventionKind, StepExplained
-from cart.core.reconciliation.explanation import NOT_ALONE
+from cart.core.reconciliation.explanation import NOT_ALONE, WEIGHT_DIFFERS
 from cart.core.session.desk import Desk, Held
 from cart.core.session.moves import confirm
 from cart.core.session.otherwise import LEFT_G, SAME_G
@@ -57,11 +57,11 @@ def put_in_alone(desk: Desk, steps: list[OpenStep], weight_g: float) -> bool:
 
 
 def _asked_alone(desk: Desk, out: OpenStep) -> Iterator[tuple[Open, Line]]:
-    """Things that are plainly asked to be put in alone, their weight unknown, where nothing else that is asked about
-    weighs like what was taken out; loose goods only where that may be priced.
+    """Things that are plainly asked to be put in alone, their weight unknown, where nothing else that waits or is asked
+    about weighs like what was taken out; loose goods only where that may be priced.
     """
-    others = [desk.state.basket.lines.get(o.event.line_id or 0) for o in desk.open_of("wrong_weight", "not_placed")]
-    if any(o is not None and weighs_like(desk, o, -out.delta_g) for o in others):
+    waiting = (line for line in desk.state.basket.lines.values() if line.pending)
+    if any(weighs_like(desk, line, -out.delta_g) for line in waiting):
         return
     for open_, line in plainly_asked(desk, out.began_ns, "wrong_weight"):
         unknown = unit_weight(desk, line)[0] is None or tentative(desk, line)
@@ -71,10 +71,17 @@ def _asked_alone(desk: Desk, out: OpenStep) -> Iterator[tuple[Open, Line]]:
 
 
 def taken_to_go_alone(desk: Desk, steps: list[OpenStep]) -> None:
-    """Note that loose goods are in the hand, as asked."""
-    if steps and steps[-1].delta_g < 0.0:
+    """Note that loose goods are in the hand, as asked; what another thing was asked about for is none."""
+    if steps and steps[-1].delta_g < 0.0 and not _anothers(desk, {step.step_id for step in steps}):
         for _, line in _asked_alone(desk, steps[-1]):
             desk.in_hand = Held(line.line_id, desk.t_ns)
+
+
+def _anothers(desk: Desk, step_ids: set[int]) -> bool:
+    """Whether one of the steps is asked about as a thing that weighs other than the catalogue says."""
+    about = (o.event for o in desk.open_of("wrong_weight") if not step_ids.isdisjoint(o.event.step_ids))
+    lines = (desk.state.basket.lines.get(event.line_id or 0) for event in about if event.reason == WEIGHT_DIFFERS)
+    return any(line is not None and line.unit != "kg" and unit_weight(desk, line)[0] is not None for line in lines)
 
 
 def shown_before(desk: Desk, open_: Open, steps: list[OpenStep], weight_g: float) -> bool:

@@ -7,12 +7,13 @@ import math
 from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import ItemConfirmed, StepExplained
 from cart.core.reconciliation import priors
-from cart.core.session.alone import SPREAD_G, weighs_like
+from cart.core.session.alone import FITS_SIGMAS, SPREAD_G, weighs_like
 from cart.core.session.desk import Desk
 from cart.core.session.learning import learn_anew
 from cart.core.session.moves import confirm
 from cart.core.session.otherwise import word_allowed
 from cart.core.session.shares import reopen
+from cart.core.session.state import OpenStep
 from cart.core.session.units import minimum_g, tentative, unit_weight
 
 HID_NS = 20_000_000_000
@@ -82,6 +83,36 @@ def _price_may_change(desk: Desk, line: Line, loose: Line, group: PlacedGroup, l
     long_before = line.pending[0].since_ns < group.rested_ns - _TOGETHER_NS
     alone = sum(group.step_ids == g.step_ids for li in desk.state.basket.lines.values() for g in li.placed) == 1
     return loose.expected_g is None and alone and left_g >= minimum_g(desk) and not as_asked and not long_before
+
+
+def swapped_in_unseen(desk: Desk, line: Line, weight_g: float) -> OpenStep | None:
+    """The movement, of nothing as it seemed, by which what was shown went in as a thing of its weight went out."""
+    state = desk.state
+    told = {i for li in state.basket.lines.values() for group in li.placed for i in group.step_ids}
+    groups = [g for li in state.basket.lines.values() if li is not line for g in li.placed if g.weight_g is not None]
+    for step in reversed(state.recent_steps):
+        about = abs(step.began_ns - line.pending[0].since_ns) <= HID_NS
+        if not about or step.step_id in told or step.step_id in state.open_steps:
+            continue
+        if abs(step.delta_g) < desk.policy.light_item_g and any(
+            abs((group.weight_g or 0.0) / group.units - weight_g + step.delta_g) <= FITS_SIGMAS * SPREAD_G
+            for group in groups
+        ):
+            return step
+    return None
+
+
+def believe_swapped(desk: Desk, line: Line, weight_g: float, step: OpenStep) -> None:
+    """It went in with that step; what went out for it has to be found."""
+    slope = desk.state.slope_step
+    absorbed_g = step.delta_g if slope is not None and slope.step_id == step.step_id else 0.0
+    desk.emit(
+        StepExplained(
+            step_ids=(step.step_id,), won=f"revised: {line.name} went in for another thing, as the shopper shows",
+            margin=99.0, considered=(), open_g=round(step.delta_g - weight_g, 3), absorbed_g=-absorbed_g,
+        )
+    )  # fmt: skip
+    confirm(desk, line.line_id, 1, round(weight_g, 2), "shopper", (step.step_id,), 1.0)
 
 
 def believe_lost(desk: Desk, line: Line, weight_g: float, host: tuple[Line, PlacedGroup] | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from cart.core.basket import Line, PlacedGroup
 from cart.core.ledger import OwnThing, StepExplained
 from cart.core.reconciliation import Explanation
@@ -13,7 +15,9 @@ from cart.core.session.moves import confirm
 from cart.core.session.otherwise import last_shown
 from cart.core.session.read_twice import both_in_on_one
 from cart.core.session.shares import reopen
-from cart.core.session.units import minimum_g
+from cart.core.session.units import minimum_g, unit_weight
+
+_HARDLY_SIGMAS = 1.5
 
 
 def shown_as_another(desk: Desk, won: Explanation) -> None:
@@ -30,7 +34,7 @@ def shown_as_another(desk: Desk, won: Explanation) -> None:
     if back is None:
         return
     for _, line in plainly_asked(desk, back.since_ns - back.away_ns, "not_placed", "wrong_weight"):
-        if found_as_another(desk, line, back.weight_g or 0.0, back.rested_ns):
+        if found_as_another(desk, line, back.weight_g or 0.0, back.rested_ns, back=back):
             return
 
 
@@ -52,20 +56,23 @@ def _shown_as_own(desk: Desk, won: Explanation) -> None:
             return
 
 
-def found_as_another(desk: Desk, line: Line, weight_g: float, t_ns: int) -> bool:
+def found_as_another(desk: Desk, line: Line, weight_g: float, t_ns: int, *, back: PlacedGroup | None = None) -> bool:
     """Take what the shopper shows for the waiting thing that was asked about, if it lies there by a name that nothing
     speaks for: that one's own weight is unknown, or other, it was taken for a put-back just when this was scanned, or
-    its code was perhaps read twice; or whatever its name, if this weighs so and can be hidden in no other movement
-    about its scan. Its unit then waits again. Whether it was so.
+    its code was perhaps read twice; or whatever its name, if no other movement about its scan can hide this, and it
+    weighs so, or that one hardly does. Its unit then waits again. `back`: loose goods are only what was seen to come
+    back; what weighs like them is another thing. Whether it was so.
     """
     if not line.pending or not fits(desk, line, weight_g):
         return False
-    nowhere_else = weighs_like(desk, line, weight_g) and host_of(desk, line, weight_g) is None
+    known = weighs_like(desk, line, weight_g)
+    nowhere_else = host_of(desk, line, weight_g) is None
     hosts = [
         (abs(group.weight_g - weight_g), host, group)
         for host in desk.state.basket.lines.values()
         for group in host.placed
         if host is not line
+        and (back is None or line.unit != "kg" or group is back)
         and (host.unit != "kg" or (_doubtful(desk, host, group, line) and _weighs_otherwise(desk, line, weight_g)))
         and group.units == 1
         and group.proof != "staff"
@@ -74,7 +81,10 @@ def found_as_another(desk: Desk, line: Line, weight_g: float, t_ns: int) -> bool
         and (
             not weighs_like(desk, host, group.weight_g)
             or _taken_for_put_back(group, line, t_ns)
-            or (_about_its_scan(group.origin, line) and (nowhere_else or both_in_on_one(host)))
+            or (
+                _about_its_scan(group.origin, line)
+                and ((nowhere_else and (known or _hardly_its_own(desk, host, group))) or both_in_on_one(host))
+            )
         )
     ]
     if not hosts:
@@ -88,6 +98,12 @@ def _doubtful(desk: Desk, loose: Line, group: PlacedGroup, line: Line) -> bool:
     """Whether loose goods may be the line's thing: no other pick of its kind is, nor what went in alone as asked."""
     asked_ns = desk.state.asked_alone.get(loose.line_id)
     return loose.sku != line.sku and (asked_ns is None or asked_ns > group.rested_ns)
+
+
+def _hardly_its_own(desk: Desk, host: Line, group: PlacedGroup) -> bool:
+    """Whether a unit weighs a bit much or little for what it is believed to be."""
+    mean_g, sd_g = unit_weight(desk, host)
+    return mean_g is not None and abs((group.weight_g or 0.0) - mean_g) > _HARDLY_SIGMAS * math.hypot(sd_g, SPREAD_G)
 
 
 def _weighs_otherwise(desk: Desk, line: Line, weight_g: float) -> bool:

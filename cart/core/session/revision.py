@@ -100,6 +100,8 @@ def price_waits_again(desk: Desk, won: Explanation) -> None:
         priced = [both for ids, seen in together(desk) if ids == (step.step_id,) for both in seen]
         if [line.unit for line, _ in priced] != ["kg"] or _as_asked(desk, priced[0][0], step.began_ns):
             continue
+        if _lifted_since(desk, step, won):
+            continue
         desk.emit(
             StepExplained(
                 step_ids=(step.step_id,), won="looked at anew: what was asked for was perhaps lifted out in it",
@@ -107,6 +109,13 @@ def price_waits_again(desk: Desk, won: Explanation) -> None:
             )
         )  # fmt: skip
         _reopen(desk, priced)
+
+
+def _lifted_since(desk: Desk, step: OpenStep, won: Explanation) -> bool:
+    """Whether what goes in now was lifted out by a movement of its own, after that step."""
+    back_g = sum(s.delta_g for s in desk.state.recent_steps if s.step_id in won.step_ids)
+    between = (s for s in desk.state.recent_steps if step.step_id < s.step_id < min(won.step_ids))
+    return any(abs(s.delta_g + back_g) <= SAME_G for s in between)
 
 
 def removal_went_on(desk: Desk) -> None:

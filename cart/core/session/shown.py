@@ -25,7 +25,15 @@ from cart.core.session.alone import (
     weighs_like,
 )
 from cart.core.session.desk import Desk, Held
-from cart.core.session.lost_in import HID_NS, believe_lost, fits, host_of, picked
+from cart.core.session.lost_in import (
+    HID_NS,
+    believe_lost,
+    believe_swapped,
+    fits,
+    host_of,
+    picked,
+    swapped_in_unseen,
+)
 from cart.core.session.moves import confirm
 from cart.core.session.other_name import found_as_another
 from cart.core.session.shares import reopen
@@ -34,11 +42,13 @@ from cart.core.session.units import minimum_g, unit_weight
 from cart.core.session.window import right_after
 
 
-def shown_in_place(desk: Desk, steps: list[OpenStep]) -> None:
-    """Take an out-and-in-again for the answer to a plain `not_placed`, if what moved may weigh like its line."""
-    if len(steps) != 2 or steps[0].delta_g >= 0.0 or steps[1].delta_g <= 0.0:
+def shown_in_place(desk: Desk, steps: list[OpenStep], *, meanwhile: bool = False) -> None:
+    """Take an out-and-in-again for the answer to a plain `not_placed`, if what moved may weigh like its line. What was
+    lifted out as another thing went in, `meanwhile`, weighs what it does coming back.
+    """
+    if len(steps) != 2 or steps[1].delta_g <= 0.0 or (steps[0].delta_g >= 0.0 and not meanwhile):
         return
-    weight_g = (steps[1].delta_g - steps[0].delta_g) / 2.0
+    weight_g = steps[1].delta_g if meanwhile else (steps[1].delta_g - steps[0].delta_g) / 2.0
     if put_in_alone(desk, steps, weight_g):
         return
     for open_, line in plainly_asked(desk, steps[1].began_ns, "not_placed"):
@@ -61,8 +71,19 @@ def _is_in(desk: Desk, line: Line, weight_g: float) -> bool:
     host = host_of(desk, line, weight_g)
     if line.unit == "kg" and host is None:
         return False  # a price needs a weight, and the weight has to come from somewhere, or to be shown twice
+    if host is None and weight_g > priors.UNSEEN_MAX_G:
+        return _went_in_for_another(desk, line, weight_g)
     believe_lost(desk, line, weight_g, host)
     return True
+
+
+def _went_in_for_another(desk: Desk, line: Line, weight_g: float) -> bool:
+    """So heavy a thing does not go in unseen: another went out for it, or it lies there by that one's name."""
+    step = swapped_in_unseen(desk, line, weight_g)
+    if step is not None:
+        believe_swapped(desk, line, weight_g, step)
+        return True
+    return found_as_another(desk, line, weight_g, desk.state.recent_steps[-1].began_ns)
 
 
 def _out_of_open_step(desk: Desk, line: Line, weight_g: float) -> bool:

@@ -69,6 +69,8 @@ class OpenStep:
     """When what was plainly asked by then about things put in, or missed, had come up first; None: nothing was."""
     asked_steps: tuple[int, ...] = ()
     """The movements that this was about."""
+    hinted_ns: int | None = None
+    """Since when the shopper is asked to scan what it is."""
 
 
 @dataclass(slots=True)
@@ -300,6 +302,8 @@ class TripState:
         match event:
             case InterventionRaised():
                 self.interventions[event.id] = Open(event, t_ns, t_ns)
+                if event.intervention == "unscanned_item":
+                    self._hint(t_ns, event.step_ids)
                 self.last_intervention_id = max(self.last_intervention_id, event.id)
             case InterventionChanged():
                 open_ = self.interventions.get(event.id)
@@ -317,6 +321,11 @@ class TripState:
                     self.asked_alone[closed.event.line_id] = t_ns
             case _:
                 pass
+
+    def _hint(self, t_ns: int, step_ids: tuple[int, ...]) -> None:
+        for step in (*self.open_steps.values(), *self.recent_steps):
+            if step.step_id in step_ids and step.hinted_ns is None:
+                step.hinted_ns = t_ns
 
     def _start(self, event: TripStarted) -> None:
         """A fresh trip on the same platform: what is still unexplained there stays, goods and questions don't."""
@@ -359,6 +368,7 @@ class TripState:
             step.rest_ns += shift_ns
             step.seen_ns += shift_ns
             step.asked_of_ns = None if step.asked_of_ns is None else step.asked_of_ns + shift_ns
+            step.hinted_ns = None if step.hinted_ns is None else step.hinted_ns + shift_ns
         self.gross_noted_ns += shift_ns
         self.last_act_ns += shift_ns
         self.started_ns += shift_ns

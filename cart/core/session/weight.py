@@ -7,7 +7,7 @@ import math
 from cart.core.interventions import Open
 from cart.core.ledger import Hypothesis, StepExplained, WeightStepSeen
 from cart.core.reconciliation import Decision, Explanation
-from cart.core.reconciliation.explanation import NOT_ALONE
+from cart.core.reconciliation.explanation import NOT_ALONE, SWAPPED
 from cart.core.session.alone import taken_to_go_alone
 from cart.core.session.bags import bag_came_after
 from cart.core.session.check import is_settled
@@ -153,7 +153,9 @@ def tidy(desk: Desk) -> bool:
                 done = not any(set(event.step_ids) & set(group.step_ids) for group in groups)
             case "wrong_weight":
                 done = about_line or about_steps
-            case "unscanned_item" | "extra_unit" | "which_removed" | "basket_changed" | "unpaid_item":
+            case "which_removed":
+                done = about_steps or (event.reason != SWAPPED and _came_in(desk, open_))
+            case "unscanned_item" | "extra_unit" | "basket_changed" | "unpaid_item":
                 done = about_steps
             case "age_check":
                 done = not _needs_age_check(desk)
@@ -165,6 +167,11 @@ def tidy(desk: Desk) -> bool:
             desk.clear(open_)
             closed = True
     return closed
+
+
+def _came_in(desk: Desk, open_: Open) -> bool:
+    """Whether what was taken for a removal was something put in, as another thing was lifted out and is back."""
+    return all(desk.state.open_steps[i].delta_g > 0.0 for i in open_.event.step_ids if i in desk.state.open_steps)
 
 
 def _needs_age_check(desk: Desk) -> bool:
@@ -188,7 +195,7 @@ def _considered(decision: Decision, won: Explanation) -> tuple[Hypothesis, ...]:
 
 def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
     asks = won.open_kind is not None
-    steps = [desk.state.open_steps[i] for i in won.step_ids if i in desk.state.open_steps]
+    steps = [desk.state.open_steps[i] for i in sorted(won.step_ids) if i in desk.state.open_steps]
     desk.emit(
         StepExplained(
             step_ids=won.step_ids,
@@ -201,8 +208,9 @@ def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
         )
     )
     make_moves(desk, won)
+    if won.lifts or (not won.moves and not asks):
+        shown_in_place(desk, steps, meanwhile=won.lifts)
     if not won.moves and not asks:
-        shown_in_place(desk, steps)
         taken_to_go_alone(desk, steps)
     shown_as_another(desk, won)
     price_waits_again(desk, won)

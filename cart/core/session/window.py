@@ -109,7 +109,14 @@ def as_step(desk: Desk, step: OpenStep) -> Step:
         next((s.began_ns for s in desk.state.recent_steps if s.delta_g > 0.0 and s.began_ns > step.rest_ns), None),
         seen, _is_remainder(desk, step), _level(desk, step), hasty(desk, step), _lifted(desk, step),
         _denied(desk, step), step.asked_of_ns if _may_show(desk, step) else None, step.asked_steps,
+        _asked_units(desk, step), step.hinted_ns,
     )  # fmt: skip
+
+
+def _asked_units(desk: Desk, step: OpenStep) -> int:
+    """How many units wait of a line that was plainly asked about by then."""
+    lines = (desk.state.basket.lines.get(line_id) for line_id in step.asked_for)
+    return max((line.pending_units for line in lines if line is not None), default=1)
 
 
 def _may_show(desk: Desk, step: OpenStep) -> bool:
@@ -154,8 +161,9 @@ def hasty(desk: Desk, step: OpenStep) -> bool:
     before = next((s for s in desk.state.recent_steps if s.step_id == step.step_id - 1), None)
     if before is None or (abs(step.delta_g) >= abs(before.delta_g) and max(step.delta_g, before.delta_g) > 0.0):
         return False
-    if _is_remainder(desk, step):
-        return False  # it has been looked at together with that one
+    all_out = abs(step.delta_g + before.delta_g) <= priors.Z_RETURNED * math.hypot(step.sigma_g, before.sigma_g)
+    if all_out or _is_remainder(desk, step):
+        return False  # a hand that pressed on the basket; or it has been looked at together with that one
     settles = abs(step.delta_g) < priors.SETTLING_FRACTION * before.delta_g
     if step.delta_g > 0.0 and not settles:
         return False  # a second thing goes in as soon as that

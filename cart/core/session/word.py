@@ -30,6 +30,7 @@ from cart.core.session.window import decide
 
 IN_HAND_NS: Final = 30_000_000_000
 """What was taken out at a question is scanned again, and put in again, within this time."""
+_UNITS_SIGMAS: Final = 3.0
 _ELSE_MOVED: Final = 0.25
 """So much of its weight may be something else's that moved when it was taken out; with more it was another movement."""
 
@@ -89,10 +90,13 @@ def believe(desk: Desk, open_: Open, line: Line) -> bool:
 
 def _shown_g(desk: Desk, line: Line, weight_g: float) -> float | None:
     """What the line's thing weighed when it was shown at its question, where what went in later weighs more than that
-    by another thing.
+    by another thing. What was shown may be another unit, and units differ.
     """
     shown = last_shown(desk, line)
-    return shown.weight_g if shown is not None and weight_g - shown.weight_g > LEFT_G else None
+    if shown is None:
+        return None
+    apart_g = _UNITS_SIGMAS * priors.UNITS_APART * shown.weight_g if line.units > 1 else 0.0
+    return shown.weight_g if weight_g - shown.weight_g > max(LEFT_G, apart_g) else None
 
 
 def _beside(desk: Desk, open_: Open, line: Line) -> tuple[Move, ...]:

@@ -1,0 +1,67 @@
+"""A hand that rummages: it seems to take out one thing after another and to put some in, and nothing of it was so."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from cart.core.ledger import StepExplained
+from cart.core.reconciliation import priors
+from cart.core.session.desk import Desk
+from cart.core.session.moves import put_back
+from cart.core.session.otherwise import SAME_G
+from cart.core.session.state import OpenStep
+
+_STEPS_MAX: Final = 6
+_STEPS_MIN: Final = 3
+"""Two steps that cancel are a thing that is looked at and put back."""
+
+
+def nothing_after_all(desk: Desk) -> bool:
+    """Take back what was believed of steps in a row with hardly a pause, once the basket weighs what it did before
+    them: three weights that add up to nothing are one hand's, and no things that were taken out and put in. Only where
+    nothing was scanned meanwhile, and nothing scanned is believed to have gone in with them. Whether it was so.
+    """
+    state = desk.state
+    run = _back_where_it_was(_in_a_row(state.recent_steps))
+    if not run:
+        return False
+    began_ns, ids = run[0].began_ns, {s.step_id for s in run}
+    slope = state.slope_step
+    if _scanned_since(desk, began_ns) or (slope is not None and slope.step_id in ids):
+        return False
+    placed = (g for line in state.basket.lines.values() for g in line.placed if not g.returned)
+    if any(ids.intersection(group.step_ids) for group in placed):
+        return False
+    for gone in [g for g in state.basket.removed if g.at_ns >= run[0].rest_ns and not g.told]:
+        put_back(desk, gone, gone.weight_g, gone.sigma_g, gone.was.step_ids if gone.was is not None else ())
+    won = "nothing came or went: a hand was in the basket"
+    desk.emit(StepExplained(step_ids=tuple(sorted(ids)), won=won, margin=99.0, considered=()))
+    return True
+
+
+def _in_a_row(recent: list[OpenStep]) -> list[OpenStep]:
+    """The newest steps that came without a pause, in order."""
+    run = recent[-1:]
+    for step in reversed(recent[-_STEPS_MAX:-1]):
+        if step.step_id != run[0].step_id - 1 or run[0].began_ns - step.rest_ns >= priors.HASTY_S * 1e9:
+            break
+        run.insert(0, step)
+    return run
+
+
+def _back_where_it_was(run: list[OpenStep]) -> list[OpenStep]:
+    """The longest end of it that adds up to nothing; empty: none does."""
+    for first in range(len(run) - _STEPS_MIN + 1):
+        end = run[first:]
+        sigma_g = math.hypot(*(s.sigma_g for s in end))
+        if abs(sum(s.delta_g for s in end)) <= min(SAME_G, priors.Z_RETURNED * sigma_g):
+            return end
+    return []
+
+
+def _scanned_since(desk: Desk, since_ns: int) -> bool:
+    lines = desk.state.basket.lines.values()
+    scans = (p.since_ns for line in lines for p in line.pending)
+    placed = (g.scanned_ns for line in lines for g in line.placed)
+    return any(at_ns >= since_ns for at_ns in (*scans, *placed))

@@ -1,0 +1,172 @@
+"""Two things move and one step is seen: what is lifted out as another goes in, or rests for a moment in between."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from cart.core.ledger import ItemRemoved
+from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
+
+MORE = (
+    item(30, None, None),
+    item(31, 10.2, 0.2),
+    item(32, 190.0, 2.0),
+    item(33, 432.0, 3.0),
+    item(34, 4.9, 0.4),
+)
+RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, *MORE))
+
+
+@pytest.fixture
+def shopper() -> Shopper:
+    return Shopper(RANGE).started()
+
+
+def test_row_01_something_unscanned_goes_in_as_a_thing_is_lifted_out_to_be_shown(shopper: Shopper) -> None:
+    """3 is asked for; the shopper lifts out 12 as something unscanned of 64 g goes in, and puts it back."""
+    shopper.scan(1).put(1034.0).wait(2.0).scan(12).put(330.0).wait(2.0).scan(3).wait(27.0)
+    assert shopper.open == [("not_placed", "question")]
+    shopper.put(64.0 - 330.0).wait(1.0).put(330.0).wait(2.0)
+    assert {sku: shopper.lines[sku] for sku in ("S1", "S12")} == {"S1": (1, "confirmed"), "S12": (1, "confirmed")}
+    assert "unscanned_item" in {kind for kind, _ in shopper.open}
+    assert "which_removed" not in {kind for kind, _ in shopper.open}
+    shopper.scan(30)
+    assert shopper.line(30).weight_g == pytest.approx(64.0, abs=1.0)
+
+
+def test_row_08_of_several_units_that_the_catalogue_has_wrong_one_is_lifted_out(shopper: Shopper) -> None:
+    """Two of 3, of 540 g instead of 500 g: asked about both, the shopper takes out one, scans it and puts it back."""
+    shopper.scan(10).put(6000.0).wait(2.0).scan(3).wait(0.6).scan(3).put(1081.0).wait(11.0)
+    assert shopper.question("wrong_weight").sku == "S3"
+    shopper.take(541.0).wait(1.0)
+    assert "which_removed" not in {kind for kind, _ in shopper.open}
+    shopper.scan(3).put(541.0).wait(2.0)
+    assert shopper.lines == {"S10": (1, "confirmed"), "S3": (2, "confirmed")}
+    assert shopper.open == []
+
+
+def test_row_08_units_differ_and_what_one_of_them_weighs_leaves_no_unscanned_thing_of_another(shopper: Shopper) -> None:
+    shopper.scan(1).put(1034.0).wait(2.0).scan(3).wait(0.6).scan(3).put(598.0 + 560.0).wait(11.0)
+    shopper.take(560.0).wait(1.0).scan(3).put(560.0).wait(8.0)
+    assert shopper.open == [("wrong_weight", "question")]
+    shopper.answer("wrong_weight", "insist")
+    assert shopper.lines == {"S1": (1, "confirmed"), "S3": (2, "confirmed")}
+    assert shopper.open == []
+
+
+def test_row_06_what_had_gone_in_unseen_and_is_looked_at_was_not_taken_by_a_slope(shopper: Shopper) -> None:
+    """31 of 10 g went in while the cart rolled. It is taken out, and put in: nothing else has gone when all is paid."""
+    for _ in range(3):
+        shopper.scan(10).put(6000.0).wait(2.0)
+    shopper.scan(31).wait(12.0)
+    shopper.take(10.2).wait(3.0).put(10.2).wait(40.0)
+    shopper.touch("checkout")
+    assert shopper.lines == {"S10": (3, "confirmed"), "S31": (1, "confirmed")}
+    assert shopper.open == []
+
+
+def test_row_13_what_was_scanned_only_later_was_not_taken_out_before(shopper: Shopper) -> None:
+    """Something of 10 g is lost to a slope; sachets of 5 g each are scanned after that."""
+    for _ in range(3):
+        shopper.scan(10).put(6000.0).wait(2.0)
+    shopper.wait(3.0).take(10.1).wait(15.0).scan(34).wait(1.0)
+    shopper.touch("quantity", line=shopper.line(34).line, units=3)
+    shopper.wait(40.0)
+    shopper.touch("checkout")
+    assert shopper.line(34).units == 3
+
+
+def test_row_03_a_hand_that_presses_and_lets_go_at_once_puts_nothing_in(shopper: Shopper) -> None:
+    """3 was left on the shelf; for a moment the hand weighs as much."""
+    for number, weight_g in ((1, 1034.0), (2, 250.0), (33, 432.0), (12, 330.0)) * 5:
+        shopper.scan(number).put(weight_g).wait(2.0)
+    shopper.scan(3).wait(5.0).put(500.0, wait_s=0.5).take(499.9).wait(2.0)
+    assert "S3" not in shopper.lines
+    assert not any(kind == "which_removed" for kind, _ in shopper.open)
+
+
+def test_row_11_a_hand_that_rummages_takes_nothing_out(shopper: Shopper) -> None:
+    """Four weights with hardly a pause, the first like that of 33: at the end nothing has changed."""
+    shopper.scan(1).put(1034.0).wait(2.0).scan(33).put(432.0).wait(6.0)
+    shopper.take(432.0, wait_s=0.6).put(740.0, wait_s=0.6).take(253.0, wait_s=0.6).take(55.0).wait(2.0)
+    assert shopper.lines == {"S1": (1, "confirmed"), "S33": (1, "confirmed")}
+    assert shopper.open == []
+
+
+def test_row_12_three_things_taken_out_and_put_back_one_by_one_are_no_rummaging(shopper: Shopper) -> None:
+    shopper.scan(1).put(1034.0).wait(2.0).scan(33).put(432.0).wait(6.0)
+    shopper.take(432.0).wait(2.0).put(432.0).wait(2.0).take(1034.0).wait(2.0)
+    assert [e.sku for e in shopper.events(ItemRemoved)] == ["S33", "S1"]
+
+
+def test_row_13_a_thing_as_heavy_as_another_goes_in_for_it_and_is_shown(shopper: Shopper) -> None:
+    """5 is swapped for 2, of 2.5 g less: too little to be seen. Asked for 2, the shopper shows it."""
+    shopper.scan(1).put(1034.0).wait(2.0).scan(5).put(252.5).wait(30.0)
+    shopper.scan(2).wait(1.0).take(2.6).wait(27.0)
+    assert ("not_placed", "question") in shopper.open
+    shopper.take(250.0).wait(1.0).put(250.0).wait(2.0)
+    assert shopper.lines["S2"] == (1, "confirmed")
+    assert shopper.lines == {"S1": (1, "confirmed"), "S2": (1, "confirmed")}
+
+
+def test_row_03_a_heavy_thing_does_not_go_in_unseen_because_another_is_looked_at(shopper: Shopper) -> None:
+    """A code of unknown weight was read twice; while its second unit is asked for 2, or 5, goes out and in."""
+    shopper.scan(2).put(250.5).wait(2.0).scan(5).put(252.0).wait(2.0)
+    shopper.scan(30).wait(0.9).scan(30).put(340.0).wait(35.0)
+    assert ("not_placed", "question") in shopper.open
+    shopper.take(251.5).wait(2.0).put(251.5).wait(2.0)
+    assert (shopper.line(30).units, shopper.line(30).placed) == (2, 1)
+
+
+def test_row_17_a_thing_that_went_in_with_loose_goods_and_is_looked_at_is_not_theirs(shopper: Shopper) -> None:
+    """9 is asked for alone; 2 goes out and in, and weighs as it should."""
+    shopper.scan(12).wait(1.0)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(1.0).scan(2).put(330.0 + 760.0 + 250.0).wait(11.0)
+    assert shopper.question("wrong_weight").sku == "S9"
+    shopper.take(250.0).wait(1.0).put(250.0).wait(2.0)
+    assert shopper.line(9).state == "pending"
+    shopper.take(760.0).wait(1.0).put(760.0).wait(2.0)
+    assert shopper.line(9).weight_g == pytest.approx(760.0, abs=1.0)
+
+
+def test_row_17_a_badly_catalogued_thing_that_is_looked_at_is_no_loose_goods_put_in_alone(shopper: Shopper) -> None:
+    """9 is asked for alone; 3 had its own movement since, at another weight, and is taken out and put back."""
+    shopper.scan(12).wait(1.0).scan(2).wait(1.0)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(1.0).put(330.0 + 760.0 + 250.0).wait(2.0).scan(3).put(620.0).wait(9.0)
+    assert ("wrong_weight", "question") in shopper.open
+    shopper.take(620.0).wait(1.5).put(620.0).wait(2.0)
+    assert shopper.line(9).state == "pending"
+
+
+def test_row_01_what_is_scanned_as_asked_is_what_had_gone_in(shopper: Shopper) -> None:
+    """30 goes in unscanned and is scanned at the hint; loose goods go in unpicked six seconds later."""
+    shopper.scan(1).put(1034.0).wait(2.0).put(666.0).wait(4.0).scan(30).wait(6.3).put(270.0).wait(1.0)
+    assert shopper.line(30).weight_g == pytest.approx(666.0, abs=1.0)
+    shopper.touch("produce", sku="S9")
+    assert shopper.line(9).weight_g == pytest.approx(270.0, abs=1.0)
+
+
+def test_row_17_loose_goods_are_not_a_thing_of_another_name_because_a_third_of_its_weight_is_looked_at(
+    shopper: Shopper,
+) -> None:
+    """30, of unknown weight, weighs within 4 g of 33; asked for loose goods alone, the shopper looks at 33."""
+    shopper.scan(33).put(432.0).wait(2.0).scan(30).put(435.0).wait(2.0).scan(12).wait(1.0)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(1.0).put(330.0 + 1180.0).wait(11.0)
+    assert shopper.question("wrong_weight").sku == "S9"
+    shopper.take(432.0).wait(6.0).put(432.0).wait(2.0)
+    assert shopper.line(9).state == "pending"
+    assert shopper.line(30).weight_g == pytest.approx(435.0, abs=1.0)
+
+
+def test_row_08_what_was_lifted_out_by_a_movement_of_its_own_was_not_in_the_one_before(shopper: Shopper) -> None:
+    """Loose goods go in while it is asked about 3; only then 3 is lifted out and put in: they keep their price."""
+    shopper.scan(12).put(330.0).wait(2.0).scan(3).put(620.0).wait(9.0)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(2.0).put(488.0).wait(2.5).take(620.0).wait(1.0).scan(3).put(620.0).wait(1.0)
+    assert shopper.line(3).weight_g == pytest.approx(620.0, abs=1.0)
+    assert shopper.line(9).weight_g == pytest.approx(488.0, abs=1.0)
+    assert shopper.open == []

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cart.core.reconciliation import (
     Gone,
@@ -350,3 +351,11 @@ def test_what_is_asked_about_already_is_not_asked_about_with_a_unit_too_many() -
     asked = explain(later).asked
     assert (asked[1].open_kind, asked[1].line_id) == ("wrong_weight", 195)
     assert (asked[3].open_kind, asked[3].line_id) == ("extra_unit", 190)
+
+
+def test_loose_goods_take_no_price_from_two_movements_with_a_pause_between() -> None:
+    """The first was below what may be priced; the camera saw the goods with it."""
+    pears = waiting(9, None, 0.0, at_s=4.0, low_g=100.0, by_weight=True, step_id=1)
+    first = replace(step(86.0, at_s=8.0), seen={"S9": 2.0})
+    found = explain(window(first, step(316.0, step_id=2, at_s=13.1), waiting=(pears,))).considered
+    assert not [e for e in found if len(e.step_ids) == 2 and e.moves]

@@ -14,6 +14,7 @@ MORE = (
     item(32, 190.0, 2.0),
     item(33, 432.0, 3.0),
     item(34, 4.9, 0.4),
+    item(60, None, None, unit="kg", plu="4060", price_minor=299),
 )
 RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, *MORE))
 
@@ -170,3 +171,34 @@ def test_row_08_what_was_lifted_out_by_a_movement_of_its_own_was_not_in_the_one_
     assert shopper.line(3).weight_g == pytest.approx(620.0, abs=1.0)
     assert shopper.line(9).weight_g == pytest.approx(488.0, abs=1.0)
     assert shopper.open == []
+
+
+def test_row_08_a_badly_catalogued_thing_goes_in_as_another_is_lifted_out_to_be_shown(shopper: Shopper) -> None:
+    """Asked about 2, of 300 g, the shopper lifts it out as 3, of 620 g, goes in; 30, of unknown weight, had before."""
+    shopper.scan(2).put(300.0).wait(8.0).scan(30).wait(0.3).put(348.0).wait(0.5).scan(3).wait(0.5)
+    assert ("wrong_weight", "question") in shopper.open
+    shopper.put(620.0 - 300.0).wait(0.5).put(300.0).wait(2.0)
+    assert shopper.line(30).weight_g == pytest.approx(348.0, abs=1.0)
+    assert {i.sku for i in shopper.view.interventions if i.kind == "wrong_weight"} == {"S2", "S3"}
+    assert {kind for kind, _ in shopper.open} == {"wrong_weight"}
+
+
+def test_row_17_of_two_loose_goods_the_one_that_is_asked_for_alone_is_taken_out(shopper: Shopper) -> None:
+    """60 is asked for alone, of a movement of 300 g; it lies there at 1,143 g, of which 9 is asked about."""
+    shopper.touch("produce", sku="S9")
+    shopper.wait(1.3).scan(5).wait(0.6)
+    shopper.touch("produce", sku="S60")
+    shopper.wait(1.0).put(301.0, wait_s=1.2).put(252.5, wait_s=0.8).put(1143.0).wait(12.0)
+    alone = next(i for i in shopper.view.interventions if i.reason == "not_alone")
+    assert (alone.sku, alone.stage) == ("S60", "question")
+    shopper.take(1143.0).wait(1.0).put(1143.0).wait(2.0)
+    assert shopper.line(60).weight_g == pytest.approx(1143.0, abs=1.0)
+
+
+def test_row_17_what_was_missed_before_is_not_among_goods_that_went_in_since(shopper: Shopper) -> None:
+    """30 is asked for; loose goods go in, and then 30 is lifted out, from where it lay all the while, and put back."""
+    shopper.scan(1).put(1034.0).wait(2.0).scan(12).put(330.0).wait(2.0).scan(30).wait(19.0)
+    assert shopper.open == [("not_placed", "hint")]
+    shopper.touch("produce", sku="S9")
+    shopper.wait(2.0).put(596.0).wait(8.0).take(308.0).wait(1.0).put(308.0).wait(2.0)
+    assert shopper.lines["S30"] == (1, "pending")

@@ -21,8 +21,9 @@ from msgspec.structs import replace
 from cart.core.reconciliation import priors
 from cart.core.reconciliation.explain import extra_units, heard, log_wrong
 from cart.core.reconciliation.explanation import NOT_ALONE, Explanation
+from cart.core.reconciliation.lifted import lifted_and_back
 from cart.core.reconciliation.moves import Move
-from cart.core.reconciliation.search import Search, grouped, look_for
+from cart.core.reconciliation.search import Group, Search, grouped, look_for
 from cart.core.reconciliation.window import Step, Waiting, Window
 
 STEPS = 6
@@ -171,10 +172,18 @@ def _choices(
         look_for(search, both, ranged=after.delta_g < 0.0)
         used = known.get(step.step_id, ()) if after.delta_g < 0.0 else ()
         found += [e for e in both.ranked() if _settles(e) and not _fewer(e, used, hasty=after.hasty)][:CHOICES]
+    if after is not None:
+        found += _lifted(search, grouped((step, after)), waiting)[:CHOICES]
     extra = sorted(extra_units(search, alone), key=lambda e: -e.score)[:CHOICES] if step.delta_g > 0.0 else []
     settles = index > 0 and abs(step.delta_g) < priors.SETTLING_FRACTION * steps[index - 1].delta_g
     opened = [*extra, *_left_open(step, waiting, hasty=step.hasty and not settles)]
     return [*found, *(heard(e, step) for e in opened)]
+
+
+def _lifted(search: Search, both: Group, waiting: tuple[Waiting, ...]) -> list[Explanation]:
+    """Something went in with the first of two steps as another thing was lifted out, that is back with the second."""
+    lifted_and_back(search, both, lambda _, step: iter(_left_open(step, waiting, hasty=False)))
+    return both.ranked()
 
 
 def _settles(explanation: Explanation) -> bool:

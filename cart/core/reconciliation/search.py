@@ -171,7 +171,7 @@ def look_for(search: Search, group: Group, *, ranged: bool) -> None:
         )
         others = len(search.window.waiting) > 1 or group.steps[0].began_ns < unknown.since_ns - TOUCHED_LATE_NS
         twice = not alone and not _overshot(group.steps)
-        if twice and unknown.moves[0].priced and others:
+        if twice and unknown.moves[0].priced and (others or _pause(*group.steps) < 0.0):
             continue  # which of the movements were its own can't be told
         # What is asked about one thing is not taken for another of any weight without more ado.
         odds = anothers * priors.PLACE_BELIEVED

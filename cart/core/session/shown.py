@@ -87,12 +87,17 @@ def _went_in_for_another(desk: Desk, line: Line, weight_g: float) -> bool:
 
 
 def _out_of_open_step(desk: Desk, line: Line, weight_g: float) -> bool:
-    """Take what is shown for a part of a movement that is still unexplained; the rest of it stays to be explained."""
+    """Take what is shown for a part of a movement that is still unexplained; the rest of it stays to be explained. Who
+    had put it in since it was missed would not show it.
+    """
     since_ns = line.pending[0].since_ns - HID_NS
+    missed_ns = [o.raised_ns for o in desk.open_of("not_placed") if o.event.line_id == line.line_id]
     for step in reversed(desk.state.open_steps.values()):
         rest_g = step.delta_g - weight_g
         spread_g = FITS_SIGMAS * math.hypot(step.sigma_g, SPREAD_G)
         if step.delta_g <= 0.0 or step.began_ns < since_ns or rest_g < -spread_g:
+            continue
+        if any(at_ns < step.began_ns for at_ns in missed_ns):
             continue
         desk.emit(
             StepExplained(

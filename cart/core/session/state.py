@@ -285,18 +285,25 @@ class TripState:
         out_g = event.out_g or -sum(s.delta_g for s in steps if s.delta_g < 0.0)
         if out_g <= 0.0:
             return
-        came = {s.step_id: s.delta_g for s in steps if s.delta_g > 0.0}
+        out_id = max((s.step_id for s in steps if s.delta_g < 0.0), default=0)
+        # What went in after that is back, and nothing is out.
+        came = {s.step_id: s.delta_g for s in steps if s.delta_g > 0.0 and (event.out_g or s.step_id < out_id)}
         about = [o for o in self.interventions.values() if o.stage == "question"]
         asked = next((o for o in about if came.keys() & set(o.event.step_ids)), None)
-        if asked is None and came:
+        if came and (asked is None or self._of_goods(asked)):
             # Asked to put it in alone, who lifts out another unexplained thing tells which one it is.
-            asked = next((o for o in about if o.event.reason == NOT_ALONE), None)
+            asked = next((o for o in about if o.event.reason == NOT_ALONE), asked)
         if asked is not None:
             about_ids = asked.event.step_ids
             first = sorted(came.items(), key=lambda both: both[0] not in about_ids)
             too_many = asked.kind == "extra_unit"
             self.shown.append(Shown(asked.event.line_id, out_g, self.last_ns, tuple(first), too_many))
             del self.shown[:-_SHOWN_MAX]
+
+    def _of_goods(self, asked: Open) -> bool:
+        """Whether a question is about loose goods, that any weight fits."""
+        line = self.basket.lines.get(asked.event.line_id or 0)
+        return line is not None and line.unit == "kg" and asked.event.reason != NOT_ALONE
 
     def _apply_intervention(self, t_ns: int, event: LedgerEvent) -> None:
         match event:

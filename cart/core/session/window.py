@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from heapq import nlargest
-from statistics import median
 from typing import Final
 
 from msgspec.structs import replace
@@ -26,6 +24,7 @@ from cart.core.reconciliation import (
     sight,
 )
 from cart.core.session.desk import Desk
+from cart.core.session.extra import one_too_many
 from cart.core.session.looks import seen_products
 from cart.core.session.otherwise import SHOWN_SD_G, WORD_SIGMAS, otherwise
 from cart.core.session.read_twice import repeated_ns
@@ -46,8 +45,6 @@ _DENIES: Final[dict[str, tuple[str, ...]]] = {
     "none_of_these": ("which_removed", "take"),
 }
 """What each answer rules out of the movement that it is about."""
-_EXTRA_LINES_MAX = 3
-"""Lines of which a further unit is looked for: the ones last scanned or put in."""
 
 
 def decide(desk: Desk) -> Decision:
@@ -81,7 +78,7 @@ def _window(
     own: tuple[Own, ...],
 ) -> Window:
     """These, with what a window tells of the cart and the store besides."""
-    means, names = _extra_lines(desk)
+    means, names = one_too_many(desk)
     return Window(
         steps=steps,
         waiting=waiting,
@@ -378,29 +375,3 @@ def _odd(desk: Desk, line: Line, unit_g: float) -> float:
     known = [(mean_g, sd_g), *([(learned.weight_g, learned.sd_g)] if learned is not None else [])]
     off2 = min((unit_g - g) ** 2 / (sd * sd + SHOWN_SD_G**2) for g, sd in known)
     return -0.5 * min(WORD_SIGMAS**2, off2)
-
-
-def _as_seen_g(line: Line, mean_g: float, sd_g: float) -> float:
-    """What a further unit weighs where those inside all weigh other than the catalogue says."""
-    seen_g = [g.weight_g / g.units for g in line.placed if g.weight_g is not None]
-    apart = seen_g and all(abs(g - mean_g) > WORD_SIGMAS * max(sd_g, SHOWN_SD_G) for g in seen_g)
-    return median(seen_g) if apart else mean_g
-
-
-def _extra_lines(desk: Desk) -> tuple[dict[int, tuple[float, float]], dict[int, tuple[str, str]]]:
-    def latest_ns(line: Line) -> int:
-        return max([p.since_ns for p in line.pending] + [g.since_ns for g in line.placed], default=0)
-
-    means: dict[int, tuple[float, float]] = {}
-    names: dict[int, tuple[str, str]] = {}
-    each = (line for line in desk.state.basket.lines.values() if line.unit == "each")
-    newest = nlargest(_EXTRA_LINES_MAX, each, key=latest_ns)
-    # What is asked about as one too many stays in question whatever is scanned meanwhile.
-    asked = [desk.state.basket.lines.get(open_.event.line_id or 0) for open_ in desk.open_of("extra_unit")]
-    newest += [line for line in asked[:_EXTRA_LINES_MAX] if line is not None and line not in newest]
-    for line in newest:
-        mean_g, sd_g = unit_weight(desk, line)
-        if mean_g is not None and math.isfinite(mean_g):
-            means[line.line_id] = (_as_seen_g(line, mean_g, sd_g), sd_g)
-            names[line.line_id] = (line.sku, line.name)
-    return means, names

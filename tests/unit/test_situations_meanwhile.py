@@ -202,3 +202,30 @@ def test_row_17_what_was_missed_before_is_not_among_goods_that_went_in_since(sho
     shopper.touch("produce", sku="S9")
     shopper.wait(2.0).put(596.0).wait(8.0).take(308.0).wait(1.0).put(308.0).wait(2.0)
     assert shopper.lines["S30"] == (1, "pending")
+
+
+def test_row_13_who_scans_what_was_taken_out_tells_it_of_a_movement_that_is_still_asked_about(shopper: Shopper) -> None:
+    """3 went in with loose goods and 12; asked what was taken out, the shopper scans 3: that buys no second one."""
+    shopper.scan(3).wait(1.0)
+    shopper.touch("produce", sku="S9")
+    shopper.wait(1.0).scan(12).put(500.0 + 760.0 + 330.0).wait(4.0).take(500.0).wait(2.0)
+    assert ("which_removed", "hint") in shopper.open
+    shopper.scan(3)
+    assert shopper.lines["S3"] == (1, "pending")
+    assert "which_removed" not in {kind for kind, _ in shopper.open}
+    shopper.wait(6.0).take(760.0).wait(1.0).put(760.0).wait(16.0)
+    assert shopper.line(9).weight_g == pytest.approx(760.0, abs=1.0)
+    shopper.answer("not_placed", "remove")
+    assert shopper.lines == {"S9": (1, "confirmed"), "S12": (1, "confirmed")}
+    assert shopper.open == []
+
+
+def test_row_13_who_scans_what_was_swapped_tells_it_though_the_weights_are_somewhat_off(shopper: Shopper) -> None:
+    """2 weighs 250 g and was weighed as 254 g; it is taken out as 31, of 10 g, goes in."""
+    for number, weight_g in ((1, 1034.0), (10, 6000.0), (2, 254.0), (33, 432.0)):
+        shopper.scan(number).put(weight_g).wait(2.0)
+    shopper.scan(31).wait(1.0).take(250.0 - 10.2).wait(2.0)
+    assert ("which_removed", "hint") in shopper.open
+    shopper.scan(2)
+    assert shopper.lines == dict.fromkeys(("S1", "S10", "S33", "S31"), (1, "confirmed"))
+    assert shopper.open == []

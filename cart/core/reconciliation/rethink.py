@@ -6,8 +6,8 @@ settled or open, and everything that was scanned for them are looked at as a who
 explanations as if all units were at hand, and a beam over the steps in their order finds the sets of explanations that
 use no unit twice. A step left open and a scanned unit that never went in have their odds too.
 
-Bound: `STEPS` steps, each with at most `CHOICES` explanations of it alone, as many of it with the one after, and as many
-of something lifted out with it and back with that; `BEAM` sets are kept.
+Bound: `STEPS` steps, each with at most `CHOICES` explanations of it alone, as many of it with the one after, and as
+many of something lifted out with it and back with that; `BEAM` sets are kept.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from cart.core.ledger import CouponEntered, ItemAdded, ItemRemoved, SecurityNote
 from cart.core.observations import Scan, ScanRefused
 from cart.core.reconciliation import Explanation, priors
 from cart.core.reconciliation.moves import Move, takes
-from cart.core.session.desk import Desk
+from cart.core.session.alone import weighs_like
+from cart.core.session.desk import Desk, Held
 from cart.core.session.moves import confirm
 from cart.core.session.phases import back_to_shopping, start_trip
 from cart.core.session.revision import instead_of_return, part_waits_again, second_thoughts
@@ -192,6 +193,8 @@ def _tells_removal(desk: Desk, item: Item) -> bool:
         named = not open_.event.candidates or item.sku in open_.event.candidates
         if named and answer_removed(desk, open_, item.sku, "told by scanning it"):
             return True
+        if _waited_in_open_step(desk, open_, item):
+            return True
     gone = desk.state.basket.removed
     if desk.open_of("which_removed") and _went_lately(desk, item.sku):
         return True  # asked what was taken out, people show what they remember
@@ -203,6 +206,33 @@ def _tells_removal(desk: Desk, item: Item) -> bool:
         )
         return True
     return False
+
+
+def _waited_in_open_step(desk: Desk, open_: Open, item: Item) -> bool:
+    """What was taken out is scanned, and waits: it had gone in with a movement that is still asked about, and is in the
+    hand, if not on a shelf. Whether it was so.
+    """
+    steps = desk.state.open_steps
+    out = next((steps[i] for i in open_.event.step_ids if i in steps and steps[i].delta_g < 0.0), None)
+    lines = desk.state.basket.lines.values()
+    line = next((li for li in lines if li.sku == item.sku and li.pending and li.unit != "kg"), None)
+    if out is None or line is None or not weighs_like(desk, line, -out.delta_g):
+        return False
+    since_ns = line.pending[0].since_ns
+    held = (s for s in steps.values() if s.delta_g > -out.delta_g and since_ns <= s.began_ns < out.began_ns)
+    host = max(held, key=lambda s: s.step_id, default=None)
+    if host is None:
+        return False
+    desk.emit(
+        StepExplained(
+            step_ids=(out.step_id, host.step_id), won=f"taken out: {line.name}, told by scanning it", margin=99.0,
+            considered=(), open_g=round(host.delta_g + out.delta_g, 3),
+        )
+    )  # fmt: skip
+    desk.in_hand = Held(line.line_id, desk.t_ns, -out.delta_g)
+    tidy(desk)
+    reconcile(desk)
+    return True
 
 
 def _went_lately(desk: Desk, sku: str) -> bool:
@@ -232,7 +262,7 @@ def answer_removed(desk: Desk, open_: Open, sku: str, how: str) -> bool:
 def _told(desk: Desk, ids: tuple[int, ...], sku: str, how: str) -> bool:
     delta_g = sum(desk.state.open_steps[i].delta_g for i in ids)
     alone = len(ids) == 1
-    whole = (_explanation_with(desk, ids, sku) or _swapped_for_unknown(desk, ids, sku, delta_g)) if alone else None
+    whole = (_explanation_with(desk, ids, sku) or _swapped_in(desk, ids, sku, delta_g)) if alone else None
     if whole is not None:
         settle_told(desk, whole, how)
         return True
@@ -276,9 +306,10 @@ def _explanation_with(desk: Desk, ids: tuple[int, ...], sku: str) -> Explanation
     return None
 
 
-def _swapped_for_unknown(desk: Desk, ids: tuple[int, ...], sku: str, delta_g: float) -> Explanation | None:
-    """A unit of this product taken out as the one thing went in that had been scanned just before, and weighs nobody
-    knows what: it has what the unit weighs more than the step.
+def _swapped_in(desk: Desk, ids: tuple[int, ...], sku: str, delta_g: float) -> Explanation | None:
+    """A unit of this product taken out as the one thing went in that had been scanned just before: that has what the
+    unit weighs more than the step, if it weighs so, or nobody knows what. As a person says that it is this product, the
+    weights may be further off than the scale alone would believe.
     """
     seen = (inside for li in desk.state.basket.lines.values() if li.sku == sku for inside in inside_of(desk, li))
     taken = next((takes(inside)[0] for inside in seen if not inside.unseen), None)
@@ -291,7 +322,10 @@ def _swapped_for_unknown(desk: Desk, ids: tuple[int, ...], sku: str, delta_g: fl
     if taken is None or len(waiting) != 1 or waiting[0].unit == "kg" or waiting[0].pending_units != 1:
         return None
     line, rest_g = waiting[0], delta_g - taken.mean_g
-    if line.sku == sku or unit_weight(desk, line)[0] is not None or rest_g < desk.policy.light_item_g:
+    mean_g, sd_g = unit_weight(desk, line)
+    off_g = 0.0 if mean_g is None else abs(rest_g - mean_g)
+    allowed_g = TOLD_G + TOLD_FRACTION * abs(taken.mean_g) + TOLD_SIGMAS * math.hypot(sd_g, taken.variance_g2**0.5)
+    if line.sku == sku or off_g > allowed_g or rest_g < desk.policy.light_item_g:
         return None
     placed = Move("place", line.line_id, line.sku, line.name, 1, rest_g, taken.variance_g2)
     return Explanation(ids, "", 0.0, (placed, taken), variance_g2=2.0 * taken.variance_g2)

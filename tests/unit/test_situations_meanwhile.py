@@ -229,3 +229,18 @@ def test_row_13_who_scans_what_was_swapped_tells_it_though_the_weights_are_somew
     shopper.scan(2)
     assert shopper.lines == dict.fromkeys(("S1", "S10", "S33", "S31"), (1, "confirmed"))
     assert shopper.open == []
+
+
+def test_row_12_a_put_back_that_goes_on_within_a_second_was_a_part_of_something_else(shopper: Shopper) -> None:
+    """12 was taken out. Something unscanned of 480 g is let down, and for a moment weighs what 12 does."""
+    shopper.scan(1).put(1034.0).wait(2.0).scan(12).put(330.0).wait(4.0).take(330.0).wait(9.0)
+    shopper.put(330.0, wait_s=0.5).put(150.0).wait(2.0)
+    assert shopper.lines == {"S1": (1, "confirmed")}
+    shopper.scan(30)
+    assert shopper.line(30).weight_g == pytest.approx(480.0, abs=1.0)
+
+
+def test_row_12_a_put_back_and_what_was_scanned_right_after_it_are_two_things(shopper: Shopper) -> None:
+    shopper.scan(1).put(1034.0).wait(2.0).scan(12).put(330.0).wait(4.0).take(330.0).wait(9.0)
+    shopper.scan(32).put(330.0, wait_s=0.5).put(190.0).wait(2.0)
+    assert shopper.lines == dict.fromkeys(("S1", "S12", "S32"), (1, "confirmed"))

@@ -1,13 +1,14 @@
-"""A hand that rummages: it seems to take out one thing after another and to put some in, and nothing of it was so."""
+"""A hand that rummages seems to take out one thing after another, and one that pauses to have put a lighter one in."""
 
 from __future__ import annotations
 
 import math
 from typing import Final
 
-from cart.core.ledger import StepExplained
+from cart.core.ledger import ItemRemoved, StepExplained
 from cart.core.reconciliation import priors
 from cart.core.session.desk import Desk
+from cart.core.session.lost_in import fits
 from cart.core.session.moves import put_back
 from cart.core.session.otherwise import SAME_G
 from cart.core.session.state import OpenStep
@@ -65,3 +66,34 @@ def _scanned_since(desk: Desk, since_ns: int) -> bool:
     scans = (p.since_ns for line in lines for p in line.pending)
     placed = (g.scanned_ns for line in lines for g in line.placed)
     return any(at_ns >= since_ns for at_ns in (*scans, *placed))
+
+
+def put_back_went_on(desk: Desk) -> None:
+    """What was taken for a put-back goes on within a second, and nothing that waits weighs what came on top: a hand had
+    held back a part of one thing's weight. Nobody scanned it, so it is asked about as a whole.
+    """
+    state = desk.state
+    step = next(reversed(state.open_steps.values()))
+    before = next((s for s in state.recent_steps if s.step_id == step.step_id - 1), None)
+    if before is None or step.delta_g <= 0.0 or step.began_ns - before.rest_ns >= priors.HASTY_S * 1e9:
+        return
+    lines = list(state.basket.lines.values())
+    if any(line.pending and (fits(desk, line, step.delta_g) or line.unit == "kg") for line in lines):
+        return
+    for line in lines:
+        for group in line.placed:
+            if not group.returned or group.step_ids != (before.step_id,) or group.weight_g is None:
+                continue
+            desk.emit(
+                ItemRemoved(
+                    line_id=line.line_id, sku=line.sku, units=group.units, weight_g=group.weight_g, reason="revised",
+                    step_ids=group.step_ids, sigma_g=group.sigma_g,
+                )
+            )  # fmt: skip
+            desk.emit(
+                StepExplained(
+                    step_ids=(before.step_id, step.step_id), won="looked at anew: it went on within a second",
+                    margin=0.0, considered=(), open_g=round(before.delta_g + step.delta_g, 3),
+                )
+            )  # fmt: skip
+            return

@@ -12,7 +12,7 @@ from cart.core.session.desk import Desk
 from cart.core.session.payment import frozen_step, paid_step, pay, settle_steps, take_back, unloaded
 from cart.core.session.phases import EMPTY_G, back_to_shopping, checkout, end_trip, go, start_trip
 from cart.core.session.revision import removal_went_on
-from cart.core.session.rummaged import nothing_after_all
+from cart.core.session.rummaged import nothing_after_all, put_back_went_on
 from cart.core.session.scans import add, enter_coupon, removable_units, set_quantity, told_meanwhile
 from cart.core.session.weight import level_again, reconcile, tidy
 
@@ -142,6 +142,7 @@ def after_step(desk: Desk) -> None:
     match state.phase:
         case "shopping":
             removal_went_on(desk)
+            put_back_went_on(desk)
             if not nothing_after_all(desk):
                 told_meanwhile(desk, step_id)
             reconcile(desk)

@@ -171,7 +171,8 @@ def tidy(desk: Desk) -> bool:
 
 def _came_in(desk: Desk, open_: Open) -> bool:
     """Whether what was taken for a removal was something put in, as another thing was lifted out and is back."""
-    return all(desk.state.open_steps[i].delta_g > 0.0 for i in open_.event.step_ids if i in desk.state.open_steps)
+    steps = [desk.state.open_steps[i] for i in open_.event.step_ids if i in desk.state.open_steps]
+    return bool(steps) and all(step.delta_g > 0.0 for step in steps)
 
 
 def _needs_age_check(desk: Desk) -> bool:

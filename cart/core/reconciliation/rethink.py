@@ -235,7 +235,7 @@ def _before(step: Step, known: dict[int, Used]) -> Counter[int]:
 def _timed(waiting: Waiting, step: Step, scans_ns: tuple[int, ...], before: Counter[int]) -> Waiting:
     odds = max(
         priors.SCANNED_AS_ASKED
-        if not waiting.by_weight and step.heeded_by(at_ns)
+        if waiting.mean_g is not None and step.heeded_by(at_ns)
         else priors.log_timing((step.began_ns - at_ns) / 1e9)
         for at_ns in scans_ns
     )

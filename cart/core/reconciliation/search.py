@@ -99,7 +99,7 @@ class Group:
         late, afterwards = 0.0, False
         for move in moves:
             if move.since_ns > began_ns:
-                if not move.priced and any(step.heeded_by(move.since_ns) for step in self.steps):
+                if not move.ranged and any(step.heeded_by(move.since_ns) for step in self.steps):
                     late += priors.SCANNED_AS_ASKED
                     continue
                 late += priors.log_timing((began_ns - move.since_ns) / 1e9)

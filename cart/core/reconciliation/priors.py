@@ -281,8 +281,8 @@ a tenth are put in first. Seconds and natural logarithms.
 
 SCANNED_AS_ASKED = -1.0
 READ_S, HEEDED_S = 1.5, 20.0
-"""Asked to scan what was put in, people read that, and do so within this time or scan the next thing. Unknown weights are
-excepted: they fit whatever is asked about.
+"""Asked to scan what was put in, people read that, and do so within this time or scan the next thing. Unknown weights
+are excepted: they fit whatever is asked about.
 """
 NOT_THE_LAST = -2.5
 """What is scanned after it went in is what went in last."""

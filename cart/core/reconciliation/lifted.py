@@ -55,10 +55,15 @@ def _left_meanwhile(search: Search, group: Group, log_prior: float, left_open: L
     step, back = group.steps
     if group.target_g < search.window.light_g:
         return
-    lift = Move("lift", step.step_id, "", "", 1, 0.0, 0.0)
+    lift = _lift(step)
     for left in left_open(search, replace(step, delta_g=group.target_g, variance_g2=group.variance_g2)):
         ids = (back.step_id, step.step_id)
         group.keep(replace(left, step_ids=ids, score=left.score + log_prior, moves=(*left.moves, lift)))
+
+
+def _lift(step: Step) -> Move:
+    """What is lifted out with a step and put back: it moves nothing on the bill."""
+    return Move("lift", step.step_id, "", "", 1, 0.0, 0.0)
 
 
 def _same(back: Step, weight_g: float, variance_g2: float) -> float:
@@ -88,7 +93,7 @@ def _may_be_shown(search: Search, step: Step) -> Iterator[tuple[float, float]]:
 def _placed_meanwhile(search: Search, group: Group, step: Step, log_prior: float, *, out_g: float = 0.0) -> None:
     """What may have gone in with `step`, if both together weigh like it."""
     meanwhile = Group((step,), group.ids, group.target_g, group.variance_g2, later_ns=group.later_ns)
-    lift = Move("lift", step.step_id, "", "", 1, 0.0, 0.0)
+    lift = _lift(step)
     for known in search.near_in(group.target_g, group.variance_g2):
         if known.moves and all(m.kind == "place" for m in known.moves):
             meanwhile.fit(known, MoveSet((lift,), 0.0, 0.0, 0.0), known.log_prior + log_prior)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cart.core.basket import RemovedUnits
+from cart.core.basket import Line, PlacedGroup, RemovedUnits
 from cart.core.interventions import Open
 from cart.core.ledger import ItemAdded, ItemConfirmed, ItemRemoved, ItemReopened, OwnThing, Proof
 from cart.core.reconciliation import Explanation, Move
@@ -135,3 +135,18 @@ def put_back(desk: Desk, gone: RemovedUnits, weight_g: float, sigma_g: float, st
         )
     )
     confirm(desk, line.line_id, gone.units, weight_g, "weighed", step_ids, sigma_g)
+
+
+def undo_removal(desk: Desk, gone: RemovedUnits) -> None:
+    """Units that were taken for removed have lain there all the while, as they went in."""
+    put_back(desk, gone, gone.weight_g, gone.sigma_g, gone.was.step_ids if gone.was is not None else ())
+
+
+def undo_put_back(desk: Desk, line: Line, group: PlacedGroup) -> None:
+    """A group that was taken for a put-back is out as it was before."""
+    desk.emit(
+        ItemRemoved(
+            line_id=line.line_id, sku=line.sku, units=group.units, weight_g=group.weight_g, reason="revised",
+            step_ids=group.step_ids, sigma_g=group.sigma_g,
+        )
+    )  # fmt: skip

@@ -16,20 +16,19 @@ from cart.core.ledger import Hypothesis, ItemRemoved, Proof, StepExplained
 from cart.core.reconciliation import Again, Explanation, Gone, Move, Settled, Window, priors, rethink, used_by
 from cart.core.reconciliation.explanation import NOT_ALONE
 from cart.core.reconciliation.rethink import STEPS, Used
-from cart.core.session.alone import weighed_like
 from cart.core.session.counts import counted_anew
 from cart.core.session.desk import Desk
 from cart.core.session.learning import unlearn
-from cart.core.session.moves import confirm, make_moves, put_back
+from cart.core.session.moves import confirm, make_moves, undo_put_back
 from cart.core.session.otherwise import SAME_G, within_word, word_allowed
 from cart.core.session.shares import Seen, reopen, together
 from cart.core.session.shown import shown_in_place
 from cart.core.session.state import OpenStep
 from cart.core.session.stickers import surplus_beside_sticker
 from cart.core.session.units import unit_weight
-from cart.core.session.window import as_step, hasty, window_anew
+from cart.core.session.window import as_step, window_anew
 
-_INTACT_G = 0.5
+INTACT_G = 0.5
 """What went in with a step is all there while its weights add up to the step's, rounding apart."""
 _INSTEAD_Z = 3.0
 INSTEAD_NS = 20_000_000_000
@@ -116,36 +115,6 @@ def _lifted_since(desk: Desk, step: OpenStep, won: Explanation) -> bool:
     back_g = sum(s.delta_g for s in desk.state.recent_steps if s.step_id in won.step_ids)
     between = (s for s in desk.state.recent_steps if step.step_id < s.step_id < min(won.step_ids))
     return any(abs(s.delta_g + back_g) <= SAME_G for s in between)
-
-
-def removal_went_on(desk: Desk) -> None:
-    """What was taken for a removal goes on within a second: the hand had not let go of anything, and lifts out another
-    thing that weighs as much as both.
-    """
-    state = desk.state
-    step = next(reversed(state.open_steps.values()))
-    before = next((s for s in state.recent_steps if s.step_id == step.step_id - 1), None)
-    gone = state.basket.removed[-1] if state.basket.removed else None
-    if before is None or gone is None or gone.told or before.step_id in state.open_steps or not hasty(desk, step):
-        return
-    same = gone.at_ns >= before.rest_ns and abs(gone.weight_g + before.delta_g) < _INTACT_G
-    out_g = -before.delta_g - step.delta_g
-    if not same or step.delta_g >= 0.0 or not _lies_there(desk, out_g):
-        return
-    put_back(desk, gone, gone.weight_g, gone.sigma_g, gone.was.step_ids if gone.was is not None else ())
-    desk.emit(
-        StepExplained(
-            step_ids=(before.step_id, step.step_id), won="looked at anew: it went on within a second", margin=0.0,
-            considered=(), open_g=round(before.delta_g + step.delta_g, 3),
-        )
-    )  # fmt: skip
-
-
-def _lies_there(desk: Desk, weight_g: float) -> bool:
-    """Whether a single thing in the basket, or one that is asked about, weighs so much."""
-    groups = (g for line in desk.state.basket.lines.values() for g in line.placed if g.units == 1)
-    opened = (s.delta_g for s in desk.state.open_steps.values())
-    return any(weighed_like(g, weight_g) for g in groups) or any(abs(g - weight_g) <= SAME_G for g in opened)
 
 
 def _may_weigh(desk: Desk, line: Line, step: OpenStep) -> bool:
@@ -239,7 +208,7 @@ def _revisable(desk: Desk) -> list[tuple[tuple[int, ...], Seen]]:
         whole = shown.isdisjoint(ids) and all(i in recent and i not in desk.state.open_steps for i in ids)
         whole = whole and not any(_as_asked(desk, line, recent[ids[0]].began_ns) for line, _ in seen)
         seen_g = sum(group.weight_g or 0.0 for _, group in seen)
-        if whole and abs(seen_g - sum(recent[i].delta_g for i in ids)) < _INTACT_G:
+        if whole and abs(seen_g - sum(recent[i].delta_g for i in ids)) < INTACT_G:
             found.append((ids, seen))
     return found
 
@@ -281,12 +250,7 @@ def _carry_out(
         _reopen(desk, [(line, group) for line, group in seen if not group.returned])
         for line, group in seen:
             if group.returned:
-                desk.emit(
-                    ItemRemoved(
-                        line_id=line.line_id, sku=line.sku, units=group.units, weight_g=group.weight_g,
-                        reason="revised", step_ids=ids, sigma_g=group.sigma_g,
-                    )
-                )  # fmt: skip
+                undo_put_back(desk, line, group)
     for explanation in found.explanations:
         was_open = all(i in desk.state.open_steps for i in explanation.step_ids)
         if same.issuperset(explanation.step_ids) or (explanation.open_kind is not None and was_open):

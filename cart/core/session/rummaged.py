@@ -1,17 +1,20 @@
-"""A hand that rummages seems to take out one thing after another, and one that pauses to have put a lighter one in."""
+"""A hand that rummages seems to take out one thing after another; one that pauses, to have moved a lighter one."""
 
 from __future__ import annotations
 
 import math
 from typing import Final
 
-from cart.core.ledger import ItemRemoved, StepExplained
+from cart.core.ledger import StepExplained
 from cart.core.reconciliation import priors
+from cart.core.session.alone import weighed_like
 from cart.core.session.desk import Desk
 from cart.core.session.lost_in import fits
-from cart.core.session.moves import put_back
+from cart.core.session.moves import undo_put_back, undo_removal
 from cart.core.session.otherwise import SAME_G
-from cart.core.session.state import OpenStep
+from cart.core.session.revision import INTACT_G
+from cart.core.session.state import OpenStep, TripState
+from cart.core.session.window import hasty
 
 _STEPS_MAX: Final = 6
 _STEPS_MIN: Final = 3
@@ -35,7 +38,7 @@ def nothing_after_all(desk: Desk) -> bool:
     if any(ids.intersection(group.step_ids) for group in placed):
         return False
     for gone in [g for g in state.basket.removed if g.at_ns >= run[0].rest_ns and not g.told]:
-        put_back(desk, gone, gone.weight_g, gone.sigma_g, gone.was.step_ids if gone.was is not None else ())
+        undo_removal(desk, gone)
     won = "nothing came or went: a hand was in the basket"
     desk.emit(StepExplained(step_ids=tuple(sorted(ids)), won=won, margin=99.0, considered=()))
     return True
@@ -68,32 +71,59 @@ def _scanned_since(desk: Desk, since_ns: int) -> bool:
     return any(at_ns >= since_ns for at_ns in (*scans, *placed))
 
 
+def removal_went_on(desk: Desk) -> None:
+    """What was taken for a removal goes on within a second: the hand had not let go of anything, and lifts out another
+    thing that weighs as much as both.
+    """
+    state = desk.state
+    step, before = _last_two(state)
+    gone = state.basket.removed[-1] if state.basket.removed else None
+    if before is None or gone is None or gone.told or before.step_id in state.open_steps or not hasty(desk, step):
+        return
+    same = gone.at_ns >= before.rest_ns and abs(gone.weight_g + before.delta_g) < INTACT_G
+    out_g = -before.delta_g - step.delta_g
+    if not same or step.delta_g >= 0.0 or not _lies_there(desk, out_g):
+        return
+    undo_removal(desk, gone)
+    _one_movement(desk, before, step)
+
+
 def put_back_went_on(desk: Desk) -> None:
     """What was taken for a put-back goes on within a second, and nothing that waits weighs what came on top: a hand had
     held back a part of one thing's weight. Nobody scanned it, so it is asked about as a whole.
     """
-    state = desk.state
-    step = next(reversed(state.open_steps.values()))
-    before = next((s for s in state.recent_steps if s.step_id == step.step_id - 1), None)
+    step, before = _last_two(desk.state)
     if before is None or step.delta_g <= 0.0 or step.began_ns - before.rest_ns >= priors.HASTY_S * 1e9:
         return
-    lines = list(state.basket.lines.values())
+    lines = list(desk.state.basket.lines.values())
     if any(line.pending and (fits(desk, line, step.delta_g) or line.unit == "kg") for line in lines):
         return
     for line in lines:
         for group in line.placed:
-            if not group.returned or group.step_ids != (before.step_id,) or group.weight_g is None:
-                continue
-            desk.emit(
-                ItemRemoved(
-                    line_id=line.line_id, sku=line.sku, units=group.units, weight_g=group.weight_g, reason="revised",
-                    step_ids=group.step_ids, sigma_g=group.sigma_g,
-                )
-            )  # fmt: skip
-            desk.emit(
-                StepExplained(
-                    step_ids=(before.step_id, step.step_id), won="looked at anew: it went on within a second",
-                    margin=0.0, considered=(), open_g=round(before.delta_g + step.delta_g, 3),
-                )
-            )  # fmt: skip
-            return
+            if group.returned and group.step_ids == (before.step_id,) and group.weight_g is not None:
+                undo_put_back(desk, line, group)
+                _one_movement(desk, before, step)
+                return
+
+
+def _last_two(state: TripState) -> tuple[OpenStep, OpenStep | None]:
+    """The step that has just come, as far as it is open, and the one before."""
+    step = next(reversed(state.open_steps.values()))
+    return step, next((s for s in state.recent_steps if s.step_id == step.step_id - 1), None)
+
+
+def _lies_there(desk: Desk, weight_g: float) -> bool:
+    """Whether a single thing in the basket, or one that is asked about, weighs so much."""
+    groups = (g for line in desk.state.basket.lines.values() for g in line.placed if g.units == 1)
+    opened = (s.delta_g for s in desk.state.open_steps.values())
+    return any(weighed_like(g, weight_g) for g in groups) or any(abs(g - weight_g) <= SAME_G for g in opened)
+
+
+def _one_movement(desk: Desk, before: OpenStep, step: OpenStep) -> None:
+    """Both steps are open as one, that is looked at anew."""
+    desk.emit(
+        StepExplained(
+            step_ids=(before.step_id, step.step_id), won="looked at anew: it went on within a second", margin=0.0,
+            considered=(), open_g=round(before.delta_g + step.delta_g, 3),
+        )
+    )  # fmt: skip

@@ -11,8 +11,7 @@ from cart.core.session.answers import answer
 from cart.core.session.desk import Desk
 from cart.core.session.payment import frozen_step, paid_step, pay, settle_steps, take_back, unloaded
 from cart.core.session.phases import EMPTY_G, back_to_shopping, checkout, end_trip, go, start_trip
-from cart.core.session.revision import removal_went_on
-from cart.core.session.rummaged import nothing_after_all, put_back_went_on
+from cart.core.session.rummaged import nothing_after_all, put_back_went_on, removal_went_on
 from cart.core.session.scans import add, enter_coupon, removable_units, set_quantity, told_meanwhile
 from cart.core.session.weight import level_again, reconcile, tidy
 

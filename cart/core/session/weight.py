@@ -209,9 +209,10 @@ def _settle(desk: Desk, won: Explanation, decision: Decision) -> None:
         )
     )
     make_moves(desk, won)
-    if won.lifts or (not won.moves and not asks):
+    cancelled = not won.moves and not asks
+    if cancelled or won.lifts:
         shown_in_place(desk, steps, meanwhile=won.lifts)
-    if not won.moves and not asks:
+    if cancelled:
         taken_to_go_alone(desk, steps)
     shown_as_another(desk, won)
     price_waits_again(desk, won)

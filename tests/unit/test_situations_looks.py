@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cart.core.ledger import InterventionRaised, ItemRemoved
+from cart.core.ledger import InterventionRaised, ItemRemoved, WeightLearned
 from cart.core.observations import Look
 from cart.core.reconciliation import priors, sight
 from tests.unit.shopper import CATALOG, ITEMS, Shopper, item
@@ -18,7 +18,8 @@ APPLE = item(40, 300.0, 2.0, vision_class="apple")
 PEAR = item(41, 300.6, 2.0, vision_class="pear")
 MELON = item(42, 1500.0, 20.0, vision_class="melon")
 LOOSE_APPLES = item(43, None, None, unit="kg", plu="4012", price_minor=299, vision_class="apple")
-RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, APPLE, PEAR, MELON, LOOSE_APPLES))
+JAR = item(44, None, None, vision_class="jar")
+RANGE = msgspec.structs.replace(CATALOG, items=(*ITEMS, APPLE, PEAR, MELON, LOOSE_APPLES, JAR))
 
 PLAINLY_PEAR = {"pear": 0.97, "apple": 0.0005, "melon": 0.001}
 PLAINLY_APPLE = {"apple": 0.97, "pear": 0.001}
@@ -81,6 +82,16 @@ def test_row_9_who_insists_is_believed_and_nobody_is_called(shopper: Shopper) ->
     look(shopper, PLAINLY_PEAR)
     assert shopper.open == []
     assert shopper.lines == {"S40": (1, "confirmed")}
+
+
+def test_row_9_what_may_weigh_anything_was_scanned_all_the_same_and_waits_again(shopper: Shopper) -> None:
+    shopper.scan(44).put(300.2, wait_s=0.6)  # a light jar is in the basket, too, that the scale has not seen
+    look(shopper, PLAINLY_PEAR)
+    look(shopper, PLAINLY_PEAR)
+    assert shopper.open == [("wrong_item", "hint")]
+    shopper.scan(41)
+    assert shopper.lines == {"S41": (1, "confirmed"), "S44": (1, "pending")}
+    assert [e.samples_g for e in shopper.events(WeightLearned)][-1] == ()  # the pear's weight is not the jar's
 
 
 def test_row_9_scanning_the_same_again_at_the_question_is_no_further_unit(shopper: Shopper) -> None:

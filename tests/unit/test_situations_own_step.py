@@ -205,6 +205,13 @@ def test_row_31_a_slope_that_ended_is_asked_of_nobody(shopper: Shopper) -> None:
     assert (shopper.phase(), shopper.open) == ("checkout", [])
 
 
+def test_row_31_what_a_slope_hides_goes_out_with_the_load(shopper: Shopper) -> None:
+    shopper.scan(1).put(1034.0).wait(2.0).take(6.0).wait(3.0).take(1034.0).wait(3.0)
+    assert (shopper.lines, shopper.open) == ({}, [])
+    shopper.scan(10).put(6020.0).wait(3.0).put(8.0).wait(1.0)
+    assert shopper.open == [("unscanned_item", "hint")]
+
+
 def test_row_12_no_put_back_is_a_part_of_a_movement(shopper: Shopper) -> None:
     """Two of a kind for one scan; a minute before, a thing of their weight was taken out."""
     shopper.scan(10).put(6010.0).wait(12.0).take(6010.0).wait(10.0)

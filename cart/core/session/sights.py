@@ -17,6 +17,7 @@ from cart.core.ledger import ItemAdded, ItemRemoved, StepExplained
 from cart.core.observations import Look
 from cart.core.reconciliation import priors, sight
 from cart.core.session.desk import Desk
+from cart.core.session.learning import unlearn
 from cart.core.session.looks import candidates, looks_at
 from cart.core.session.moves import confirm
 from cart.core.session.shares import reopen
@@ -130,13 +131,16 @@ def is_other(desk: Desk, open_: Open, item: Item, code: ScannedCode | None = Non
         )
     )  # fmt: skip
     scanned = desk.item(line.sku)
-    if scanned is not None and is_light(desk, scanned, line.expected_g):
-        reopen(desk, [(line, group)])  # it had been accepted by its scan, and only its weight was another thing's
-        confirm(desk, line.line_id, 1, None, "scanned_only")
+    light = scanned is not None and is_light(desk, scanned, line.expected_g)
+    if light or (scanned is not None and scanned.weight_g is None and line.unit == "each"):
+        reopen(desk, [(line, group)])  # no weight had spoken for it in that movement, and its scan still does
+        if light:
+            confirm(desk, line.line_id, 1, None, "scanned_only")
     else:
         desk.emit(
             ItemRemoved(line_id=line.line_id, sku=line.sku, units=1, weight_g=weight_g, reason="revised", step_ids=ids)
         )
+    unlearn(desk, line.sku, 1, weight_g)
     line_id = desk.state.last_line_id + 1
     desk.emit(
         ItemAdded(

@@ -229,6 +229,9 @@ class TripState:
                 self.last_step_id = event.step_id
                 if self.phase == "paid":
                     self.unloaded_g += min(0.0, event.delta_g)
+                if event.delta_g < 0.0 < event.gross_g - event.delta_g:
+                    # What a slope hides is a share of the load, and goes out with it.
+                    self.slope_g *= max(0.0, event.gross_g) / (event.gross_g - event.delta_g)
                 self.gross_g, self.gross_noted_ns = event.gross_g, t_ns
                 self.gross_sigma_g = event.sigma_g
                 asked = self._plainly_asked(event.rest_ns)
